@@ -1,0 +1,98 @@
+"""heedful: see, measure and control how a language model follows instructions, skill by skill.
+
+    >>> import heedful
+    >>> [verdict.outcome for verdict in heedful.check("Hello there.", heedful.WordCount(at_most=5))]
+    ['pass']
+
+Every name here is imported when it is first used, so that who only verifies text never loads a tensor library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heedful.constraints import (
+        CharCount,
+        Constraint,
+        Exclude,
+        Include,
+        JsonFormat,
+        Register,
+        Sentiment,
+        Topic,
+        Toxicity,
+        Verdict,
+        WordCount,
+        check,
+        constraint,
+        load_constraints,
+    )
+    from heedful.errors import HeedfulError, InputError, ModelError, StoreError
+
+    __version__: str
+
+_CONSTRAINTS = "heedful.constraints"
+_ERRORS = "heedful.errors"
+
+_HOME = {
+    "CharCount": _CONSTRAINTS,
+    "Constraint": _CONSTRAINTS,
+    "Exclude": _CONSTRAINTS,
+    "HeedfulError": _ERRORS,
+    "Include": _CONSTRAINTS,
+    "InputError": _ERRORS,
+    "JsonFormat": _CONSTRAINTS,
+    "ModelError": _ERRORS,
+    "Register": _CONSTRAINTS,
+    "Sentiment": _CONSTRAINTS,
+    "StoreError": _ERRORS,
+    "Topic": _CONSTRAINTS,
+    "Toxicity": _CONSTRAINTS,
+    "Verdict": _CONSTRAINTS,
+    "WordCount": _CONSTRAINTS,
+    "check": _CONSTRAINTS,
+    "constraint": _CONSTRAINTS,
+    "load_constraints": _CONSTRAINTS,
+}
+"""Each public name, and the module that it is imported from on first use (PEP 562)."""
+
+__all__ = [
+    "CharCount",
+    "Constraint",
+    "Exclude",
+    "HeedfulError",
+    "Include",
+    "InputError",
+    "JsonFormat",
+    "ModelError",
+    "Register",
+    "Sentiment",
+    "StoreError",
+    "Topic",
+    "Toxicity",
+    "Verdict",
+    "WordCount",
+    "__version__",
+    "check",
+    "constraint",
+    "load_constraints",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("heedful")
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'heedful' has no attribute {name!r}")
+    globals()[name] = value  # found once, then an ordinary attribute
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

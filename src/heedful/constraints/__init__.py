@@ -1,0 +1,64 @@
+"""What may be asked of a text, and whether a text complies. Loads in a fraction of a second and knows no model.
+
+>>> from heedful.constraints import WordCount
+>>> WordCount(at_most=2).check("one two three").hint
+'3 words, at most 2: cut 1'
+"""
+
+from __future__ import annotations
+
+from heedful.constraints.base import (
+    Constraint,
+    FieldHelp,
+    constraint_from,
+    field_help,
+    known_constraints,
+    register_constraint,
+)
+from heedful.constraints.classification import Classification, Classifier, get_classifier, register_classifier
+from heedful.constraints.custom import constraint, load_plugin
+from heedful.constraints.json_format import JsonFormat
+from heedful.constraints.lexical import Exclude, Include
+from heedful.constraints.loading import decode_text, load_constraints, parse_constraint, read_json_file, read_text
+from heedful.constraints.semantic import Sentiment, Topic
+from heedful.constraints.structural import CharCount, WordCount
+from heedful.constraints.stylistic import Register, Toxicity
+from heedful.constraints.verdict import Outcome, Span, Verdict
+
+__all__ = [
+    "CharCount",
+    "Classification",
+    "Classifier",
+    "Constraint",
+    "Exclude",
+    "FieldHelp",
+    "Include",
+    "JsonFormat",
+    "Outcome",
+    "Register",
+    "Sentiment",
+    "Span",
+    "Topic",
+    "Toxicity",
+    "Verdict",
+    "WordCount",
+    "check",
+    "constraint",
+    "constraint_from",
+    "decode_text",
+    "field_help",
+    "get_classifier",
+    "known_constraints",
+    "load_constraints",
+    "load_plugin",
+    "parse_constraint",
+    "read_json_file",
+    "read_text",
+    "register_classifier",
+    "register_constraint",
+]
+
+
+def check(text: str, *constraints: Constraint) -> list[Verdict]:
+    """The verdict of each constraint on a complete text, in the order given."""
+    return [constraint.check(text) for constraint in constraints]

@@ -1,0 +1,199 @@
+"""What a constraint is, and the registry that finds one by its id.
+
+Knows no particular constraint: each registers itself with `register_constraint`, those of users too, so that a
+constraint written by anyone can be named in a file or on the command line.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Hashable, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+
+from heedful.constraints.verdict import Span, Verdict
+from heedful.errors import InputError
+
+
+class Constraint(BaseModel):
+    """One requirement that a text can meet: a frozen value, equal and hashed by what it asks.
+
+    A subclass sets `id`, declares its fields, and implements `describe` and `_verify`.
+
+    Raises:
+        InputError: a field is unknown, missing or impossible; the message names it and lists the fields there are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ClassVar[str]
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise _explained(type(self), error) from error
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(_hashable(getattr(self, name)) for name in type(self).model_fields)))
+
+    def check(self, text: str) -> Verdict:
+        """Does the complete `text` comply? An empty text, or one of white space only, fails every constraint."""
+        if not text.strip():
+            return self._verdict(False, score=0.0, reason="the text is empty", hint=f"write a text: {self.describe()}")
+        return self._verify(text)
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What is asked, in plain words: 'at most 50 words'."""
+
+    @abstractmethod
+    def _verify(self, text: str) -> Verdict:
+        """The verdict on a text that is not empty."""
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """The id and every field that differs from its default; `constraint_from` is the inverse."""
+        return {"id": self.id, **self.model_dump(mode="json", exclude_defaults=True)}
+
+    def _verdict(
+        self,
+        passed: bool,
+        *,
+        score: float,
+        reason: str,
+        measured: JsonValue = None,
+        spans: Iterable[Span] = (),
+        hint: str = "",
+    ) -> Verdict:
+        return Verdict(
+            constraint=self.id,
+            outcome="pass" if passed else "fail",
+            score=score,
+            measured=measured,
+            expected=self.describe(),
+            reason=reason,
+            spans=tuple(spans),
+            hint="" if passed else hint,
+        )
+
+    def _undecided(self, reason: str, *, error: bool = False) -> Verdict:
+        return Verdict(
+            constraint=self.id, outcome="error" if error else "unscored", expected=self.describe(), reason=reason
+        )
+
+
+class FieldHelp(NamedTuple):
+    """One field of a constraint, as a person reads it.
+
+    Attributes:
+        name: as written in Python, YAML and on the command line.
+        default: its default as text; None if it must be given.
+        meaning: one line.
+    """
+
+    name: str
+    default: str | None
+    meaning: str
+
+
+C = TypeVar("C", bound=type[Constraint])
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
+_FAMILIES = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 3}
+_registry: dict[str, type[Constraint]] = {}
+
+
+def register_constraint(cls: C) -> C:
+    """Class decorator: make a `Constraint` known by its id.
+
+    Raises:
+        InputError: the id is not of the form 'family/name', or belongs to another constraint. (The same definition may
+            be executed again, as in a notebook.)
+    """
+    name = getattr(cls, "id", "")
+    if not _ID.fullmatch(name):
+        raise InputError(
+            f"{name!r} is not the id of a constraint",
+            "write it as 'family/name' in lower-case letters, digits, '_' and '-': 'custom/no_semicolons'",
+        )
+    present = _registry.get(name)
+    if present is not None and (present.__module__, present.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise InputError(
+            f"the id {name!r} already belongs to {present.__module__}.{present.__qualname__}", "choose another id"
+        )
+    _registry[name] = cls
+    return cls
+
+
+def known_constraints() -> tuple[type[Constraint], ...]:
+    """Every registered constraint class: the families of the built-in ones first, users' after them."""
+    return tuple(sorted(_registry.values(), key=lambda cls: _FAMILIES.get(cls.id.split("/")[0], len(_FAMILIES))))
+
+
+def field_help(cls: type[Constraint]) -> tuple[FieldHelp, ...]:
+    """The fields of a constraint class, for help texts: those that must be given first."""
+    return tuple(
+        FieldHelp(name, None if field.is_required() else repr(field.default), field.description or "")
+        for name, field in sorted(cls.model_fields.items(), key=lambda item: not item[1].is_required())
+    )
+
+
+def constraint_from(mapping: Mapping[str, Any]) -> Constraint:
+    """The constraint that `{"id": 'family/name', field: value, ...}` stands for.
+
+    Raises:
+        InputError: the id is missing or unknown (near matches are named), or the fields are not what it takes.
+    """
+    fields = dict(mapping)
+    name = fields.pop("id", None)
+    if not isinstance(name, str):
+        raise InputError(
+            f"a constraint needs an id, and {dict(mapping)!r} has none", 'write {"id": "structural/word_count", ...}'
+        )
+    cls = _registry.get(name)
+    if cls is None:
+        raise InputError(f"there is no constraint {name!r}", _suggestion(name))
+    return cls(**{str(key): value for key, value in fields.items()})
+
+
+def _suggestion(name: str) -> str:
+    # A wrong family is as likely as a misspelling: 'lexical/word_count', or the bare 'word_count'.
+    ids = [cls.id for cls in known_constraints()]
+    by_name = {known.split("/")[1]: known for known in ids}
+    near = get_close_matches(name, ids, n=2) or [
+        by_name[close] for close in get_close_matches(name.split("/")[-1], by_name, n=2)
+    ]
+    known = f"known: {', '.join(ids)}"
+    return f"did you mean {' or '.join(map(repr, near))}? {known}" if near else known
+
+
+def _explained(cls: type[Constraint], error: ValidationError) -> InputError:
+    names = [field.name for field in field_help(cls)]
+    cause = "; ".join(_problem(details, names) for details in error.errors(include_url=False))
+    cure = f"fields of {cls.id}: {', '.join(names)}" if names else f"{cls.id} takes no fields"
+    return InputError(f"{cls.id}: {cause}", cure)
+
+
+def _problem(details: ErrorDetails, names: list[str]) -> str:
+    place = ".".join(map(str, details["loc"]))
+    if details["type"] == "missing":
+        return f"{place!r} is missing"
+    if details["type"] == "extra_forbidden":
+        near = get_close_matches(place, names, n=1)
+        return f"{place!r} is not a field" + (f" (did you mean {near[0]!r}?)" if near else "")
+    message = details["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return f"{place}: {message} (given {details['input']!r})" if place else message
+
+
+def _hashable(value: object) -> Hashable:
+    """A JSON-like value as something with a hash, equal for equal values (1 and 1.0 included)."""
+    if isinstance(value, Mapping):
+        return frozenset((key, _hashable(item)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(_hashable(item) for item in value)
+    return value

@@ -1,0 +1,131 @@
+"""Words that a text must use, and words that it must not.
+
+Knows spellings, not meanings or inflections: 'dogs' is not 'dog'.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any
+
+from pydantic import Field, StrictStr, field_validator, model_validator
+
+from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.text import find_term, fold
+from heedful.constraints.verdict import Span, Verdict
+from heedful.errors import InputError
+
+
+class _Terms(Constraint):
+    """Terms, each a word or several, and how often each may stand in the text as words of its own."""
+
+    terms: tuple[StrictStr, ...] = Field(description="words or phrases; every one counts for itself")
+    case_sensitive: bool = Field(default=False, strict=True, description="tell 'Polish' from 'polish'")
+
+    @field_validator("terms", mode="before")
+    @classmethod
+    def _one_or_several(cls, terms: Any) -> Any:
+        return (terms,) if isinstance(terms, str) else terms
+
+    @model_validator(mode="after")
+    def _terms_can_be_found(self) -> _Terms:
+        if not self.terms:
+            raise InputError(f"{self.id}: no terms are given", "give at least one term, for example terms: [harbour]")
+        seen: dict[str, str] = {}
+        for term in self.terms:
+            folded = self._folded(term)
+            if not folded:
+                raise InputError(
+                    f"{self.id}: the term {term!r} is empty", "give each term at least one visible character"
+                )
+            if folded in seen:
+                raise InputError(f"{self.id}: the terms {seen[folded]!r} and {term!r} are the same", "give it once")
+            seen[folded] = term
+        return self
+
+    def _folded(self, term: str) -> str:
+        return fold(term.strip(), case_sensitive=self.case_sensitive).text.strip()
+
+    def _found(self, text: str) -> dict[str, list[Span]]:
+        folded = fold(text, case_sensitive=self.case_sensitive)
+        return {term: find_term(folded, self._folded(term)) for term in self.terms}
+
+    def _verify(self, text: str) -> Verdict:
+        found = self._found(text)
+        counts = {term: len(spans) for term, spans in found.items()}
+        score, hint = self._judge(counts)
+        return self._verdict(
+            score == 1.0,
+            score=score,
+            measured=dict(counts),
+            reason=", ".join(f"{_quoted(term)} {_times(count)}" for term, count in counts.items()),
+            spans=sorted(span for spans in found.values() for span in spans),
+            hint=hint,
+        )
+
+    @abstractmethod
+    def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
+        """The score and the hint."""
+
+    def _listed(self) -> str:
+        return ", ".join(map(_quoted, self.terms)) + (" (in this case)" if self.case_sensitive else "")
+
+
+@register_constraint
+class Include(_Terms):
+    """Use each of the terms, as words of their own, at least `at_least` times.
+
+    The score is the mean over the terms of min(count / at_least, 1). Case, typographic apostrophes and hyphens, Unicode
+    composition and line breaks inside a phrase make no difference; inflections do.
+    """
+
+    id = "lexical/include"
+
+    at_least: Annotated[int, Field(strict=True, ge=1)] = Field(default=1, description="how often each term must stand")
+
+    def describe(self) -> str:
+        often = "" if self.at_least == 1 else f" at least {_times(self.at_least)}" + self._each()
+        return f"use {self._listed()}{often}"
+
+    def _each(self) -> str:
+        return " each" if len(self.terms) > 1 else ""
+
+    def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
+        missing = {term: self.at_least - count for term, count in counts.items() if count < self.at_least}
+        if not missing:
+            return 1.0, ""
+        score = sum(min(count / self.at_least, 1.0) for count in counts.values()) / len(counts)
+        again = ", ".join(
+            f"{_quoted(term)} {_times(short)}{' more' if counts[term] else ''}" for term, short in missing.items()
+        )
+        return score, f"use {again}"
+
+
+@register_constraint
+class Exclude(_Terms):
+    """Use none of the terms, as words of their own, more than `at_most` times.
+
+    The score is 1 / (1 + the number of uses beyond what is allowed, over all terms). Spellings compare as in `Include`.
+    """
+
+    id = "lexical/exclude"
+
+    at_most: Annotated[int, Field(strict=True, ge=0)] = Field(default=0, description="how often each term may stand")
+
+    def describe(self) -> str:
+        if self.at_most == 0:
+            return f"do not use {self._listed()}"
+        return f"use {self._listed()} at most {_times(self.at_most)}{' each' if len(self.terms) > 1 else ''}"
+
+    def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
+        surplus = {term: count - self.at_most for term, count in counts.items() if count > self.at_most}
+        cut = ", ".join(f"{_quoted(term)} {_times(number)}" for term, number in surplus.items())
+        return 1 / (1 + sum(surplus.values())), f"take out {cut}" if surplus else ""
+
+
+def _quoted(term: str) -> str:
+    return f"“{term}”"
+
+
+def _times(number: int) -> str:
+    return {0: "not at all", 1: "once", 2: "twice"}.get(number, f"{number} times")

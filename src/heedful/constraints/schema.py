@@ -1,0 +1,80 @@
+"""JSON Schemas that reach nowhere: checked when they are given, and never fetched from a network.
+
+Knows nothing of constraints. `format` is an annotation and does not decide, as the specification has it by default.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from heedful.errors import InputError
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+
+def schema_validator(schema: dict[str, Any]) -> Validator:
+    """A validator of the draft that `$schema` names (2020-12 if it names none), made once for a schema.
+
+    Raises:
+        InputError: the schema is invalid, or a `$ref` in it does not point to a place inside it.
+    """
+    return _compiled(json.dumps(schema))
+
+
+@lru_cache(maxsize=64)
+def _compiled(serialized: str) -> Validator:
+    # Imported where needed: a tenth of a second that who counts words need not wait for.
+    from jsonschema import SchemaError
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry, Resource
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
+    schema = json.loads(serialized)
+    cls = validator_for(schema, default=Draft202012Validator)
+    try:
+        cls.check_schema(schema)
+    except SchemaError as error:
+        raise InputError(
+            f"the JSON Schema is invalid at {error.json_path}: {shortened(error.message)}",
+            "mend the schema; https://json-schema.org/understanding-json-schema explains each keyword",
+        ) from error
+    # An own registry: the library's default one would fetch what it does not know.
+    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
+    registry: Registry[Any] = Registry().with_resource(resource.id() or "", resource)
+    resolver = registry.resolver(resource.id() or "")
+    for reference in _references(schema):
+        if not reference.startswith("#"):
+            raise InputError(
+                f"the JSON Schema points outside itself: $ref {reference!r}",
+                "copy what it points to under '$defs' and refer to it as '#/$defs/NAME': nothing is ever fetched",
+            )
+        try:
+            resolver.lookup(reference)
+        except Unresolvable as error:
+            raise InputError(
+                f"the JSON Schema has no place for its $ref {reference!r}", "define it, for example under '$defs'"
+            ) from error
+    return cls(schema, registry=registry)
+
+
+def _references(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str):
+                yield value
+            else:
+                yield from _references(value)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _references(item)
+
+
+def shortened(message: str, limit: int = 200) -> str:
+    """One line of at most `limit` characters: the library's messages repeat the whole value."""
+    line = " ".join(message.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

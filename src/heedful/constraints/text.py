@@ -1,0 +1,104 @@
+"""What a word is, and how two spellings are compared. Knows nothing of constraints.
+
+A **word** is a longest run of letters, digits and underscores, as `re.findall(r"\\w+", text)` finds it: the rule that
+agrees with IFEval's. So "don't" and "well-known" are two words each, "3.14" is two, "U.S." is two, and punctuation is
+none. Two things are added that `\\w` leaves out and that matter outside ASCII: an accent or vowel sign written as a
+character of its own, and an invisible joiner or soft hyphen, belong to the word that they stand in (otherwise "café"
+with a separate accent would end at the "e", and Hindi words fall into pieces). Scripts written without spaces
+(Chinese, Thai) are not segmented.
+
+**Spellings** are compared by `fold`: canonical Unicode equivalence, case folded if asked, typographic apostrophes and
+hyphens as their ASCII forms, any white space as one space, invisible characters left out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+from heedful.constraints.verdict import Span
+
+_ZERO_WIDTH_SPACE = "\u200b"  # a format character by its category, but it separates words (UAX #29)
+_INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word without being \w
+_WORD = re.compile(rf"\w[\w{_INSIDE}]*")
+_PLAIN = str.maketrans(dict.fromkeys("‘’ʼ＇", "'") | dict.fromkeys("‐‑﹣－", "-"))
+
+
+def word_spans(text: str) -> list[Span]:
+    """Where the words of `text` are, in order."""
+    if not text.isascii():
+        # One character for one character, so that the spans hold in the original.
+        text = text.translate({ord(char): _INSIDE for char in set(text) if _continues_word(char)})
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def _continues_word(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category[0] == "M" or (category == "Cf" and char != _ZERO_WIDTH_SPACE)
+
+
+class Folded(NamedTuple):
+    """A text in the form in which spellings are compared.
+
+    Attributes:
+        text: the folded text.
+        sources: for each of its characters, the span in the original that it came from.
+    """
+
+    text: str
+    sources: list[Span]
+
+
+def fold(text: str, *, case_sensitive: bool) -> Folded:
+    """`text` in the form in which spellings are compared, with the way back to the original.
+
+    Works through runs that Unicode normalisation cannot reach across (a character and its combining marks), so the
+    result is the canonical caseless form of the whole: NFD(casefold(NFD(text))), Unicode standard D145.
+    """
+    pieces: list[str] = []
+    sources: list[Span] = []
+    start, length = 0, len(text)
+    while start < length:
+        end = start + 1
+        if text[start].isspace():
+            while end < length and text[end].isspace():
+                end += 1
+            piece = " "
+        else:
+            while end < length and unicodedata.combining(text[end]):
+                end += 1
+            piece = _fold_piece(text[start:end], case_sensitive)
+        pieces.append(piece)
+        sources.extend([(start, end)] * len(piece))
+        start = end
+    return Folded("".join(pieces), sources)
+
+
+@lru_cache(maxsize=4096)
+def _fold_piece(piece: str, case_sensitive: bool) -> str:
+    piece = unicodedata.normalize("NFD", piece)
+    if not case_sensitive:
+        piece = unicodedata.normalize("NFD", piece.casefold())
+    piece = piece.translate(_PLAIN)
+    return "".join(c for c in piece if unicodedata.category(c) != "Cf" or c == _ZERO_WIDTH_SPACE)
+
+
+def find_term(folded: Folded, term: str) -> list[Span]:
+    """Where the folded `term` stands in the text as words of its own, as spans in the original; matches do not overlap.
+
+    A match never cuts a word: 'art' is not found in 'party', and 'cafe' not in 'café'. It is found in 'art-house' and
+    "art's", which are two words each.
+    """
+    inside = {place for start, end in word_spans(folded.text) for place in range(start + 1, end)}
+    found: list[Span] = []
+    start = folded.text.find(term)
+    while start >= 0:
+        end = start + len(term)
+        if start in inside or end in inside:
+            start = folded.text.find(term, start + 1)
+            continue
+        found.append((folded.sources[start][0], folded.sources[end - 1][1]))
+        start = folded.text.find(term, end)
+    return found

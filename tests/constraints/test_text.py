@@ -1,0 +1,99 @@
+"""What a word is, and that the fast comparison of spellings equals the standard's definition."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heedful.constraints.text import find_term, fold, word_spans
+
+ASCII = st.text(st.characters(max_codepoint=127), max_size=60)
+# Characters that compose, decompose, reorder, expand under case folding, or disappear.
+HARD = st.text(
+    st.sampled_from("aeÅåé\u0301\u0327\u0345ßſİıΣσςﬁ각ᄀ\u1161\u11a8\u00ad\u200b\u200d'’-‑_ \n😀"), max_size=20
+)
+
+
+def words(text: str) -> list[str]:
+    return [text[start:end] for start, end in word_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't stop.", ["Don", "t", "stop"]),
+        ("a well-known fact", ["a", "well", "known", "fact"]),
+        ("3.14 U.S. snake_case", ["3", "14", "U", "S", "snake_case"]),
+        ("… — !", []),
+        ("cafe\u0301 au lait", ["cafe\u0301", "au", "lait"]),
+        ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
+        ("co\u00adoperate a\u200bb", ["co\u00adoperate", "a", "b"]),
+        ("I ❤️ 👩\u200d💻 you", ["I", "you"]),
+    ],
+)
+def test_words(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+@given(ASCII)
+def test_words_of_ascii_are_the_reference_rule(text: str) -> None:
+    assert words(text) == re.findall(r"\w+", text)
+
+
+@given(st.text(max_size=40))
+def test_words_of_any_text_are_the_reference_rule_once_marks_are_left_out(text: str) -> None:
+    if not any(unicodedata.category(char)[0] == "M" or unicodedata.category(char) == "Cf" for char in text):
+        assert words(text) == re.findall(r"\w+", text)
+
+
+@given(HARD, st.booleans())
+def test_folding_piece_by_piece_is_folding_the_whole(text: str, case_sensitive: bool) -> None:
+    whole = unicodedata.normalize("NFD", text)
+    if not case_sensitive:
+        whole = unicodedata.normalize("NFD", whole.casefold())
+    whole = whole.replace("’", "'").replace("‑", "-").replace("\u00ad", "").replace("\u200d", "")
+    assert fold(text, case_sensitive=case_sensitive).text == re.sub(r"\s+", " ", whole)
+
+
+@given(HARD, st.booleans())
+def test_equivalent_spellings_fold_to_the_same(text: str, case_sensitive: bool) -> None:
+    forms = [text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]
+    assert len({fold(form, case_sensitive=case_sensitive).text for form in forms}) == 1
+
+
+@given(HARD)
+def test_sources_cover_the_text_in_order(text: str) -> None:
+    sources = fold(text, case_sensitive=False).sources
+    assert all(0 <= start < end <= len(text) for start, end in sources)
+    assert sources == sorted(sources)
+
+
+@given(st.text(st.sampled_from("abA_-' .\n"), max_size=30), st.text(st.sampled_from("abA"), min_size=1, max_size=3))
+def test_matches_of_a_plain_word_are_those_of_a_regular_expression(text: str, term: str) -> None:
+    found = find_term(fold(text, case_sensitive=False), term.lower())
+    assert found == [m.span() for m in re.finditer(rf"(?<!\w){term}(?!\w)", text, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize(
+    ("text", "term", "expected"),
+    [
+        ("art, party, Art-house, art's", "art", ["art", "Art", "art"]),
+        ("a café, cafe\u0301 or cafe", "café", ["café", "cafe\u0301"]),
+        ("a café, cafe\u0301 or cafe", "cafe", ["cafe"]),
+        ("Don’t! I don't", "don't", ["Don’t", "don't"]),
+        ("a well‑known thing", "well-known", ["well‑known"]),
+        ("in New\n  York, new yorker", "new york", ["New\n  York"]),
+        ("STRASSE und Straße", "straße", ["STRASSE", "Straße"]),
+        ("a bad\u00adword and a ba\u200ddword", "badword", ["bad\u00adword", "ba\u200ddword"]),
+        ("C++ and C++11, not C", "c++", ["C++", "C++"]),
+        ("ha ha ha", "ha ha", ["ha ha"]),
+        ("각 and 가", "가", ["가"]),
+    ],
+)
+def test_terms(text: str, term: str, expected: list[str]) -> None:
+    folded_term = fold(term, case_sensitive=False).text
+    assert [text[start:end] for start, end in find_term(fold(text, case_sensitive=False), folded_term)] == expected

@@ -1,0 +1,57 @@
+"""What importing heedful may cost: a fraction of a second, and nothing that only models need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import heedful
+
+HEAVY = ("torch", "transformers", "numpy", "scipy", "xarray", "pyarrow", "nltk", "vaderSentiment", "jsonschema", "rich")
+LIMIT = 0.3  # seconds
+
+
+def loaded(statement: str) -> set[str]:
+    """Which heavy modules a fresh interpreter has loaded after `statement`."""
+    script = f"import sys; {statement}; print(*({set(HEAVY)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    return set(done.stdout.split())
+
+
+def seconds(statement: str) -> float:
+    """The best of several fresh interpreters: the others were waiting for the machine."""
+    script = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
+    command = [sys.executable, "-c", script]
+    return min(float(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout) for _ in range(5))
+
+
+@pytest.mark.parametrize(
+    "statement", ["import heedful", "import heedful.constraints", "import heedful; heedful.WordCount"]
+)
+def test_import_is_light(statement: str) -> None:
+    assert loaded(statement) == set()
+    assert seconds(statement) < LIMIT
+
+
+def test_the_detector_can_fail() -> None:
+    assert loaded("import heedful, jsonschema, numpy") >= {"jsonschema", "numpy"}
+    assert seconds("import time; time.sleep(0.31)") > LIMIT
+
+
+def test_every_public_name_is_there() -> None:
+    for name in heedful.__all__:
+        assert getattr(heedful, name) is not None
+    assert set(heedful._HOME) | {"__version__"} == set(heedful.__all__)
+    assert set(heedful.__all__) <= set(dir(heedful))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'heedful' has no attribute 'nosuch'"):
+        heedful.nosuch  # noqa: B018
+
+
+def test_the_short_way() -> None:
+    verdicts = heedful.check("Hello there.", heedful.WordCount(at_most=5), heedful.Include(terms="boat"))
+    assert [verdict.outcome for verdict in verdicts] == ["pass", "fail"]
