@@ -1,0 +1,75 @@
+"""Whole files or none: the one place of the package that puts bytes on a disk.
+
+A file is written under a temporary name beside its own, synced, and renamed; so who reads a name finds either the old
+bytes or the new ones, whenever the writer was killed. Knows nothing of what the bytes mean, nor of run folders.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from heedful.errors import StoreError
+
+TEMPORARY = ".heedful-tmp"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def atomic_write(path: Path | str, data: bytes | memoryview | str) -> Path:
+    """Write `data` (text as UTF-8) to `path`, wholly or not at all; missing folders are made.
+
+    Raises:
+        StoreError: the disk is full, or the place cannot be written. What stood at `path` before still does.
+    """
+    path = Path(path)
+    if isinstance(data, str):
+        data = data.encode()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    with friendly_os_errors(path, len(data)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    return path
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left anywhere under `folder`; the caller sees to it that none is still writing."""
+    for temporary in folder.rglob(f".*{TEMPORARY}"):
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def friendly_os_errors(path: Path, size: int = 0) -> Iterator[None]:
+    """Turn what the operating system says of a place into a StoreError that names it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise StoreError(
+                f"cannot write {path} ({size:,} bytes): {reason}",
+                "free some space there, then run the same command again: every file finished before this one is kept",
+            ) from error
+        raise StoreError(
+            f"cannot write {path}: {reason}", "make that folder writable, or choose another place"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename survives a power cut only once its folder is on the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,82 @@
+"""Datasets come back identical, from equal bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from heedful.errors import StoreError
+from heedful.store import encode_results, read_results, write_results
+
+
+def dataset() -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "auroc": (
+                ("task", "site"),
+                np.array([[0.5, np.nan], [1.0, 0.25]], np.float32),
+                {"unit": ["AUROC"], "n": 3},
+            ),
+            "n": ("task", [0, 2**40]),
+            "decided": ("task", [True, False]),
+            "reason": ("task", ["", "zu früh …"]),
+            "scalar": ((), 0.5),
+        },
+        coords={
+            "task": ["word_count", "größe"],
+            "site": ["embed", "block.0.out"],
+            "held_out": ("site", [True, False]),
+            "family": ("task", ["structural", "lexical"]),
+        },
+        attrs={"settings": {"C": [0.1, None], "fold": "base"}, "empty": "", "seed": 1, "flag": True},
+    )
+
+
+def test_round_trip_is_identical_and_bytes_are_equal(tmp_path: Path) -> None:
+    path = write_results(tmp_path / "r.nc", dataset())
+    back = read_results(path)
+    assert back.identical(dataset())
+    assert back.attrs == dataset().attrs
+    assert {name: v.dtype.kind for name, v in back.variables.items()} == {
+        name: v.dtype.kind for name, v in dataset().variables.items()
+    }
+    assert bytes(encode_results(dataset())) == path.read_bytes()
+    assert read_results(write_results(tmp_path / "again.nc", back)).identical(dataset())
+
+
+def test_object_arrays_are_kept_as_what_they_hold(tmp_path: Path) -> None:
+    objects = xr.Dataset(
+        {"ok": ("task", np.array([True, False], object)), "why": (("task", "k"), np.array([["a"], ["bé"]], object))},
+        coords={"task": np.array(["x", "y"], object), "flag": ("task", np.array([False, True], object))},
+    )
+    back = read_results(write_results(tmp_path / "r.nc", objects))
+    assert back["ok"].dtype == bool
+    assert back["flag"].dtype == bool
+    assert back["why"].values.tolist() == [["a"], ["bé"]]
+    assert back["task"].values.tolist() == ["x", "y"]
+
+
+def test_empty_axes(tmp_path: Path) -> None:
+    empty = xr.Dataset({"auroc": (("task", "site"), np.zeros((0, 2)))}, coords={"site": ["a", "b"]})
+    assert read_results(write_results(tmp_path / "r.nc", empty)).identical(empty)
+
+
+def test_what_a_result_cannot_keep_is_named() -> None:
+    mixed = xr.Dataset({"reason": ("task", np.array(["a", {}], object))})
+    with pytest.raises(TypeError, match="variable 'reason' mixes or holds what a result cannot keep: dict, str"):
+        encode_results(mixed)
+
+
+def test_a_damaged_file_is_a_store_error(tmp_path: Path) -> None:
+    path = write_results(tmp_path / "r.nc", dataset())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(StoreError, match=r"r\.nc cannot be read"):
+        read_results(path)
+    path.write_bytes(b"")
+    with pytest.raises(StoreError, match=r"r\.nc cannot be read"):
+        read_results(path)
+    with pytest.raises(StoreError, match="No such file"):
+        read_results(tmp_path / "none.nc")
