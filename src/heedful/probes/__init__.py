@@ -1,0 +1,79 @@
+"""Linear probes by the hundred thousand: fitting, splits, metrics, intervals and controls over arrays.
+
+Knows no task, no model and no file; could be lifted out as a library.
+"""
+
+from heedful.probes.controls import (
+    benjamini_hochberg,
+    control_labels,
+    permutation_p,
+    permute_within_groups,
+    selectivity,
+    swap_squares,
+    type_recurrence,
+)
+from heedful.probes.crossval import (
+    C_GRID,
+    BestCell,
+    CrossValidated,
+    Held,
+    OutOfFold,
+    Rows,
+    best_cell,
+    cross_validate,
+    out_of_fold,
+)
+from heedful.probes.intervals import Interval, Jackknife, bootstrap_auroc, combine, jackknife_auroc, jackknife_mean
+from heedful.probes.linear import fit_mean_difference, fit_ridge
+from heedful.probes.logistic import fit_logistic
+from heedful.probes.metrics import auroc, balanced_accuracy, fold_auroc, fold_balanced_accuracy, fold_mean
+from heedful.probes.principal import PrincipalRows, principal_rows
+from heedful.probes.result import LinearProbes
+from heedful.probes.scaling import FeatureScale, fit_scale
+from heedful.probes.splits import GroupIndex, draw_units, grouped_folds, index_groups
+from heedful.probes.text import BagOfWords, bag_of_words, length_features
+
+__all__ = [
+    "C_GRID",
+    "BagOfWords",
+    "BestCell",
+    "CrossValidated",
+    "FeatureScale",
+    "GroupIndex",
+    "Held",
+    "Interval",
+    "Jackknife",
+    "LinearProbes",
+    "OutOfFold",
+    "PrincipalRows",
+    "Rows",
+    "auroc",
+    "bag_of_words",
+    "balanced_accuracy",
+    "benjamini_hochberg",
+    "best_cell",
+    "bootstrap_auroc",
+    "combine",
+    "control_labels",
+    "cross_validate",
+    "draw_units",
+    "fit_logistic",
+    "fit_mean_difference",
+    "fit_ridge",
+    "fit_scale",
+    "fold_auroc",
+    "fold_balanced_accuracy",
+    "fold_mean",
+    "grouped_folds",
+    "index_groups",
+    "jackknife_auroc",
+    "jackknife_mean",
+    "length_features",
+    "out_of_fold",
+    "permutation_p",
+    "permute_within_groups",
+    "principal_rows",
+    "selectivity",
+    "swap_squares",
+    "type_recurrence",
+]

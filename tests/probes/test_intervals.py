@@ -1,0 +1,146 @@
+"""The jackknife against its naive twin, and (slow) its coverage by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heedful.errors import InputError
+from heedful.probes import Jackknife, bootstrap_auroc, combine, fold_auroc, fold_mean, jackknife_auroc, jackknife_mean
+
+
+def draw(
+    n: int, n_groups: int, n_folds: int, seed: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    group = torch.from_numpy(rng.integers(0, n_groups, n))
+    fold_of_group = torch.from_numpy(rng.permutation(n_groups) % n_folds)
+    scores = torch.from_numpy(rng.integers(0, 8, (3, n)) / 2.0)
+    return scores, torch.from_numpy(rng.integers(0, 2, n)), group, fold_of_group[group]
+
+
+@settings(deadline=None)
+@given(
+    n=st.integers(4, 60),
+    n_groups=st.integers(2, 12),
+    n_folds=st.integers(1, 3),
+    seed=st.integers(0, 10**6),
+    weighted=st.booleans(),
+)
+def test_replicates_equal_leaving_each_group_out(n, n_groups, n_folds, seed, weighted):
+    scores, y, group, fold = draw(n, n_groups, n_folds, seed)
+    weight = torch.rand(n, generator=torch.Generator().manual_seed(seed)) if weighted else None
+    scores[0, :2] = float("nan")
+    fast = jackknife_auroc(scores, y, group, fold, n_groups=n_groups, weight=weight)
+
+    def naive(kept: torch.Tensor) -> torch.Tensor:
+        left = None if weight is None else weight[kept]
+        return fold_mean(fold_auroc(scores[:, kept], y[kept], fold[kept], left))
+
+    torch.testing.assert_close(fast.estimate, naive(group >= 0), equal_nan=True)
+    for g in range(n_groups):
+        torch.testing.assert_close(fast.replicates[:, g], naive(group != g), equal_nan=True)
+
+
+def test_standard_error_of_a_mean_of_singletons_is_the_textbook_one():
+    values = torch.tensor([1.0, 4.0, 2.0, 8.0, 5.0], dtype=torch.float64)
+    jackknife = jackknife_mean(values, torch.arange(5))
+    assert jackknife.se.item() == pytest.approx(values.std().item() / 5**0.5)
+    interval = jackknife.interval()
+    assert interval.low.item() == pytest.approx(4 - 2.7764 * jackknife.se.item(), abs=1e-3)
+
+
+def test_mean_by_group_leaves_out_what_was_not_scored():
+    values = torch.tensor([1.0, float("nan"), 0.0, 1.0])
+    jackknife = jackknife_mean(values, torch.tensor([0, 0, 1, 2]), n_groups=4)
+    assert jackknife.estimate.item() == pytest.approx(2 / 3)
+    assert jackknife.replicates.tolist() == pytest.approx([0.5, 1.0, 0.5, 2 / 3])
+    assert jackknife.n_groups == 3
+
+
+def test_logit_intervals_stay_within_zero_and_one_and_perfection_is_not_proved():
+    group = torch.arange(40) // 2
+    y = torch.arange(40) % 2
+    fold = group % 5
+    perfect = jackknife_auroc(y.double(), y, group, fold).interval(scale="logit")
+    assert perfect.estimate == 1
+    assert perfect.low.item() == pytest.approx(0.025 ** (1 / 20))
+    assert perfect.high == 1
+    worst = jackknife_auroc(-y.double(), y, group, fold).interval(scale="logit")
+    assert worst.low == 0
+    assert worst.high.item() == pytest.approx(1 - 0.025 ** (1 / 20))
+    nearly = y.double()
+    nearly[1] = -1
+    interval = jackknife_auroc(nearly, y, group, fold).interval(scale="logit")
+    assert 0 < interval.low < interval.estimate < interval.high < 1
+
+
+def test_paired_differences_are_narrower_than_unpaired_ones():
+    """Two lenses that err on the same rows differ by little: pairing must see that."""
+    generator = torch.Generator().manual_seed(0)
+    y, group = torch.arange(400) % 2, torch.arange(400) // 10
+    scores = y + torch.randn(400, generator=generator)
+    first = jackknife_auroc(scores, y, group, group % 5)
+    second = jackknife_auroc(scores + 0.05 * torch.randn(400, generator=generator), y, group, group % 5)
+    difference = combine(torch.sub, first, second)
+    assert difference.estimate == first.estimate - second.estimate
+    assert difference.se < 0.3 * (first.se**2 + second.se**2).sqrt()
+
+
+def test_reductions_over_leading_axes_combine():
+    scores, y, group, fold = draw(200, 20, 2, 0)
+    parts = jackknife_auroc(scores, y, group, fold)
+    mean = combine(lambda a: a.mean(0), parts)
+    torch.testing.assert_close(mean.replicates[3], parts.replicates[:, 3].mean())
+
+
+def test_bootstrap_agrees_with_the_jackknife_where_groups_are_many():
+    generator = torch.Generator().manual_seed(1)
+    group = torch.arange(600) // 3
+    y = torch.randint(0, 2, (600,), generator=generator)
+    scores = y + 1.5 * torch.randn(600, generator=generator)
+    jackknife = jackknife_auroc(scores, y, group, group % 5).interval(scale="logit")
+    bootstrap = bootstrap_auroc(scores, y, group, group % 5, n_draws=500)
+    assert bootstrap.estimate == jackknife.estimate
+    assert bootstrap.low.item() == pytest.approx(jackknife.low.item(), abs=0.012)
+    assert bootstrap.high.item() == pytest.approx(jackknife.high.item(), abs=0.012)
+
+
+def test_bad_input_names_cause_and_cure():
+    y = torch.tensor([0, 1, 0, 1])
+    with pytest.raises(InputError, match=r"group 0 spans folds.*\n.*grouped_folds"):
+        jackknife_auroc(y.double(), y, torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1, 1, 1]))
+    one = Jackknife(torch.tensor(0.5), torch.tensor([0.5]), 1)
+    with pytest.raises(InputError, match=r"over 1 group\(s\) has no variance"):
+        one.interval()
+    with pytest.raises(InputError, match=r"over \[1, 2\] groups cannot be paired.*\n.*one universe"):
+        combine(torch.sub, one, Jackknife(torch.tensor(0.5), torch.tensor([0.5, 0.4]), 2))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("strength", "n_groups"), [(0.0, 30), (1.0, 30), (1.0, 100), (2.2, 60)])
+def test_intervals_cover_at_their_nominal_rate(strength, n_groups):
+    """Rows of a group share an error and half of them a difficulty; the truth is the AUROC of a huge sample."""
+
+    def sample(cells: int, groups: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        group = torch.arange(groups * 8) // 8
+        y = torch.arange(groups * 8) % 2
+        shared = torch.randn(cells, groups, generator=generator)[:, group]
+        gain = 1 + 0.5 * torch.randn(cells, groups, generator=generator)[:, group]
+        noise = torch.randn(cells, groups * 8, generator=generator)
+        return strength * gain * (y - 0.5) + 0.7 * shared + noise, y, group
+
+    scores, y, group = sample(20, 20000, 1)
+    truth = fold_auroc(scores, y, torch.zeros_like(y)).mean()
+    scores, y, group = sample(2000, n_groups, 2)
+    interval = jackknife_auroc(scores, y, group, group % 5).interval(scale="logit")
+    coverage = ((interval.low <= truth) & (truth <= interval.high)).double().mean().item()
+    assert 0.93 <= coverage <= 0.975
+    first, second = (jackknife_auroc(sample(2000, n_groups, s)[0], y, group, group % 5) for s in (3, 4))
+    difference = combine(torch.sub, first, second).interval()
+    coverage = ((difference.low <= 0) & (difference.high >= 0)).double().mean().item()
+    assert 0.93 <= coverage <= 0.975
