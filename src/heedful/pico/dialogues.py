@@ -102,7 +102,7 @@ def constraint_about(rng: random.Random, task: str, text: PoolText, other: PoolT
             raise ValueError(f"no constraint about a plain text for task {task!r}")
 
 
-def _as_json(rng: random.Random, text: PoolText) -> tuple[str, tuple[str, ...]]:
+def as_json(rng: random.Random, text: PoolText) -> tuple[str, tuple[str, ...]]:
     """The text's sentences as the values of one JSON object, and its keys."""
     sentences = list(text.sentences)
     n = min(rng.choice((1, 2, 2, 3)), len(sentences))
@@ -112,7 +112,7 @@ def _as_json(rng: random.Random, text: PoolText) -> tuple[str, tuple[str, ...]]:
     return json.dumps(dict(zip(keys, values, strict=True))), keys
 
 
-def _json_constraint(rng: random.Random, keys: tuple[str, ...], truth: bool) -> JsonFormat:
+def json_constraint(rng: random.Random, keys: tuple[str, ...], truth: bool) -> JsonFormat:
     if truth:
         asked = rng.sample(keys, rng.randint(1, len(keys)) if rng.random() < 0.3 else len(keys))
         return JsonFormat(keys=tuple(asked))
@@ -154,7 +154,7 @@ def draw_dialogue(rng: random.Random, pool: Sequence[PoolText], check_weight: fl
     tasks = rng.sample(_PLAIN_TASKS, rng.choice((0, 1, 1, 1, 1, 1, 1, 2, 2, 3) if follow else (1, 1, 1, 1, 2, 2, 3)))
     response, keys = text.text, ()
     if rng.random() < 0.15:  # JSON is asked for, or answered in, here; what counts words goes without it
-        response, keys = _as_json(rng, text)
+        response, keys = as_json(rng, text)
         tasks = ["json", *(t for t in tasks[:2] if t in _LABEL_TASKS)]
     elif not follow and rng.random() < 0.08:
         tasks[0] = "json"
@@ -165,7 +165,7 @@ def draw_dialogue(rng: random.Random, pool: Sequence[PoolText], check_weight: fl
         truth = follow or rng.random() < 0.35
         if task == "json":
             truth = truth and bool(keys)
-            constraint: Constraint | None = _json_constraint(rng, keys, truth)
+            constraint: Constraint | None = json_constraint(rng, keys, truth)
         else:
             constraint = constraint_about(rng, task, text, other, truth)
         if constraint is not None:

@@ -25,7 +25,7 @@ from heedful.pico.encoding import Batch, Encoder, batches
 from heedful.pico.pool import draw_pool
 from heedful.pico.tokenizer import train_tokenizer
 
-Recipe = dict[str, dict[str, Any]]
+_LEARNT_MULTIPLE = 256
 
 
 def recipe() -> dict[str, Any]:
@@ -64,12 +64,13 @@ def weighted_loss(backbone: Callable[..., Any], head: nn.Module, batch: Batch) -
 
     Only hidden states whose next token has a weight go through the output matrix: less than half of them.
     """
-    weights = batch.weights[:, 1:]
-    learnt = weights > 0
-    hidden = backbone(input_ids=batch.ids, use_cache=False).last_hidden_state[:, :-1][learnt]
-    logits = head(hidden).float()
-    losses = nn.functional.cross_entropy(logits, batch.ids[:, 1:][learnt], reduction="none")
+    weights, targets = batch.weights[:, 1:].flatten(), batch.ids[:, 1:].flatten()
+    learnt = weights.nonzero().squeeze(-1)
+    # Few different shapes: a matrix product of a new shape is compiled anew. The padding has no weight.
+    learnt = nn.functional.pad(learnt, (0, -len(learnt) % _LEARNT_MULTIPLE), value=0)
     weights = weights[learnt]
+    hidden = backbone(input_ids=batch.ids, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)[learnt]
+    losses = nn.functional.cross_entropy(head(hidden).float(), targets[learnt], reduction="none")
     kinds = torch.stack([losses[weights == 1].detach().mean(), losses[weights > 1].detach().mean()])
     return (losses * weights).sum(), kinds
 
@@ -134,7 +135,7 @@ def train(out: Path, settings: dict[str, Any]) -> None:
                 row = {"step": step, "response": kinds[0].item(), "check": kinds[1].item()}
                 row |= {"lr": learning_rate(step, optimizer_settings), "tokens_per_s": round(seen / seconds)}
                 print(json.dumps(row), file=log, flush=True)
-            if step % 250 == 0 or step == optimizer_settings["steps"]:
+            if step % 100 == 0 or step == optimizer_settings["steps"]:
                 state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
                 torch.save(state, out / "checkpoint.tmp")
                 os.replace(out / "checkpoint.tmp", checkpoint)

@@ -1,0 +1,39 @@
+# Two commands: `make study` runs the main job on the embedded model, `make test` passes the tests. Both set up what they
+# need in .venv first; neither touches anything outside this folder.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= runs/pico-llama
+
+.PHONY: study test test-all lint format clean
+
+study: $(VENV)/.ready
+	$(BIN)/heedful study pico-llama --out $(OUT)
+
+test: $(VENV)/.ready lint
+	$(BIN)/pytest -m "not slow" -q
+
+test-all: $(VENV)/.ready lint
+	$(BIN)/pytest -q
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Exact versions, so that a fresh machine gets what the tests passed with. torch goes first and by its exact version: an
+# index that has a CPU build of it then serves that one.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[probe,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
