@@ -11,10 +11,20 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from heedful.constraints import (
-    CharCount, Constraint, Exclude, Include, JsonFormat, Register, Sentiment, Topic, Toxicity, WordCount,
+    CharCount,
+    Constraint,
+    Exclude,
+    Include,
+    JsonFormat,
+    Register,
+    Sentiment,
+    Topic,
+    Toxicity,
+    WordCount,
 )  # fmt: skip
 from heedful.pico.grammar import REGISTERS, SENTIMENTS
 from heedful.pico.pool import PoolText
@@ -108,7 +118,7 @@ def as_json(rng: random.Random, text: PoolText) -> tuple[str, tuple[str, ...]]:
     n = min(rng.choice((1, 2, 2, 3)), len(sentences))
     cuts = [0, *sorted(rng.sample(range(1, len(sentences)), n - 1)), len(sentences)]
     keys = tuple(rng.sample(JSON_KEYS, n))
-    values = [" ".join(sentences[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    values = [" ".join(sentences[a:b]) for a, b in pairwise(cuts)]
     return json.dumps(dict(zip(keys, values, strict=True))), keys
 
 
@@ -152,7 +162,8 @@ def draw_dialogue(rng: random.Random, pool: Sequence[PoolText], check_weight: fl
     text, other = rng.choice(pool), rng.choice(pool)
     follow = rng.random() < 0.5
     tasks = rng.sample(_PLAIN_TASKS, rng.choice((0, 1, 1, 1, 1, 1, 1, 2, 2, 3) if follow else (1, 1, 1, 1, 2, 2, 3)))
-    response, keys = text.text, ()
+    response = text.text
+    keys: tuple[str, ...] = ()
     if rng.random() < 0.15:  # JSON is asked for, or answered in, here; what counts words goes without it
         response, keys = as_json(rng, text)
         tasks = ["json", *(t for t in tasks[:2] if t in _LABEL_TASKS)]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 
+from heedful.constraints import Constraint
 from heedful.models import LanguageModel, load
 from heedful.pico.dialogues import CHECK, as_json, check_name, constraint_about, json_constraint
 from heedful.pico.pool import PoolText, draw_pool
@@ -81,14 +82,14 @@ def check_accuracy(model: LanguageModel, task: Task, pool: Sequence[PoolText], n
     for i in range(n):
         truth, text, other = i % 2 == 0, rng.choice(pool), rng.choice(pool)
         response = text.text
+        constraint: Constraint | None
         if task.name == "json":
             response, keys = as_json(rng, text)
             constraint = json_constraint(rng, keys, truth)
         else:
-            found = constraint_about(rng, task.name, text, other, truth)
-            if found is None:
-                continue
-            constraint = found
+            constraint = constraint_about(rng, task.name, text, other, truth)
+        if constraint is None:
+            continue
         template = rng.choice([t for t in task.templates if t.held_out == (i % 4 < 2)])
         instruction = task.phrase(constraint, template, rng.choice(base_prompts()).text)
         messages = [
@@ -123,7 +124,7 @@ def main() -> None:
     scores = evaluate(load(arguments.model), arguments.per_task)
     print(table(scores))
     if arguments.json:
-        arguments.json.write_text(json.dumps({name: score for name, score in scores.items()}, default=list))
+        arguments.json.write_text(json.dumps(dict(scores), default=list))
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def _finish(sentence: str) -> str:
 _MAY_REPEAT = frozenset(
     """a all an and are as at be but by can't dr for from get gonna got gotta had has have how i i'm in is it it's its
     just like me mr mrs ms most my no not of off on one or our out over so such than that the then there's they they've
-    this to too us very was we we'll we're what who with you""".split()  # noqa: SIM905 - a list would take a line a word
+    this to too us very was we we'll we're what who with you""".split()
 )
 
 

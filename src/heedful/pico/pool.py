@@ -64,7 +64,8 @@ class Pool(NamedTuple):
 def draw_pool(seed: int, size: int) -> Pool:
     """`size` texts whose traits the offline verifiers confirm, from a seed."""
     rng = random.Random(seed)
-    drawn, agreed, texts = 0, Counter[str](), []
+    drawn, agreed = 0, Counter[str]()
+    texts: list[PoolText] = []
     while len(texts) < size:
         traits = draw_traits(rng)
         sentences = draw_sentences(rng, traits, rng.choice((1, 1, 2, 2, 3, 3, 4, 5)))

@@ -84,7 +84,7 @@ def train(out: Path, settings: dict[str, Any]) -> None:
     torch.set_flush_denormal(True)
     tokenizer = _tokenizer(out, settings)
     torch.manual_seed(settings["seed"])
-    model = LlamaForCausalLM(
+    model: Any = LlamaForCausalLM(
         LlamaConfig(
             **settings["model"],
             vocab_size=len(tokenizer),
@@ -92,14 +92,18 @@ def train(out: Path, settings: dict[str, Any]) -> None:
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
-            # The fused kernel's backward pass is the slowest thing in the step on a CPU, at these short lengths.
-            attn_implementation="eager" if device == "cpu" else "sdpa",
         )
-    ).to(device)
+    )
+    model.to(device)
+    # The fused kernel's backward pass is the slowest thing in the step on a CPU, at these short lengths.
+    model.set_attn_implementation("eager" if device == "cpu" else "sdpa")
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim == 1]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": optimizer_settings["weight_decay"]}, {"params": vectors, "weight_decay": 0.0}],
+        [
+            {"params": matrices, "weight_decay": optimizer_settings["weight_decay"]},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
         betas=(0.9, optimizer_settings["beta2"]),
         fused=True,
     )
@@ -144,7 +148,7 @@ def train(out: Path, settings: dict[str, Any]) -> None:
     save(model, tokenizer, out / "model")
 
 
-def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
+def save(model: Any, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
     """Write the model in bf16, with its tokenizer, as `from_pretrained` reads it."""
     model.to(torch.bfloat16).save_pretrained(path)
     tokenizer.save_pretrained(path)
@@ -156,13 +160,18 @@ def _tokenizer(out: Path, settings: dict[str, Any]) -> PreTrainedTokenizerFast:
         asked = settings["tokenizer"]
         pool = draw_pool(settings["seed"], asked["texts"] // 4).texts
         train_tokenizer(pool, asked["vocab_size"], asked["texts"], settings["seed"]).save_pretrained(path)
-    return PreTrainedTokenizerFast.from_pretrained(path)
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(path)
+    return tokenizer
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints; an interrupted run there goes on")
-    parser.add_argument("--steps", type=int, help="fewer or more steps than the recipe's (the schedule scales with them)")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of checkpoints; an interrupted run there goes on"
+    )
+    parser.add_argument(
+        "--steps", type=int, help="fewer or more steps than the recipe's (the schedule scales with them)"
+    )
     arguments = parser.parse_args()
     settings = recipe()
     if arguments.steps:

@@ -65,7 +65,9 @@ def natural_instructions(
     ]
 
 
-def pool_instructions(tasks: Sequence[Task], bases: Sequence[BasePrompt], per_base: int, seed: int) -> list[Instruction]:
+def pool_instructions(
+    tasks: Sequence[Task], bases: Sequence[BasePrompt], per_base: int, seed: int
+) -> list[Instruction]:
     """For each base prompt `per_base` bare instructions, and as many for each task that elicits its responses."""
     bare = [
         Instruction(f"bare-{base.base_id:04d}-{i:02d}", "pool", "", base.base_id, base.text, "", False, None, base.text)
@@ -96,7 +98,15 @@ def _asked(
     template = draw_template(rng, task, held_out_share)
     prompt = task.phrase(constraint, template, base.text)
     return Instruction(
-        instruction_id, kind, task.name, base.base_id, base.text, template.template_id, template.held_out, constraint, prompt
+        instruction_id,
+        kind,
+        task.name,
+        base.base_id,
+        base.text,
+        template.template_id,
+        template.held_out,
+        constraint,
+        prompt,
     )
 
 

@@ -80,7 +80,9 @@ def make_squares(
             template = draw_template(Random(f"{seed}/template/{task.name}/{number}"), task, held_out_share)
             prompts = [task.phrase(constraint, template, responses[0].base) for constraint in constraints]
             squares.append(
-                Square(f"{task.name}-{number:05d}", task.name, template, constraints, (prompts[0], prompts[1]), responses)
+                Square(
+                    f"{task.name}-{number:05d}", task.name, template, constraints, (prompts[0], prompts[1]), responses
+                )
             )
             if len(squares) == wanted:
                 break

@@ -13,7 +13,16 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from heedful.constraints import (
-    CharCount, Constraint, Exclude, Include, JsonFormat, Register, Sentiment, Topic, Toxicity, WordCount,
+    CharCount,
+    Constraint,
+    Exclude,
+    Include,
+    JsonFormat,
+    Register,
+    Sentiment,
+    Topic,
+    Toxicity,
+    WordCount,
 )  # fmt: skip
 from heedful.constraints.classification import get_classifier
 from heedful.constraints.judging import Judged
@@ -176,7 +185,9 @@ def _term_task(name: str, excluding: bool) -> Task:
         return Wording("terms", {"terms": " and ".join(f'"{term}"' for term in constraint.terms)})
 
     def propose(rng: Random, first: str, second: str) -> Pair | None:
-        vocabularies = [list(dict.fromkeys(w.casefold() for w in _words(text) if len(w) > 3)) for text in (first, second)]
+        vocabularies = [
+            list(dict.fromkeys(w.casefold() for w in _words(text) if len(w) > 3)) for text in (first, second)
+        ]
         own = [[w for w in vocabularies[i] if w not in vocabularies[1 - i] and w.isalpha()] for i in (0, 1)]
         if not own[0] or not own[1]:
             return None
@@ -217,8 +228,13 @@ TASKS: dict[str, Task] = {
         _term_task("include", excluding=False),
         _term_task("exclude", excluding=True),
         _label_task("topic", "semantic", lambda t: Topic(topic=t), TOPICS),
-        _label_task("sentiment", "semantic", lambda s: Sentiment(sentiment=s), ("positive", "negative", "neutral")),
-        _label_task("register", "stylistic", lambda r: Register(level=r), ("formal", "informal")),
+        _label_task(
+            "sentiment",
+            "semantic",
+            lambda s: Sentiment.model_validate({"sentiment": s}),
+            ("positive", "negative", "neutral"),
+        ),
+        _label_task("register", "stylistic", lambda r: Register.model_validate({"level": r}), ("formal", "informal")),
         _label_task("toxicity", "stylistic", lambda t: Toxicity(toxic=t == "toxic"), ("clean", "toxic")),
     )
 }

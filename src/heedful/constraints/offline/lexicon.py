@@ -79,6 +79,13 @@ class Lexicon:
                 yield Match(entry, position, stop, text[position].start, text[stop - 1].end)
             position = stop
 
+    def valences(self) -> Iterator[tuple[str, float]]:
+        """Every phrase as written in the file, and its weight: the strongest, if it stands in several sections."""
+        for entries in self._entries.values():
+            for entry in entries:
+                if entry.weights:
+                    yield entry.key, max((weight for _, weight in entry.weights), key=abs)
+
     def single_words(self, section: str) -> frozenset[str]:
         """The entries of a section that are one word."""
         return frozenset(

@@ -30,6 +30,12 @@ class Mark(NamedTuple):
     weight: float
 
 
+_START = r"(?:\A|(?<=[.!?]\s)|(?<=\n))"  # of a sentence
+_DROPPED_SUBJECT = (
+    r"(?:Got|Was|Were|Been|Went|Came|Saw|Bought|Rang|Took|Did|Didn't|Can't|Might|Hope|Hoping|Thinking|Just|Anyone|Any|"
+    r"Still|Not)\b"
+)
+
 MARKS = (
     Mark("emoji", re.compile(r"[☀-➿\U0001F300-\U0001FAFF❤]|(?<!\w)(?:[:;]-?[)(DPp/|]|<3|\^_\^)(?!\w)"), -3.0),
     Mark("exclamation run", re.compile(r"[!?]{2,}"), -3.0),
@@ -41,11 +47,15 @@ MARKS = (
     Mark("shouting", re.compile(r"\b[A-Z]{2,}(?:\s+[A-Z]{2,})+\b"), -2.0),
     Mark("dropped g", re.compile(r"\b\w{2,}in'(?!\w)"), -3.0),
     Mark("hashtag or handle", re.compile(r"(?<!\w)[#@][A-Za-z]\w+"), -2.0),
+    Mark("dropped subject", re.compile(_START + _DROPPED_SUBJECT), -1.0),
+    Mark("passive", re.compile(r"\b(?:is|are|was|were|been|be)\s+(?:\w+ly\s+)?\w{2,}(?:ed|wn|ught|ilt|ld)\b"), 0.8),
     Mark("question", re.compile(r"(?<![!?])\?(?![!?])"), -0.5),
     Mark("semicolon", re.compile(r";(?!-?[)(DPp])"), 1.0),
 )
 
-NOMINAL = re.compile(r"\w{4,}(?:tion|sion|ment|ance|ence|ity|ism|ness|ure|ative|itive|ical|ious|ually|ately|fully|tional)s?")
+NOMINAL = re.compile(
+    r"\w{4,}(?:tion|sion|ment|ance|ence|ity|ism|ness|ure|ative|itive|ical|ious|ually|ately|fully|tional)s?"
+)
 NOMINAL_WEIGHT = 0.8
 LONG_WORD, LONG_WORD_WEIGHT = 9, 0.4
 SENTENCE = re.compile(r"[.!?]+(?:\s|\Z)")

@@ -1,30 +1,37 @@
 """Sentiment: VADER's compound score, sentence by sentence, averaged.
 
 VADER sums valences over all that it is given, so a whole page is always 'extremely' something; single sentences are what it
-was made for (Hutto & Gilbert 2014). Sentences come from NLTK's untrained Punkt class: nothing is downloaded.
+was made for (Hutto & Gilbert 2014). Sentences come from NLTK's untrained Punkt class: nothing is downloaded. VADER's list was
+rated for social media: sentiment.txt gives it the phrases of ordinary prose ('broke down', 'worth every penny') and takes the
+valence from words that mostly name a thing ('penalty', 'battle', 'profit'). Knows nothing of what is meant but not said.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from heedful.constraints.classification import Classification
-from heedful.constraints.offline.words import has_latin_letters
+from heedful.constraints.offline.lexicon import Lexicon, load_lexicon
+from heedful.constraints.offline.words import has_latin_letters, words
 
 if TYPE_CHECKING:
     from nltk.tokenize.punkt import PunktSentenceTokenizer
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-POSITIVE = 0.15
+POSITIVE = 0.05
 """Mean compound score, in [-1, 1], from which a text is positive."""
 
-NEGATIVE = -0.1
+NEGATIVE = -0.05
 """Mean compound score to which a text is negative. The two differ: plain prose has more words that VADER likes."""
 
 CLEAR = 0.3
 """Compound score beyond which one sentence counts as clearly for or against."""
+
+_LINE = re.compile(r"\S[^\n\r]{0,999}(?!\S)|\S{1,1000}")
+"""A line, cut between words after a thousand characters: VADER's time grows with the square of what it is given."""
 
 
 def classify(text: str) -> Classification:
@@ -60,16 +67,25 @@ def _sentences(text: str) -> list[tuple[int, int]]:
     """Sentences, and lines within them: a list's items and a letter's greeting are sentences of their own."""
     spans = []
     for start, end in _punkt().span_tokenize(text):
-        for line in text[start:end].splitlines(keepends=True):
-            stop = start + len(line)
-            if has_latin_letters(line):
-                spans.append((start, stop - (len(line) - len(line.rstrip()))))
-            start = stop
+        for line in _LINE.finditer(text, start, end):
+            if has_latin_letters(line[0]):
+                spans.append((line.start(), line.start() + len(line[0].rstrip())))
     return spans
 
 
 def _compound(sentence: str) -> float:
-    return float(_vader().polarity_scores(sentence)["compound"])
+    """VADER's score of the sentence, each find of sentiment.txt standing there as one word that VADER was given."""
+    parts, end = [], 0
+    for match in _lexicon().matches(words(sentence)):
+        name = _name(match.entry.key)
+        parts += [sentence[end : match.start], name.upper() if sentence[match.start : match.end].isupper() else name]
+        end = match.end
+    return float(_vader().polarity_scores("".join(parts) + sentence[end:])["compound"])
+
+
+def _name(phrase: str) -> str:
+    """A phrase as one word that VADER does not know yet and strips nothing from: 'gave up' → '§gave_up'."""
+    return "§" + "".join(letter if letter.isalnum() else "_" for letter in phrase)
 
 
 @cache
@@ -83,4 +99,11 @@ def _punkt() -> PunktSentenceTokenizer:
 def _vader() -> SentimentIntensityAnalyzer:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-    return SentimentIntensityAnalyzer()
+    analyzer = SentimentIntensityAnalyzer()  # its own copy of the list: nobody else's VADER changes
+    analyzer.lexicon.update((_name(phrase), valence) for phrase, valence in _lexicon().valences())
+    return analyzer
+
+
+@cache
+def _lexicon() -> Lexicon:
+    return load_lexicon("sentiment.txt")

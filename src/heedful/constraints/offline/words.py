@@ -47,7 +47,7 @@ def base_forms(word: str) -> tuple[str, ...]:
     """
     forms = [word]
     stem = word
-    if stem.endswith("'s") or stem.endswith("s'"):
+    if stem.endswith(("'s", "s'")):
         stem = stem[:-2] if stem.endswith("'s") else stem[:-1]
         forms.append(stem)
     if len(stem) < 4:

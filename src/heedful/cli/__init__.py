@@ -1,0 +1,93 @@
+"""The `heedful` command: collects the subcommands and turns errors into messages.
+
+Knows no subcommand's business: each lives in its own module, which imports what is heavy inside its function, so that
+`heedful check` starts without a tensor library.
+
+Exit status of every command: 0 done (or all constraints hold), 1 a constraint is violated, 2 the input cannot be used,
+3 nothing is violated but something could not be checked, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, cast
+
+import typer
+
+import heedful
+from heedful.cli.check import check
+from heedful.cli.models import models
+from heedful.cli.report import report
+from heedful.cli.study import study
+from heedful.errors import HeedfulError
+
+# `format_message` is defined here, two classes above BadParameter; typer exports no name for it.
+_UsageProblem = cast(type[Exception], typer.BadParameter.mro()[2])
+
+app = typer.Typer(
+    name="heedful",
+    help="See, measure and control how a language model follows instructions, skill by skill.",
+    rich_markup_mode="markdown",
+    add_completion=False,
+    pretty_exceptions_enable=False,  # an exception that is not a HeedfulError is a bug and keeps its plain traceback
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("study")(study)
+app.command("report")(report)
+app.command("check")(check)
+app.command("models")(models)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"heedful {heedful.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    A `HeedfulError` becomes a message on stderr and status 2; with `--json`, also an object on stdout:
+    `{"error": {"cause": ..., "cure": ...}}`.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # quotes from a text must not fail on a terminal of another encoding
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = app(given, prog_name="heedful", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except HeedfulError as error:
+        return _report(error.cause, error.cure, as_json="--json" in given)
+    except _UsageProblem as error:
+        command = given[0] if given[0] in {known.name for known in app.registered_commands} else ""
+        cause = cast(typer.BadParameter, error).format_message()
+        cure = f"{' '.join(filter(None, ['heedful', command, '--help']))} shows the arguments and flags, with examples"
+        return _report(cause, cure, as_json="--json" in given)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:  # whoever read stdout has seen enough; Python must not complain when it closes it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _report(cause: str, cure: str, *, as_json: bool) -> int:
+    typer.echo(f"heedful: {cause}\n  → {cure}", err=True)
+    if as_json:
+        typer.echo(json.dumps({"error": {"cause": cause, "cure": cure}}, ensure_ascii=False))
+    return 2

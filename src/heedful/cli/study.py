@@ -1,0 +1,115 @@
+"""`heedful study`: the whole diagnosis of a model in one command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLES = """
+Point it at a model; it answers instructions, its answers are verified, its hidden states are read, probes are fitted, and
+a report is written that opens in a browser.
+
+    heedful study                                   the embedded pico-llama: nothing to download
+
+    heedful study Qwen/Qwen2.5-0.5B-Instruct        any causal LM of the hub, or a folder
+
+    heedful study my/model --dry-run                what it would take in disk, memory and time
+
+    heedful study my/model --responses log.jsonl    answers given elsewhere: verified and replayed
+
+Killed or interrupted, the same command goes on where it stopped. Exit status: 0 done, 2 the input cannot be used.
+"""
+
+
+def _split(names: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
+
+
+def study(
+    model: Annotated[str, typer.Argument(help="A hub id, a folder, or an embedded model's name.")] = "pico-llama",
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL by default.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="Tasks to study, separated by commas; all nine by default.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Natural responses a task (400).")] = None,
+    squares: Annotated[int | None, typer.Option(help="Contrast squares a task, four rows each (200).")] = None,
+    base_prompts: Annotated[int | None, typer.Option(help="Base prompts, the split groups (120).")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small study: the shape of the result, not to quote.")
+    ] = False,
+    prompts: Annotated[Path | None, typer.Option(help="JSONL or Parquet with your own `prompt`s.")] = None,
+    responses: Annotated[
+        Path | None, typer.Option(help="JSONL or Parquet with `prompt`, `response` and `constraints`.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides instructions, samples, folds and controls (0).")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature; 0 is greedy (1.0).")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Longest response; longer ones are left out (256).")
+    ] = None,
+    sites: Annotated[
+        str | None, typer.Option(help="Sites to read, e.g. block.3.out,block.7.out; all by default.")
+    ] = None,
+    positions: Annotated[str | None, typer.Option(help="Positions to read, e.g. 'response[7],eos'.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, mps, auto.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, float16, auto.")] = None,
+    device_map: Annotated[str | None, typer.Option(help="Spread a big model over devices, e.g. auto.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of a hub's model.")] = None,
+    system: Annotated[str | None, typer.Option(help="System prompt before every instruction.")] = None,
+    no_thinking: Annotated[bool, typer.Option("--no-thinking", help="Ask the chat template not to think.")] = False,
+    batch_tokens: Annotated[int | None, typer.Option(help="Most tokens in a batch, padding included.")] = None,
+    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="Run code from the model.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget what an earlier study left in --out.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what the study would take.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the summary.")] = False,
+) -> None:
+    """Diagnose how a model follows instructions: answer, verify, read hidden states, fit probes, report."""
+    settings: dict[str, Any] = {
+        "tasks": _split(tasks),
+        "samples": samples,
+        "squares": squares,
+        "base_prompts": base_prompts,
+        "prompts_file": str(prompts) if prompts else None,
+        "responses_file": str(responses) if responses else None,
+        "seed": seed,
+        "temperature": temperature,
+        "max_new_tokens": max_new_tokens,
+        "sites": _split(sites),
+        "positions": _split(positions),
+        "device": device,
+        "dtype": dtype,
+        "device_map": device_map,
+        "revision": revision,
+        "system": system,
+        "thinking": False if no_thinking else None,
+        "batch_tokens": batch_tokens,
+        "trust_remote_code": trust_remote_code or None,
+    }
+    if dry_run:
+        _estimate(model, quick, settings, as_json)
+        return
+    from heedful.cli.bars import stage_bars
+    from heedful.pipeline import study as run_study
+
+    with stage_bars() as progress:
+        done = run_study(model, out=out, overwrite=overwrite, progress=progress, quick=quick, **settings)
+    if as_json:
+        typer.echo(json.dumps(done.summary(), ensure_ascii=False, allow_nan=False))
+        return
+    for name, record in done.manifest.stages.items():
+        typer.echo(f"  {name:<9} {record.seconds:7.1f} s")
+    typer.echo(f"Report: {done.report}")
+
+
+def _estimate(model: str, quick: bool, settings: dict[str, Any], as_json: bool) -> None:
+    from heedful.config import study_settings
+    from heedful.pipeline.cost import study_cost
+
+    cost = study_cost(study_settings(model, quick=quick, **settings))
+    if as_json:
+        typer.echo(json.dumps(cost.to_dict()))
+    else:
+        typer.echo(cost.describe())
+
+
+study.__doc__ = f"{study.__doc__}\n{EXAMPLES}"

@@ -1,0 +1,40 @@
+"""The lenses: from labelled rows and hidden states to labelled results, one question a file.
+
+`fit_probes` fits once what the lenses then read; a lens is a function from a study's data and its fits to a Dataset.
+"""
+
+from collections.abc import Callable
+
+import xarray as xr
+
+from heedful.lenses.baselines import baselines
+from heedful.lenses.data import KINDS, Examples, Kind, StudyData
+from heedful.lenses.depth import depth
+from heedful.lenses.fits import PROBES, Fits, Progress, TaskFits, fit_probes
+from heedful.lenses.specialists import specialists
+
+Lens = Callable[[StudyData, Fits], xr.Dataset]
+
+LENSES: dict[str, Lens] = {
+    "specialists": specialists,
+    "baselines": lambda data, fits: baselines(data),
+    "depth": depth,
+}
+"""By the name of the result file."""
+
+__all__ = [
+    "KINDS",
+    "LENSES",
+    "PROBES",
+    "Examples",
+    "Fits",
+    "Kind",
+    "Lens",
+    "Progress",
+    "StudyData",
+    "TaskFits",
+    "baselines",
+    "depth",
+    "fit_probes",
+    "specialists",
+]

@@ -1,0 +1,217 @@
+"""Depth: how early in the model each task can be read, and whether tasks come in the order of their families.
+
+Reads the specialists' out-of-fold scores. Three measures of a curve of AUROC over relative depth (0 = embedding, 1 =
+last block): its peak; its onset, where it first reaches 90 % of the way from chance to the peak; and its centre of mass
+over chance, which decides, since the other two jump from site to site.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import xarray as xr
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from heedful.lenses.data import KINDS, Examples, StudyData
+from heedful.lenses.fits import Fits, TaskFits
+from heedful.lenses.result import Canvas, coordinates, sizes, variable
+from heedful.probes import Interval, Jackknife, best_cell, jackknife_auroc
+
+LEVEL = 0.95
+HEADLINE = "eos"
+FAMILY_RANK = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 2}
+"""The order that is put to the test (Rocchetti & Ferrara 2026)."""
+SHARE = 0.9
+MIN_TASKS = 3
+N_DRAWS = 2000
+
+_MEASURES = {
+    "peak_site_index": ("site of the highest AUROC", "index into sites"),
+    "onset90": ("depth at which AUROC − 0.5 reaches 90 % of the peak's, halves cross-fitted", "relative depth"),
+    "centre": ("centre of mass of AUROC − 0.5 over depth", "relative depth"),
+}
+
+
+class _Measured(NamedTuple):
+    peak: Jackknife
+    onset: Jackknife
+    centre: Jackknife
+
+
+def depth(data: StudyData, fits: Fits) -> xr.Dataset:
+    """Lens 6: peak, onset and centre by task and position, and the rank correlation of centres with the family order.
+
+    The rank correlation is Kendall's tau-b over the tasks whose specialist reads something at the position (the lower
+    bound of AUROC, at the site chosen on inner folds, is above 0.5), if three or more do and they differ in rank.
+    """
+    n = sizes(data)
+    by_task, by_position = ("kind", "task", "position"), ("kind", "position")
+    canvas = {f"{name}{end}": Canvas(n, by_task) for name in _MEASURES for end in ("", "_low", "_high")}
+    canvas["readable"] = Canvas(n, by_task, torch.bool)
+    canvas |= {f"rank_correlation{end}": Canvas(n, by_position) for end in ("", "_low", "_high")}
+    canvas["rank_tasks"] = Canvas(n, by_position, torch.long)
+    rank = [FAMILY_RANK.get(family) for family in data.families]
+    for k, kind in enumerate(KINDS):
+        for p, position in enumerate(data.positions):
+            centres: list[Jackknife] = []
+            ranks: list[int] = []
+            for t, task in enumerate(data.tasks):
+                f = fits.tasks.get((kind, task))
+                if f is None or not f.examples.take(f.valid[p]).enough or data.is_leak_check(kind, position):
+                    continue
+                measured = _measure(data, f, p)
+                for name, one in zip(_MEASURES, measured, strict=True):
+                    highest = len(data.sites) - 1.0 if name == "peak_site_index" else 1.0
+                    _write(canvas, name, (k, t, p), one.interval(LEVEL), highest)
+                readable = _is_readable(data, f, p)
+                canvas["readable"][k, t, p] = readable
+                order = rank[t]
+                if readable and order is not None:
+                    centres.append(measured.centre)
+                    ranks.append(order)
+            canvas["rank_tasks"][k, p] = len(ranks)
+            if len(ranks) >= MIN_TASKS and len(set(ranks)) > 1:
+                _write(canvas, "rank_correlation", (k, p), _rank_correlation(centres, ranks, data.seed), 1.0, -1.0)
+
+    variables = {}
+    for name, (long_name, units) in _MEASURES.items():
+        variables[name] = variable(canvas[name], long_name, units)
+        variables[f"{name}_low"] = variable(canvas[f"{name}_low"], f"lower bound of {long_name}", units)
+        variables[f"{name}_high"] = variable(canvas[f"{name}_high"], f"upper bound of {long_name}", units)
+    tau = "Kendall's tau-b of the centres with structural < lexical < semantic = stylistic"
+    for end, prefix in (("", ""), ("_low", "lower bound of "), ("_high", "upper bound of ")):
+        name = f"rank_correlation{end}"
+        variables[name] = variable(canvas[name], prefix + tau, "correlation; 1 is this very order")
+    variables["rank_tasks"] = variable(canvas["rank_tasks"], "tasks in the rank correlation", "tasks")
+    variables["readable"] = variable(canvas["readable"], "specialist's lower bound is above 0.5", "true or false")
+    return xr.Dataset(variables, coordinates(data), _attrs(data))
+
+
+def _attrs(data: StudyData) -> dict[str, object]:
+    return {
+        "headline_position": HEADLINE,
+        "decides": "centre",
+        "level": LEVEL,
+        "interval": "cluster jackknife over base prompts; of an argmax (the peak) it is rough",
+        "rank_correlation": "Kendall's tau-b; interval from draws of the centres with their jackknife covariance",
+        "n_draws": N_DRAWS,
+        "seed": data.seed,
+    }
+
+
+def _write(
+    canvas: dict[str, Canvas], name: str, at: tuple[int, ...], interval: Interval, highest: float, lowest: float = 0.0
+) -> None:
+    canvas[name][at] = interval.estimate
+    canvas[f"{name}_low"][at] = interval.low.clamp_min(lowest)
+    canvas[f"{name}_high"][at] = interval.high.clamp_max(highest)
+
+
+def _measure(data: StudyData, f: TaskFits, p: int) -> _Measured:
+    """Peak, onset and centre of one task's curve at one position."""
+    valid = f.valid[p]
+    rows, scores = f.examples.take(valid), f.scores[0, :, p, valid]
+    depths = torch.tensor(data.relative_depth, dtype=torch.float64)
+    first = _first_half(rows, data.seed)
+
+    def curve(weight: Bool[Tensor, " sample"] | None) -> Jackknife:
+        return jackknife_auroc(
+            scores,
+            rows.label,
+            rows.base,
+            rows.fold,
+            n_groups=data.n_bases,
+            weight=None if weight is None else weight.double(),
+        )
+
+    whole, a, b = curve(None), curve(first), curve(~first)
+    n_groups = whole.n_groups
+    return _Measured(
+        peak=Jackknife(_peak(whole.estimate).double(), _peak(whole.replicates).double(), n_groups),
+        onset=Jackknife(
+            _crossed_onset(a.estimate, b.estimate, depths), _crossed_onset(a.replicates, b.replicates, depths), n_groups
+        ),
+        centre=Jackknife(_centre(whole.estimate, depths), _centre(whole.replicates, depths), n_groups),
+    )
+
+
+def _first_half(rows: Examples, seed: int) -> Bool[Tensor, " sample"]:
+    """Rows of one half of the base prompts of each fold."""
+    noise = torch.rand(int(rows.base.max()) + 1, generator=torch.Generator().manual_seed(seed))
+    chosen = torch.zeros_like(noise, dtype=torch.bool)
+    for fold in sorted({*rows.fold.tolist()}):
+        bases = torch.tensor(sorted({*rows.base[rows.fold == fold].tolist()}))
+        chosen[bases[noise[bases].argsort()[: (len(bases) + 1) // 2]]] = True
+    return chosen[rows.base]
+
+
+def _peak(curve: Float[Tensor, " site *group"]) -> Int[Tensor, "*group"]:
+    return curve.nan_to_num(-1).argmax(0)
+
+
+def _centre(curve: Float[Tensor, " site *group"], depths: Float[Tensor, " site"]) -> Float[Tensor, "*group"]:
+    """Mean depth, weighted by AUROC − 0.5 where that is positive; NaN if it is nowhere."""
+    above = (curve - 0.5).clamp_min(0)
+    total: Tensor = torch.tensordot(depths, above, 1)
+    return total / above.sum(0)
+
+
+def _crossed_onset(
+    a: Float[Tensor, " site *group"], b: Float[Tensor, " site *group"], depths: Float[Tensor, " site"]
+) -> Float[Tensor, "*group"]:
+    """The peak found on one half and its crossing on the other, and the other way round, averaged."""
+    return (_onset(b, _peak(a), depths) + _onset(a, _peak(b), depths)) / 2
+
+
+def _onset(
+    curve: Float[Tensor, " site *group"], peak: Int[Tensor, "*group"], depths: Float[Tensor, " site"]
+) -> Float[Tensor, "*group"]:
+    """Depth at which the curve first reaches 90 % of its way from 0.5 to its value at `peak`, linear between sites.
+
+    NaN where the curve is not above 0.5 at `peak`.
+    """
+    excess = curve - 0.5
+    top = excess.gather(0, peak.unsqueeze(0)).squeeze(0)
+    level = SHARE * top
+    at = (excess >= level).to(torch.int8).argmax(0, keepdim=True)
+    before = (at - 1).clamp_min(0)
+    high, low = excess.gather(0, at), excess.gather(0, before)
+    share = torch.where(at > 0, (level - low) / (high - low).clamp_min(1e-12), 1.0)
+    crossing = torch.lerp(depths[before], depths[at], share)
+    return torch.where(top > 0, crossing.squeeze(0), torch.nan)
+
+
+def _is_readable(data: StudyData, f: TaskFits, p: int) -> bool:
+    """Whether the specialist at the site chosen on inner folds beats chance, beyond its interval."""
+    valid = f.valid[p]
+    rows = f.examples.take(valid)
+    best = best_cell(f.inner_auroc[:, p].unsqueeze(1), f.scores[0, :, p, valid].unsqueeze(1), rows.fold)
+    one = jackknife_auroc(best.scores[0], rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+    return bool(one.interval(LEVEL, "logit").low > 0.5)
+
+
+def _rank_correlation(centres: list[Jackknife], ranks: list[int], seed: int) -> Interval:
+    """Tau-b of the centres with the ranks, and an interval from draws of the centres around their estimates.
+
+    The jackknife of tau itself would be of no use: leaving out one base prompt hardly ever swaps two tasks, so that it
+    sees no variance where tau jumps.
+    """
+    estimate = torch.stack([one.estimate for one in centres])
+    spread = torch.stack([one.replicates - one.replicates.mean(-1, keepdim=True) for one in centres])
+    n = min(one.n_groups for one in centres)
+    noise = torch.randn(N_DRAWS, spread.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    draws = estimate + ((n - 1) / n) ** 0.5 * noise @ spread.mT  # their covariance is the jackknife's
+    order = torch.tensor(ranks, dtype=torch.float64)
+    tau, drawn = tau_b(estimate, order), tau_b(draws, order)
+    tail = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
+    low, high = drawn.quantile(tail)
+    return Interval(tau, torch.minimum(low, tau), torch.maximum(high, tau), drawn.std())
+
+
+def tau_b(a: Float[Tensor, "*draw task"], b: Float[Tensor, " task"]) -> Float[Tensor, "*draw"]:
+    """Kendall's tau-b along the last axis, for many `a` at once."""
+    i, j = torch.triu_indices(len(b), len(b), offset=1)
+    sign_a, sign_b = (a[..., i] - a[..., j]).sign(), (b[i] - b[j]).sign()
+    return (sign_a * sign_b).sum(-1) / (sign_a.square().sum(-1) * sign_b.square().sum()).sqrt()

@@ -1,0 +1,163 @@
+"""From chat messages to the exact prompt ids, and from response ids to the answer's text.
+
+Knows a tokenizer and its chat template, and nothing of the model behind them. Text is tokenised once, in `encode`; from
+there on the boundary between prompt and response is an index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import TemplateError
+
+from heedful.errors import InputError, ModelError
+
+Message = Mapping[str, str]
+"""{'role': 'system' | 'user' | 'assistant', 'content': text}"""
+
+_THINK, _THOUGHT = "<think>", "</think>"
+
+# Some templates write today's date into the prompt unless they are given one. The day is Llama 3's own default.
+_FIXED = {"date_string": "26 Jul 2024"}
+
+NO_TEMPLATE = (
+    "the tokenizer has no chat template: prompts are written as 'Instruction: …\\n\\nResponse:', "
+    "which an instruction-tuned model may not expect"
+)
+
+
+class Chat:
+    """A tokenizer's way of writing a conversation.
+
+    Attributes:
+        template: the chat template; None if the tokenizer has none, and prompts are written as 'Instruction:
+            …\\n\\nResponse:'.
+        warnings: what a reader of results should know of how prompts are written.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.template: str | None = tokenizer.get_chat_template() if tokenizer.chat_template else None
+        self.warnings: tuple[str, ...] = () if self.template else (NO_TEMPLATE,)
+
+    @property
+    def template_hash(self) -> str | None:
+        """SHA-256 of the template."""
+        return hashlib.sha256(self.template.encode()).hexdigest() if self.template else None
+
+    def encode(
+        self, messages: Sequence[Message] | str, *, system: str | None = None, thinking: bool | None = None
+    ) -> list[int]:
+        """Token ids of the conversation, ending where the model is to answer.
+
+        Args:
+            messages: the conversation, or one user message.
+            system: a system prompt; where the template refuses or drops system messages, it opens the first user
+                message.
+            thinking: passed to templates that know `enable_thinking`; None leaves it to the template.
+
+        Raises:
+            InputError: the messages are not a conversation that ends with the user.
+            ModelError: the template does not render, or writes two beginnings of sequence.
+        """
+        turns = _conversation(messages, system)
+        if self.template is None:
+            ids = self._plain(turns)
+        else:
+            options = _FIXED if thinking is None else {**_FIXED, "enable_thinking": thinking}
+            ids = self._templated(turns, options)
+        bos = self._tokenizer.bos_token_id
+        if bos is not None and ids[:2] == [bos, bos]:
+            raise ModelError(
+                "the prompt begins with two beginning-of-sequence tokens, which would shift all hidden states",
+                "take the second one out of the tokenizer's chat template",
+            )
+        return ids
+
+    def _templated(self, turns: list[dict[str, str]], options: Mapping[str, Any]) -> list[int]:
+        def apply(turns: list[dict[str, str]], **how: Any) -> Any:
+            return self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, **options, **how)
+
+        try:
+            if turns[0]["role"] == "system":
+                try:
+                    accepted = turns[0]["content"].strip() in apply(turns, tokenize=False)
+                except TemplateError:  # Gemma refuses a system role; other templates drop it without a word
+                    accepted = False
+                turns = turns if accepted else _fold_system(turns)
+            # A BatchEncoding in transformers 5, whose length is that of its keys: always ask for it, and take the ids.
+            ids: list[int] = apply(turns, tokenize=True, return_dict=True)["input_ids"]
+        except TemplateError as error:
+            raise ModelError(
+                f"the chat template refuses this conversation: {error}",
+                "roles must be as the template wants them: usually user and assistant in turn, the user first",
+            ) from error
+        return ids
+
+    def _plain(self, turns: list[dict[str, str]]) -> list[int]:
+        name = {"user": "Instruction", "assistant": "Response"}
+        turns = _fold_system(turns) if turns[0]["role"] == "system" else turns
+        text = "\n\n".join(f"{name[turn['role']]}: {turn['content']}" for turn in turns) + "\n\nResponse:"
+        ids: list[int] = self._tokenizer(text, return_dict=True)["input_ids"]
+        # A tokenizer that ends each text with EOS would tell the model that nothing follows.
+        return ids[:-1] if len(ids) > 1 and ids[-1] == self._tokenizer.eos_token_id else ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, without special tokens."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def answer_start(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> int:
+        """How many of the response's tokens are thinking and the white space after it: 0 if the model did not think.
+
+        Thinking that never ends is all thinking: there is no answer.
+        """
+        ids = list(response_ids)
+        raw = self._raw(ids)
+        opened = raw.lstrip().startswith(_THINK) or self._thinking_is_open(prompt_ids)
+        if not opened:
+            return 0
+        if _THOUGHT not in raw:
+            return len(ids)
+        # The first prefix that holds the closing tag: it may be one token or several.
+        start = bisect_left(range(len(ids) + 1), True, key=lambda end: _THOUGHT in self._raw(ids[:end]))
+        while start < len(ids) and not self._raw(ids[start : start + 1]).strip():
+            start += 1
+        return start
+
+    def _thinking_is_open(self, prompt_ids: Sequence[int]) -> bool:
+        """Whether the template itself has begun the thinking (as reasoning models' templates do)."""
+        tail = self._raw(list(prompt_ids[-8:])).rstrip()
+        return tail.endswith(_THINK)
+
+    def _raw(self, ids: list[int]) -> str:
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text
+
+
+def _conversation(messages: Sequence[Message] | str, system: str | None) -> list[dict[str, str]]:
+    turns = [{"role": "user", "content": messages}] if isinstance(messages, str) else [dict(turn) for turn in messages]
+    if system is not None:
+        if turns and turns[0].get("role") == "system":
+            raise InputError("two system prompts: one in the messages, one beside them", "give only one")
+        turns.insert(0, {"role": "system", "content": system})
+    roles = [turn.get("role") for turn in turns]
+    speakers = roles[1:] if roles[:1] == ["system"] else roles
+    if any(not isinstance(turn.get("content"), str) for turn in turns) or speakers != [
+        ("user", "assistant")[index % 2] for index in range(len(speakers))
+    ]:
+        raise InputError(
+            f"not a conversation: the roles are {roles}",
+            "give messages with 'role' and 'content': an optional system message, then user and assistant in turn",
+        )
+    if speakers[-1:] != ["user"]:
+        raise InputError("the conversation does not end with the user", "end it with the instruction to answer")
+    return turns
+
+
+def _fold_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    system, first, *rest = turns
+    return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]

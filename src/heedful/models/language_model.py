@@ -1,0 +1,250 @@
+"""A causal language model with its tokenizer and chat template: encode, generate, read.
+
+Knows how the pieces of this room fit together; how each works is its own file's business, and how a model comes to be
+loaded is `loading`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import transformers
+
+from heedful.errors import InputError
+from heedful.models.chat import Chat, Message
+from heedful.models.memory import quantisation_of
+from heedful.models.reading import ReadBatch, in_order, read
+from heedful.models.replay import Replay
+from heedful.models.sampling import Sampling, sample
+from heedful.models.selfcheck import SelfCheck, self_check
+from heedful.models.sites import find_blocks, site_names
+
+BATCH_TOKENS = 16384
+CPU_ROOM = 32768  # of a batch that is generated on a CPU: a step costs little more for more rows
+CPU_BATCH_TOKENS = 2048  # what stays in a CPU's caches is read 1.7 times as fast as batches of 16,384 tokens
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A model's answer.
+
+    Attributes:
+        token_ids: what was drawn, thinking included, EOS not.
+        text: the answer as text: without special tokens, and without thinking.
+        finish_reason: 'stop' (the model ended it) or 'length' (it was cut off).
+        eos_id: the token that ended it; None if cut off.
+        answer_start: how many of `token_ids` are thinking.
+    """
+
+    token_ids: tuple[int, ...]
+    text: str
+    finish_reason: Literal["stop", "length"]
+    eos_id: int | None
+    answer_start: int
+
+
+class LanguageModel:
+    """A loaded model. Made by `load`.
+
+    Attributes:
+        name: as it was asked for.
+        revision: the commit of a hub's model; a fingerprint of a folder's files.
+        dtype: of weights and hidden states.
+        device: where the first weights are.
+        sites: every site's name, from the bottom up.
+        hidden_size: width of the residual stream.
+        context: the most tokens in a row; None if the model names no limit.
+        eos_ids: the tokens that end a response.
+        batch_tokens: the most tokens, padding included, in one batch that is read.
+        generation_tokens: the same, with room for the responses, in one batch that is generated.
+        warnings: what a reader of results should know.
+        check: the self-check's result; None if it was not run.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        revision: str | None = None,
+        batch_tokens: int | None = None,
+        check: bool = True,
+    ) -> None:
+        """Take a transformers causal LM and its tokenizer, and make the model ready: evaluation mode, plain
+        generation settings.
+
+        Raises:
+            ModelError: it has no list of blocks, or fails the self-check.
+        """
+        if batch_tokens is not None and batch_tokens < 1:
+            raise InputError(f"batch_tokens is {batch_tokens}", "give 1 or more, or leave it out")
+        self._model = model.eval().requires_grad_(False)
+        self._tokenizer = tokenizer
+        self._blocks = find_blocks(model)
+        self._text_config = model.config.get_text_config(decoder=True)
+        self.chat = Chat(tokenizer)
+        self.name = name
+        self.revision = revision
+        on_cpu = self.device.type == "cpu"
+        self.batch_tokens: int = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else BATCH_TOKENS)
+        self.generation_tokens: int = batch_tokens or (CPU_ROOM if on_cpu else BATCH_TOKENS)
+        self.sites = site_names(len(self._blocks))
+        self.hidden_size: int = self._text_config.hidden_size
+        self.context: int | None = getattr(self._text_config, "max_position_embeddings", None)
+        self.eos_ids = _eos_ids(model, tokenizer)
+        self.warnings = self.chat.warnings
+        # A checkpoint's own settings (temperature, repetition penalty) would creep into every call of generate().
+        model.generation_config = transformers.GenerationConfig()  # type: ignore[no-untyped-call]
+        self.check: SelfCheck | None = (
+            self_check(model, self._blocks, tokenizer, quantised=self.quantisation is not None) if check else None
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of weights and hidden states."""
+        dtype: torch.dtype = self._model.dtype
+        return dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the first weights are."""
+        device: torch.device = self._model.get_input_embeddings().weight.device
+        return device
+
+    @property
+    def quantisation(self) -> str | None:
+        """The method that the checkpoint is quantised with, if any."""
+        return quantisation_of(self._model.config)
+
+    @property
+    def config(self) -> Any:
+        """The transformers configuration."""
+        return self._model.config
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides what this model computes, for a manifest and for cache keys; plain values, JSON."""
+        return {
+            "id": self.name,
+            "revision": self.revision,
+            "architecture": type(self._model).__name__,
+            "parameters": sum(parameter.numel() for parameter in self._model.parameters()),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "device": self.device.type,
+            "quantisation": self.quantisation,
+            "attention": self._model.config._attn_implementation,
+            "tokenizer_sha256": _tokenizer_hash(self._tokenizer),
+            "chat_template_sha256": self.chat.template_hash,
+            "eos_ids": list(self.eos_ids),
+            "batch_tokens": self.batch_tokens,
+            "generation_tokens": self.generation_tokens,
+            "transformers": transformers.__version__,
+            "torch": torch.__version__,
+            "self_check": self.check.to_dict() if self.check else None,
+            "warnings": list(self.warnings),
+        }
+
+    def encode(
+        self, messages: Sequence[Message] | str, *, system: str | None = None, thinking: bool | None = None
+    ) -> list[int]:
+        """Token ids of a conversation, up to where the model is to answer. See `Chat.encode`."""
+        return self.chat.encode(messages, system=system, thinking=thinking)
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a response that was written elsewhere: no special tokens are added."""
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, without special tokens."""
+        return self.chat.decode(ids)
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        max_new_tokens: int = 256,
+    ) -> list[Generation]:
+        """One response a prompt, in the prompts' order.
+
+        Args:
+            prompts: exact token ids, see `encode`.
+            seeds: one a prompt. A row's response depends on its prompt and its seed, not on the other rows (up to
+                the rounding of logits, which differs between batches of different shape).
+            temperature: 0 takes the likeliest token.
+            top_p: draw among the likeliest tokens that together have this probability.
+            max_new_tokens: cut off after so many.
+
+        Raises:
+            InputError: a setting out of range, an empty prompt, or one that leaves no room in the model's context.
+            ModelError: not even one row fits into memory.
+        """
+        sampling = Sampling(temperature, top_p, max_new_tokens)
+        sampling.check()
+        if len(prompts) != len(seeds):
+            raise InputError(f"{len(prompts)} prompts, but {len(seeds)} seeds", "give one seed a prompt")
+        for index, prompt in enumerate(prompts):
+            if len(prompt) == 0:
+                raise InputError(f"prompt {index} is empty", "give at least one token")
+            if self.context is not None and len(prompt) + max_new_tokens > self.context:
+                raise InputError(
+                    f"prompt {index} has {len(prompt)} tokens; with {max_new_tokens} new ones it passes the context of "
+                    f"{self.context}",
+                    "shorten the prompt, or give fewer --max-new-tokens",
+                )
+        drawn = sample(
+            self._model,
+            prompts,
+            seeds,
+            sampling,
+            eos_ids=self.eos_ids,
+            pad_id=self.eos_ids[0] if self.eos_ids else 0,
+            batch_tokens=self.generation_tokens,
+        )
+        return [self._generation(prompt, row.token_ids, row.eos_id) for prompt, row in zip(prompts, drawn, strict=True)]
+
+    def _generation(self, prompt: Sequence[int], ids: tuple[int, ...], eos_id: int | None) -> Generation:
+        start = self.chat.answer_start(prompt, ids)
+        text = self.decode(ids[start:])
+        return Generation(
+            token_ids=ids,
+            text=text.lstrip() if start else text,
+            finish_reason="length" if eos_id is None else "stop",
+            eos_id=eos_id,
+            answer_start=start,
+        )
+
+    def read(
+        self, rows: Sequence[Replay], sites: Sequence[str], positions: Sequence[str], *, log_p: bool = False
+    ) -> Iterator[ReadBatch]:
+        """Hidden states of rows, batch by batch, longest first; `ReadBatch.rows` says which rows a batch holds.
+
+        The batches, and so every rounding, depend on the arguments alone. See `reading.read`.
+        """
+        return read(self._model, self._blocks, rows, sites, positions, log_p=log_p, batch_tokens=self.batch_tokens)
+
+    def read_all(
+        self, rows: Sequence[Replay], sites: Sequence[str], positions: Sequence[str], *, log_p: bool = False
+    ) -> ReadBatch:
+        """`read`, as one batch in the order of the rows given. All of it is in memory: for a few rows."""
+        return in_order(self.read(rows, sites, positions, log_p=log_p))
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Every token that ends a response: a chat model's end of turn (in its settings) and the tokenizer's own."""
+    named = [model.generation_config.eos_token_id, tokenizer.eos_token_id]
+    flat = [i for ids in named if ids is not None for i in (ids if isinstance(ids, list) else [ids])]
+    return tuple(dict.fromkeys(flat))
+
+
+def _tokenizer_hash(tokenizer: Any) -> str:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    text = backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))
+    return hashlib.sha256(text.encode()).hexdigest()

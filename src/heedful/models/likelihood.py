@@ -1,0 +1,86 @@
+"""log p of responses, from the same forward pass that reads hidden states, without ever holding the prompt's logits.
+
+Knows rows of token ids and the model's output head; no sites, no text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from heedful.models.replay import Replay
+
+LOGITS_BUDGET = 2**28
+"""The most logits (response tokens × vocabulary) in one batch: 1 GiB in f32."""
+
+_CHUNK = 256  # tokens whose logits are raised to f32 at a time
+
+
+class LogP(NamedTuple):
+    """In nats, f32.
+
+    Attributes:
+        answer: the sum over the response's tokens from `answer_start` on, EOS not among them.
+        eos: of EOS after all before it; NaN for a row without EOS.
+    """
+
+    answer: Float[Tensor, " sample"]
+    eos: Float[Tensor, " sample"]
+
+
+def log_likelihood(model: Any, inputs: dict[str, Any], rows: Sequence[Replay]) -> LogP:
+    """Run the model on a padded batch, and give the log-probabilities of its answers and of their EOS.
+
+    Only the hidden states that predict such a token reach the output head: as one long row of tokens, which an
+    architecture's own soft-capping or scaling of logits then treats as it treats every row.
+    """
+    predicted = [
+        (index, len(row.prompt_ids) + offset)
+        for index, row in enumerate(rows)
+        for offset in range(row.answer_start, len(row) - len(row.prompt_ids))
+    ]
+    # Where nothing is predicted, one token is scored all the same and dropped: the forward pass stays an ordinary one.
+    sample, token = torch.tensor(predicted or [(0, 0)]).unbind(1)
+    narrowed = False
+
+    def at(values: Tensor, token: Tensor) -> Tensor:
+        return values[sample.to(values.device), token.to(values.device)]
+
+    def narrow(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor]:
+        nonlocal narrowed
+        narrowed = True
+        return (at(args[0], (token - 1).clamp(min=0))[None],)
+
+    with _before(model.get_output_embeddings(), narrow):
+        logits = model(**inputs).logits
+    # A head that is not a module of its own gives every token's logits, and they are selected here.
+    logits = logits[0] if narrowed else at(logits, (token - 1).clamp(min=0))
+    targets = at(inputs["input_ids"], token).to(logits.device)
+    token_log_p = torch.cat(
+        [
+            -nn.functional.cross_entropy(part.float(), target, reduction="none")
+            for part, target in zip(torch.split(logits, _CHUNK), torch.split(targets, _CHUNK), strict=True)
+        ]
+    ).cpu()[: len(predicted)]
+    sample, token = sample[: len(predicted)], token[: len(predicted)]
+    is_eos = token == torch.tensor([len(row.prompt_ids) + len(row.response_ids) for row in rows])[sample]
+    answer = torch.zeros(len(rows), dtype=torch.float64)
+    answer.index_add_(0, sample, token_log_p.double().masked_fill(is_eos, 0.0))
+    eos = torch.full((len(rows),), torch.nan)
+    eos[sample[is_eos]] = token_log_p[is_eos]
+    return LogP(answer.float(), eos)
+
+
+@contextmanager
+def _before(module: nn.Module | None, hook: Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor]]) -> Iterator[None]:
+    handle = module.register_forward_pre_hook(hook) if module is not None else None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.remove()

@@ -1,0 +1,73 @@
+"""How large a model is, and how much memory there is, both known before a single weight is loaded or downloaded.
+
+Knows configurations and devices, and nothing of weights.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from heedful.errors import ModelError
+
+_BITS = {"bitsandbytes": 8, "gptq": 4, "awq": 4, "fp8": 8, "compressed-tensors": 8, "mxfp4": 4}
+
+
+def parameter_count(config: Any, *, trust_remote_code: bool = False) -> int:
+    """Parameters of the causal LM that a configuration describes, tied ones counted once; built on the meta device."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=trust_remote_code)  # type: ignore[no-untyped-call]
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def weight_bytes(config: Any, dtype: torch.dtype, *, trust_remote_code: bool = False) -> int:
+    """Bytes that the weights take in memory: by dtype, or by the bits of a quantised checkpoint."""
+    parameters = parameter_count(config, trust_remote_code=trust_remote_code)
+    quantisation = quantisation_of(config)
+    if quantisation is None:
+        return parameters * dtype.itemsize
+    settings = config.quantization_config
+    settings = settings if isinstance(settings, dict) else settings.to_dict()
+    bits = 4 if settings.get("load_in_4bit") else settings.get("bits") or _BITS.get(quantisation, 8)
+    return parameters * int(bits) // 8
+
+
+def quantisation_of(config: Any) -> str | None:
+    """The method that a checkpoint is quantised with; None if it is not."""
+    settings = getattr(config, "quantization_config", None)
+    if settings is None:
+        return None
+    settings = settings if isinstance(settings, dict) else settings.to_dict()
+    return str(getattr(settings.get("quant_method"), "value", settings.get("quant_method")) or "bitsandbytes")
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that a device, or the host with its container's limit, has left; None if that cannot be known."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    candidates = []
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        candidates.append(int(fields["MemAvailable"].split()[0]) * 1024)
+    elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        candidates.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
+        candidates.append(int(text) - int(used.read_text()))
+    return min(candidates) if candidates else None
+
+
+def check_fits(name: str, needed: int, device: torch.device, dtype: torch.dtype) -> None:
+    """Raises `ModelError` if a model's weights are larger than the device's free memory."""
+    free = free_bytes(device)
+    if free is not None and needed > free:
+        smaller = "--dtype bfloat16 (half the size), " if dtype == torch.float32 else ""
+        raise ModelError(
+            f"{name} needs {needed / 2**30:.1f} GiB for its weights, and {device} has {free / 2**30:.1f} GiB free",
+            f"use {smaller}--device-map auto (spreads it over devices), a quantised checkpoint or a smaller model",
+        )

@@ -1,0 +1,10 @@
+"""The study: five stages over a run folder, each reading only what the one before wrote.
+
+instruct → respond → read → probe → report. `study` is the way in.
+"""
+
+from __future__ import annotations
+
+from heedful.pipeline.study import Study, open_study, study
+
+__all__ = ["Study", "open_study", "study"]

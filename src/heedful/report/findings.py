@@ -1,0 +1,152 @@
+"""What the results say of each task, in the categories that the report's sentences use.
+
+A comparison counts only where intervals are apart: what overlaps is undecided, and is said to be. Reads the lenses'
+results; writes no sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import xarray as xr
+
+from heedful.probes import benjamini_hochberg
+from heedful.report.run import Run
+from heedful.report.wording import Estimate
+
+CHANCE = 0.5
+LEVEL = 0.05
+
+Standing = Literal["beyond", "above", "undecided", "below", "too few"]
+"""Of a specialist probe: *beyond* every baseline; *above* chance but not clearly beyond a baseline; *undecided*, since not
+told from chance; *below* chance; or not fitted for want of rows."""
+
+Winner = Literal["specialist", "general", "undecided"]
+
+
+@dataclass(frozen=True)
+class TaskFinding:
+    """One task under one kind of labels. AUROC throughout; the site and position were chosen on inner folds.
+
+    Attributes:
+        gap: specialist minus general at `site` and `position`, paired.
+        control: AUROC on the control task there.
+        p_value, p_adjusted: of the permutation null there; Benjamini–Hochberg over the tasks.
+        baselines: what text and likelihood alone tell, by name.
+    """
+
+    task: str
+    family: str
+    too_few: bool
+    n_rows: int
+    n_positive: int
+    n_groups: int
+    specialist: Estimate
+    general: Estimate
+    general_total: Estimate
+    held_out: Estimate
+    balanced_accuracy: float
+    site: str
+    position: str
+    gap: Estimate
+    control: float
+    selectivity: float
+    p_value: float
+    p_adjusted: float
+    null_high: float
+    baselines: dict[str, Estimate]
+
+    @property
+    def best_baseline(self) -> tuple[str, Estimate]:
+        """The baseline of the highest AUROC; ('', NaN) if there is none."""
+        known = {name: found for name, found in self.baselines.items() if found.known}
+        best = max(known, key=lambda name: known[name].value, default="")
+        return best, known.get(best, Estimate(math.nan))
+
+    @property
+    def standing(self) -> Standing:
+        """Where the specialist stands."""
+        if not self.specialist.bounded:
+            return "too few"
+        if self.specialist.high < CHANCE:
+            return "below"
+        if self.specialist.low <= CHANCE or not self.p_adjusted <= LEVEL:
+            return "undecided"
+        highest = [found.high if found.bounded else found.value for found in self.baselines.values() if found.known]
+        return "beyond" if all(self.specialist.low > high for high in highest) else "above"
+
+    @property
+    def readable(self) -> bool:
+        """Whether the specialist is told from chance."""
+        return self.standing in ("beyond", "above")
+
+    @property
+    def winner(self) -> Winner:
+        """Specialist or general, where the interval of their difference leaves out zero."""
+        if not self.gap.bounded or self.gap.low <= 0 <= self.gap.high:
+            return "undecided"
+        return "specialist" if self.gap.low > 0 else "general"
+
+    @property
+    def shared(self) -> bool:
+        """Whether a probe that never saw the task tells it from chance."""
+        return self.held_out.bounded and self.held_out.low > CHANCE
+
+
+def findings(run: Run, kind: str) -> list[TaskFinding]:
+    """One finding a task, in the study's order."""
+    found, baselines = run.specialists.sel(kind=kind), run.baselines.sel(kind=kind)
+    adjusted = benjamini_hochberg(torch.from_numpy(found["p_value"].values.astype(float)))
+    return [
+        _finding(task, run.family(task), found.sel(task=task), baselines.sel(task=task), float(adjusted[i]))
+        for i, task in enumerate(run.tasks)
+    ]
+
+
+def deciding_kind(run: Run) -> str:
+    """Contrast labels decide what specialists and general probes are worth; natural ones where there are no squares."""
+    contrast = run.specialists["best_auroc"].sel(kind="contrast", probe="specialist")
+    return "contrast" if bool(contrast.notnull().any()) else "natural"
+
+
+def _finding(task: str, family: str, found: xr.Dataset, baselines: xr.Dataset, p_adjusted: float) -> TaskFinding:
+    def best(probe: str) -> Estimate:
+        return estimate(found.sel(probe=probe), "best_auroc", "best_low", "best_high")
+
+    site, position = str(found["best_site"].item()), str(found["best_position"].item())
+    fitted = site in found["site"].values and position in found["position"].values
+    cell = found.sel(site=site, position=position) if fitted else None
+    nan = math.nan
+    return TaskFinding(
+        task=task,
+        family=family,
+        too_few=bool(found["too_few"]),
+        n_rows=int(found["n_rows"]),
+        n_positive=int(found["n_positive"]),
+        n_groups=int(found["n_groups"]),
+        specialist=best("specialist"),
+        general=best("general_each"),
+        general_total=best("general_total"),
+        held_out=best("held_out"),
+        balanced_accuracy=float(found["best_balanced_accuracy"].sel(probe="specialist")),
+        site=site if fitted else "",
+        position=position if fitted else "",
+        gap=Estimate(nan) if cell is None else estimate(cell, "gap", "gap_low", "gap_high"),
+        control=nan if cell is None else float(cell["control"]),
+        selectivity=nan if cell is None else float(cell["selectivity"]),
+        p_value=float(found["p_value"]),
+        p_adjusted=p_adjusted,
+        null_high=float(found["null_high"]),
+        baselines={
+            str(name): estimate(baselines.sel(baseline=name), "auroc", "low", "high")
+            for name in baselines["baseline"].values
+        },
+    )
+
+
+def estimate(cell: xr.Dataset, value: str, low: str, high: str) -> Estimate:
+    """A number and its interval from three scalar variables of a dataset."""
+    return Estimate(float(cell[value]), float(cell[low]), float(cell[high]))

@@ -1,0 +1,225 @@
+"""The page: findings and figures poured into the templates.
+
+The page's policy forbids scripts and every connection; its one style sheet is allowed by its hash. Autoescaping is on,
+and nothing but `answers.marked` and the style sheet is ever taken as markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import webbrowser
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from heedful.report import figures, wording
+from heedful.report.answers import answers, overall
+from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
+from heedful.report.run import Run, read_run
+from heedful.report.summary import headline_position, order_correlation, sentences
+from heedful.store import atomic_write
+from heedful.store.manifest import Manifest, StageRecord
+
+REPORT_FILE = "report.html"
+
+
+def write_report(path: Path | str) -> Path:
+    """Write `report.html` into a finished run's folder, wholly or not at all; returns its path.
+
+    Raises:
+        StoreError: not a finished run, or the file cannot be written.
+    """
+    return atomic_write(Path(path) / REPORT_FILE, render_report(path))
+
+
+def open_report(report: Path) -> bool:
+    """Show a report in the user's browser; False if there is none."""
+    return webbrowser.open(report.resolve().as_uri())
+
+
+def render_report(path: Path | str) -> str:
+    """The report of a finished run as HTML.
+
+    Raises:
+        StoreError: not a finished run.
+    """
+    run = read_run(path)
+    environment = _environment()
+    context = _context(run)
+    style = environment.get_template("report.css.jinja").render(context)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("report.html.jinja").render(context, style=Markup(style), style_hash=digest)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("heedful.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "task": wording.task_name,
+        "site": wording.site_name,
+        "number": wording.number,
+        "signed": wording.signed,
+        "interval": wording.interval,
+        "with_interval": wording.with_interval,
+        "percent": wording.percent,
+        "percent_interval": wording.percent_interval,
+        "thousands": wording.thousands,
+        "seconds": wording.seconds,
+        "along": figures.along,
+        "plain": lambda value: wording.visible(wording.plain(value)),
+    }
+    return environment
+
+
+def _context(run: Run) -> dict[str, Any]:
+    kind, answered = deciding_kind(run), answers(run)
+    kinds = sorted((str(kind) for kind in run.specialists["kind"].values), key=wording.KINDS.index)
+    found = {each: findings(run, each) for each in kinds}
+    low = figures.lowest_shown(run.specialists["auroc"])
+    positions = [str(position) for position in run.specialists["position"].values]
+    depth_positions = [str(position) for position in run.depth["position"].values]
+    heat = figures.heat_axes(run.specialists)
+    manifest = run.manifest
+    return {
+        "model": wording.visible(run.model),
+        "created": datetime.fromisoformat(manifest.created),
+        "sentences": [wording.visible(sentence) for sentence in sentences(run, found[kind], answered, kind)],
+        "stages": _stages(manifest),
+        "identity": _identity(manifest),
+        "settings": _flat(manifest.settings),
+        "facts": _flat(manifest.facts),
+        "method": _flat({**run.specialists.attrs, "depth": run.depth.attrs, "baselines": run.baselines.attrs}),
+        "answers": answered,
+        "overall": overall(run),
+        "counts": _counts(run),
+        "kind": kind,
+        "kinds": kinds,
+        "kind_names": wording.KIND_NAMES,
+        "probe_names": wording.PROBE_NAMES,
+        "family_of": {task: run.family(task) for task in run.tasks},
+        "found": found,
+        "few": {task: _few(found, i) for i, task in enumerate(run.tasks)},
+        "baseline_names": [str(name) for name in run.baselines["baseline"].values],
+        "run_folds": manifest.settings.get("folds"),
+        "low": low,
+        "positions": positions,
+        "n_sites": run.specialists.sizes["site"],
+        "position": "eos" if "eos" in positions else positions[-1],
+        "leak": {
+            k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds
+        },
+        "curve_frame": figures.CURVES,
+        "curve_axes": figures.curve_axes(run.specialists, low),
+        "curves": _curves(run, found, positions, low),
+        "heat_axes": heat,
+        "heats": {
+            k: {each.task: figures.heat_panel(run.specialists, heat, each, k) for each in found[k]} for k in kinds
+        },
+        "massive": _massive(run),
+        "depth_positions": depth_positions,
+        "depth_position": headline_position(run.depth),
+        "depths": {k: {p: {t: _depth(run, k, p, t) for t in run.tasks} for p in depth_positions} for k in kinds},
+        "correlations": {k: {p: order_correlation(run.depth, k, p) for p in depth_positions} for k in kinds},
+    }
+
+
+def _curves(
+    run: Run, found: Mapping[str, list[TaskFinding]], positions: list[str], low: float
+) -> dict[str, dict[str, dict[str, figures.CurvePanel | None]]]:
+    """Panels by kind, position and task."""
+    drawn = run.specialists[["auroc", "auroc_low", "auroc_high"]].transpose(..., "probe", "site")
+    return {
+        kind: {
+            position: {
+                each.task: figures.curve_panel(drawn.sel(kind=kind, position=position, task=each.task), each, low)
+                for each in each_found
+            }
+            for position in positions
+        }
+        for kind, each_found in found.items()
+    }
+
+
+class _Depth(NamedTuple):
+    """Where in the model a task can be read, as relative depths."""
+
+    centre: wording.Estimate
+    onset90: wording.Estimate
+    peak: wording.Estimate
+    readable: bool
+
+
+def _depth(run: Run, kind: str, position: str, task: str) -> _Depth:
+    cell = run.depth.sel(kind=kind, position=position, task=task)
+    centre, onset, peak = (
+        estimate(cell, name, f"{name}_low", f"{name}_high") for name in ("centre", "onset90", "peak_site_index")
+    )
+    sites = max(1, run.specialists.sizes["site"] - 1)
+    return _Depth(centre, onset, wording.Estimate(*(value / sites for value in peak)), bool(cell["readable"]))
+
+
+def _counts(run: Run) -> dict[str, int]:
+    natural = [sample for sample in run.samples if sample["kind"] == "natural"]
+    contrast = [row for row in run.rows if row["kind"] == "contrast"]
+    return {
+        "natural": len(natural),
+        "pool": len(run.samples) - len(natural),
+        "bases": len({sample["base_id"] for sample in natural} | {row["base_id"] for row in contrast}),
+        "templates": len({(sample["task"], sample["template_id"]) for sample in natural}),
+        "held_out": len({(sample["task"], sample["template_id"]) for sample in natural if sample["held_out"]}),
+        "squares": len({(row["task"], row["square_id"]) for row in contrast}),
+        "rows": sum(row["kind"] in wording.KINDS for row in run.rows),
+    }
+
+
+def _stages(manifest: Manifest) -> list[tuple[str, StageRecord]]:
+    """What the report was made from. Not the report itself, so that making it again gives the same bytes."""
+    return [(name, stage) for name, stage in manifest.stages.items() if name != "report"]
+
+
+def _identity(manifest: Manifest) -> list[str]:
+    """What the model is, in a few words, as far as the run has noted it."""
+    model = manifest.facts.get("model")
+    if not isinstance(model, Mapping):
+        return []
+    said = [str(model[name]) for name in ("architecture", "dtype", "device") if model.get(name)]
+    if isinstance(model.get("parameters"), int):
+        said.insert(1, f"{wording.thousands(model['parameters'])} parameters")
+    return [wording.visible(text) for text in said]
+
+
+def _few(found: Mapping[str, list[TaskFinding]], task: int) -> str:
+    """What a task has too few rows of; '' if nothing."""
+    lacking = {"contrast": "squares", "natural": "passes or failures"}
+    return wording.listed([lacking[kind] for kind in found if found[kind][task].too_few] or [""])
+
+
+def _massive(run: Run) -> list[tuple[str, int]]:
+    """Sites with massive-activation dimensions, and how many."""
+    if "massive_dimensions" not in run.specialists:
+        return []
+    counts = run.specialists["massive_dimensions"]
+    return [(str(site), int(counts.sel(site=site))) for site in counts["site"].values if int(counts.sel(site=site))]
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Leaves of nested settings with dotted names, in order."""
+    leaves: list[tuple[str, Any]] = []
+    for name, item in value.items():
+        if isinstance(item, Mapping) and item:
+            leaves += _flat(item, f"{prefix}{name}.")
+        else:
+            leaves.append((f"{prefix}{name}", item))
+    return leaves

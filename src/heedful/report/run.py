@@ -1,0 +1,94 @@
+"""What a report is made of: a finished run, read from its folder.
+
+Takes no lock, so that a study can write its own report while it holds the folder. Draws nothing and judges nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from heedful.errors import StoreError
+from heedful.store import SCHEMA_VERSION, read_results, read_table
+from heedful.store.manifest import FORMAT, Manifest
+
+Record = Mapping[str, Any]
+
+_TO_ITS_END = "run `heedful study` on that folder to its end, then ask for the report again"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        manifest: settings, facts and stages.
+        samples: one record a response.
+        rows: one record a replay: an instruction with a response and its label.
+        specialists, baselines, depth: the lenses' results.
+    """
+
+    path: Path
+    manifest: Manifest
+    samples: Sequence[Record]
+    rows: Sequence[Record]
+    specialists: xr.Dataset
+    baselines: xr.Dataset
+    depth: xr.Dataset
+
+    @property
+    def model(self) -> str:
+        """The model as the user named it."""
+        identity = self.manifest.facts.get("model")
+        name = identity.get("id") if isinstance(identity, Mapping) else identity
+        return str(name or self.manifest.settings.get("model") or "an unnamed model")
+
+    @property
+    def tasks(self) -> list[str]:
+        """The study's tasks, in the standard order."""
+        return [str(task) for task in self.specialists["task"].values]
+
+    def family(self, task: str) -> str:
+        """The family that a task belongs to."""
+        return str(self.specialists["family"].sel(task=task).item())
+
+
+def read_run(path: Path | str) -> Run:
+    """Read a run folder.
+
+    Raises:
+        StoreError: not a run folder, one of another version, or one whose study has not come to its end.
+    """
+    path = Path(path)
+    manifest = _manifest(path)
+    needed = ("samples.parquet", "rows.parquet", "results/specialists.nc", "results/baselines.nc", "results/depth.nc")
+    missing = [name for name in needed if not (path / name).is_file()]
+    if missing:
+        raise StoreError(f"the study in {path} is not finished: {', '.join(missing)} still to come", _TO_ITS_END)
+    specialists, baselines, depth = (read_results(path / name) for name in needed[2:])
+    samples, rows = (list(read_table(path / name).rows()) for name in needed[:2])
+    return Run(path, manifest, samples, rows, specialists, baselines, depth)
+
+
+def _manifest(path: Path) -> Manifest:
+    file = path / "manifest.json"
+    if not file.is_file():
+        raise StoreError(f"{path} is not a run folder: it has no manifest.json", "name a folder that a study wrote")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise StoreError(f"{file} was not written by heedful", "name a folder that a study wrote")
+        if found["schema_version"] != SCHEMA_VERSION:
+            version = found["schema_version"]
+            raise StoreError(
+                f"{path} was written by schema version {version}, this is {SCHEMA_VERSION}",
+                "make the report with the version of heedful that ran the study, or run the study again",
+            )
+        return Manifest.from_dict(found)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{file} cannot be read: {error!r}", "run the study again in another folder") from error

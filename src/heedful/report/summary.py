@@ -1,0 +1,183 @@
+"""The findings in sentences and in one JSON object; every word follows from an interval.
+
+Knows findings and pass rates; draws nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from heedful.report.answers import TaskAnswers, answers, overall
+from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
+from heedful.report.run import Run, read_run
+from heedful.report.wording import KINDS, Estimate, count, listed, percent, percent_interval, task_name, thousands
+from heedful.report.wording import with_interval as shown
+
+
+def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAnswers], kind: str) -> list[str]:
+    """What was found, for a reader in a hurry."""
+    return [
+        *_compliance(run, answered),
+        *_readability(found, kind),
+        *_general(found),
+        *_depth(run, kind),
+    ]
+
+
+def summarise(path: Path | str) -> dict[str, Any]:
+    """A finished study in one JSON object: pass rates, specialists against general probes, baselines, depth, timings.
+
+    Raises:
+        StoreError: not a finished run.
+    """
+    run = read_run(path)
+    kind, answered = deciding_kind(run), answers(run)
+    by_kind = {each: findings(run, each) for each in KINDS}
+    summary = {
+        "model": run.model,
+        "summary": " ".join(sentences(run, by_kind[kind], answered, kind)),
+        "deciding_labels": kind,
+        "pass_rate": _estimate_dict(overall(run)),
+        "tasks": {
+            each.task: {
+                "family": each.family,
+                "n": each.n,
+                "passed": each.passed,
+                "failed": each.failed,
+                "unscored": each.unscored,
+                "cut_off": each.cut_off,
+                "squares": each.squares,
+                "pass_rate": _estimate_dict(each.rate),
+            }
+            | {label: _finding_dict(by_kind[label][i]) for label in KINDS}
+            for i, each in enumerate(answered)
+        },
+        "depth": {
+            label: _estimate_dict(order_correlation(run.depth, label, headline_position(run.depth))) for label in KINDS
+        },
+        "seconds": {name: round(stage.seconds, 3) for name, stage in run.manifest.stages.items()},
+    }
+    plain: dict[str, Any] = _without_nan(summary)
+    return plain
+
+
+def headline_position(depth: xr.Dataset) -> str:
+    """The position that decides on depth: the lens's own, else 'eos', else the last."""
+    positions = [str(position) for position in depth["position"].values]
+    wanted = str(depth.attrs.get("headline_position", "eos"))
+    return wanted if wanted in positions else positions[-1]
+
+
+def order_correlation(depth: xr.Dataset, kind: str, position: str) -> Estimate:
+    """Rank correlation of the tasks' depth with the order structural < lexical < semantic = stylistic."""
+    cell = depth.sel(kind=kind, position=position)
+    return estimate(cell, "rank_correlation", "rank_correlation_low", "rank_correlation_high")
+
+
+def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
+    rated = sorted((each for each in answered if each.rate.known), key=lambda each: each.rate.value)
+    if not rated:
+        return ["None of the model’s own answers could be scored."]
+    rate, n = overall(run), sum(each.scored for each in rated)
+    first = (
+        f"Asked {thousands(n)} times, {run.model} did what the instruction said in {percent(rate.value)} of its answers"
+    )
+    first += f" {percent_interval(rate)}" if rate.bounded else ""
+    if len(rated) == 1:
+        return [f"{first}."]
+    low, high = rated[0], rated[-1]
+    return [
+        f"{first}, from {percent(low.rate.value)} for {task_name(low.task)} to {percent(high.rate.value)} for "
+        f"{task_name(high.task)}."
+    ]
+
+
+def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
+    names = {
+        standing: [task_name(each.task) for each in found if each.standing == standing]
+        for standing in ("beyond", "above", "undecided", "below", "too few")
+    }
+    fitted = len(found) - len(names["too few"])
+    said = []
+    if fitted:
+        beyond, skills = names["beyond"], "skill" if fitted == 1 else "skills"
+        probed = " that could be probed" if names["too few"] else ""
+        said.append(
+            f"Of {count(fitted)} {skills}{probed}, {count(len(beyond))} can be read from its hidden states beyond "
+            f"every baseline{_named(beyond)}."
+        )
+    if names["above"]:
+        said.append(f"{_begin(names['above'])} can be read above chance, but not clearly beyond a baseline.")
+    if names["undecided"]:
+        said.append(f"Undecided: {listed(names['undecided'])}, which the probes do not tell from chance.")
+    if names["below"]:
+        said.append(f"Below chance, which points to a shift between base prompts: {listed(names['below'])}.")
+    if names["too few"]:
+        rows = "squares" if kind == "contrast" else "answers of one class"
+        said.append(f"Not probed for want of {rows}: {listed(names['too few'])}.")
+    return said
+
+
+def _general(found: Sequence[TaskFinding]) -> list[str]:
+    readable = [each for each in found if each.readable and each.gap.bounded]
+    if len(readable) < 2:
+        return []
+    won = {side: sum(each.winner == side for each in readable) for side in ("specialist", "general", "undecided")}
+    times = "all of them" if won["specialist"] == len(readable) else count(won["specialist"])
+    parts = [f"a probe made for the skill beats the general one in {times}"]
+    parts += [f"the general probe is the better one in {count(won['general'])}"] if won["general"] else []
+    parts += [f"in {count(won['undecided'])} the difference is undecided"] if won["undecided"] else []
+    shared = sum(each.shared for each in readable)
+    return [
+        f"Among the {count(len(readable))} that can be read, {listed(parts)}; "
+        f"a probe that has never seen the skill still tells {count(shared)} of them from chance."
+    ]
+
+
+def _depth(run: Run, kind: str) -> list[str]:
+    found = order_correlation(run.depth, kind, headline_position(run.depth))
+    if not found.bounded:
+        return []
+    order = "structural, lexical, then semantic and stylistic"
+    if found.low > 0:
+        verdict = f"From shallow to deep layers, skills tend to the order {order}"
+    elif found.high < 0:
+        verdict = f"From shallow to deep layers, skills tend to the reverse of the order {order}"
+    else:
+        verdict = f"Whether skills come in the order {order} from shallow to deep layers is undecided"
+    return [f"{verdict} (rank correlation {shown(found)})."]
+
+
+def _named(names: Sequence[str]) -> str:
+    return f" ({listed(names)})" if names else ""
+
+
+def _begin(names: Sequence[str]) -> str:
+    text = listed(names)
+    return text[0].upper() + text[1:]
+
+
+def _finding_dict(found: TaskFinding) -> dict[str, Any]:
+    plain = asdict(found) | {"standing": found.standing, "winner": found.winner}
+    for name in ("specialist", "general", "general_total", "held_out", "gap"):
+        plain[name] = _estimate_dict(getattr(found, name))
+    plain["baselines"] = {name: _estimate_dict(value) for name, value in found.baselines.items()}
+    del plain["task"], plain["family"]
+    return plain
+
+
+def _estimate_dict(found: Estimate) -> dict[str, float]:
+    return found._asdict()
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: null stands for it."""
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,71 @@
+"""The estimate agrees with what is then loaded, read and stored, and needs no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from tests.models.conftest import ARCHITECTURES, make_model
+from transformers import AutoConfig
+
+from heedful.models import POSITIONS, LanguageModel, Replay
+from heedful.models.cost import Cost, MachineRate, estimate, measure_rate
+
+RATE = MachineRate(flops=1e12, bytes=1e10)
+
+
+def cost(config: Any, **changes: Any) -> Cost:
+    sizes = {
+        "n_generate": 10,
+        "n_rows": 6,
+        "mean_prompt_tokens": 20,
+        "max_new_tokens": 30,
+        "n_sites": 4,
+        "n_positions": 12,
+    }
+    return estimate(config, **{**sizes, "dtype": torch.float32, "rate": RATE, **changes})
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_parameters_and_disk_are_exact(language_model: Callable[..., LanguageModel], architecture: str) -> None:
+    model = language_model(architecture)
+    rows = [Replay([1] * 20, [5] * 30, 2)] * 6
+    states = model.read_all(rows, model.sites, POSITIONS).states
+    found = cost(model.config)
+    assert found.parameters == model.identity()["parameters"]
+    assert found.disk_bytes == states.nbytes
+    assert found.tokens == 16 * 50
+    assert found.flops == 2 * found.parameters * found.tokens
+    assert found.memory_bytes > 4 * found.parameters
+    assert cost(model.config, dtype=torch.bfloat16).disk_bytes == found.disk_bytes // 2
+
+
+def test_an_8b_model_is_estimated_without_its_weights() -> None:
+    llama = AutoConfig.for_model(
+        "llama", vocab_size=128256, hidden_size=4096, intermediate_size=14336,
+        num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8,
+    )  # fmt: skip
+    sizes = {"n_generate": 1000, "n_rows": 1000, "n_sites": 33, "dtype": torch.bfloat16}
+    found = cost(llama, **sizes, n_positions=8)
+    assert found.parameters == 8_030_261_248
+    assert found.disk_bytes == 2_162_688_000  # eight chosen positions: 2.2 GB
+    assert cost(llama, **sizes, n_positions=512).disk_bytes == pytest.approx(138e9, rel=0.01)  # every token: 138 GB
+    assert 16e9 < found.memory_bytes < 24e9
+    assert 0 < found.seconds_low < found.seconds_high
+    assert set(found.to_dict()) >= {"disk_bytes", "memory_bytes", "seconds_low", "seconds_high"}
+
+
+def test_time_grows_with_the_work_and_shrinks_with_the_machine() -> None:
+    config = make_model("llama").config
+    base = cost(config)
+    assert cost(config, n_rows=60).seconds_low > base.seconds_low
+    assert cost(config, n_generate=0).seconds_high < base.seconds_high
+    assert cost(config, rate=MachineRate(2e12, 2e10)).seconds_low == pytest.approx(base.seconds_low / 2)
+
+
+def test_the_rate_of_this_machine_is_measured() -> None:
+    rate = measure_rate(torch.device("cpu"), torch.float32, seconds=0.01)
+    assert 1e8 < rate.flops < 1e16
+    assert 1e7 < rate.bytes < 1e14

@@ -1,0 +1,234 @@
+"""Sampling is exact, seeded by row, and independent of the batch; chat prompts are what the template says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.models.conftest import ARCHITECTURES, make_model, make_tokenizer
+
+from heedful.errors import InputError, ModelError
+from heedful.models import LanguageModel
+from heedful.models import chat as chat_module
+from heedful.models.chat import NO_TEMPLATE, Chat
+from heedful.models.sampling import gumbel, nucleus
+
+Maker = Callable[..., LanguageModel]
+PROMPTS = [[1, 30, 40], [1, 31], [1, 32, 42, 52, 62, 72, 82, 92, 50], [1], [1, 30, 40]]
+SEEDS = [7, 8, 9, -10, 2**80 + 3]
+
+
+def naive(model: Any, prompt: list[int], seed: int, steps: int, eos: int, temperature: float) -> list[int]:
+    """One row, no cache, no padding: the whole row again for every token."""
+    ids = list(prompt)
+    for step in range(steps):
+        with torch.no_grad():
+            scores = model(torch.tensor([ids]), use_cache=False).logits[0, -1].float()
+        if temperature:
+            scores = scores / temperature + gumbel([seed], step, len(scores))[0]
+        token = int(scores.argmax())
+        if token == eos:
+            break
+        ids.append(token)
+    return ids[len(prompt) :]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_batched_generation_is_the_naive_loop(language_model: Maker, architecture: str) -> None:
+    model = language_model(architecture)
+    for temperature in (0.0, 1.0):
+        answers = model.generate(PROMPTS, SEEDS, temperature=temperature, max_new_tokens=12)
+        for prompt, seed, answer in zip(PROMPTS, SEEDS, answers, strict=True):
+            expected = naive(model._model, prompt, seed, 12, 2, temperature)
+            assert list(answer.token_ids) == expected
+            assert answer.finish_reason == ("length" if len(expected) == 12 else "stop")
+            assert (answer.eos_id is None) == (answer.finish_reason == "length")
+
+
+def test_a_response_depends_on_prompt_and_seed_alone(tokenizer: Any) -> None:
+    # A flat distribution: any difference in noise would show at once. In f64 no rounding can.
+    model = LanguageModel(
+        make_model("llama", torch.float64, initializer_range=0.02), tokenizer, name="flat", batch_tokens=100
+    )
+    prompts, seeds = PROMPTS * 2, list(range(10))
+    together = model.generate(prompts, seeds, max_new_tokens=10)
+    alone = [model.generate([p], [s], max_new_tokens=10)[0] for p, s in zip(prompts, seeds, strict=True)]
+    backwards = model.generate(prompts[::-1], seeds[::-1], max_new_tokens=10)[::-1]
+    assert together == alone == backwards
+    assert len({answer.token_ids for answer in together}) == 10
+    assert together != model.generate(prompts, [s + 1 for s in seeds], max_new_tokens=10)
+    model.batch_tokens = 30  # a smaller budget only regroups
+    assert model.generate(prompts, seeds, max_new_tokens=10) == together
+
+
+def test_noise_is_standard_gumbel_and_exact_sampling() -> None:
+    noise = gumbel(range(400), 3, 1000)
+    assert noise.isfinite().all()
+    # P(G < x) = exp(-exp(-x)); Kolmogorov–Smirnov distance below the 1e-6 level for 400,000 draws
+    ordered = noise.flatten().double().sort().values
+    cdf = torch.exp(-torch.exp(-ordered))
+    uniform = (torch.arange(len(cdf)) + 0.5) / len(cdf)
+    assert (cdf - uniform).abs().max() < 2.7 / len(cdf) ** 0.5
+    # Neighbouring seeds, steps and tokens are uncorrelated.
+    for other in (gumbel(range(1, 401), 3, 1000), gumbel(range(400), 4, 1000), noise.roll(1, 1)):
+        correlation = torch.corrcoef(torch.stack([noise.flatten(), other.flatten()]))[0, 1]
+        assert abs(correlation) < 5 / 400_000**0.5
+    scores = torch.tensor([2.0, 1.0, 0.0, -1.0, -3.0])
+    draws = (scores + gumbel(range(50_000), 0, 5)).argmax(-1)
+    frequency = torch.bincount(draws, minlength=5) / len(draws)
+    assert ((frequency - scores.softmax(-1)).abs() < 5 * (scores.softmax(-1) / len(draws)).sqrt()).all()
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=12), st.floats(0.01, 1.0, exclude_max=True))
+@settings(max_examples=60, deadline=None)
+def test_the_nucleus_is_the_smallest_set_with_the_probability(scores: list[float], top_p: float) -> None:
+    kept = nucleus(torch.tensor([scores]), top_p)[0].isfinite()
+    probabilities = torch.tensor(scores).softmax(-1)
+    assert kept.any()
+    assert float(probabilities[kept].sum()) >= top_p - 1e-5
+    assert float(probabilities[kept].sum() - probabilities[kept].min()) < top_p + 1e-5
+    assert not (~kept).any() or probabilities[kept].min() >= probabilities[~kept].max()
+
+
+def test_generation_settings_of_the_checkpoint_do_not_creep_in(tokenizer: Any) -> None:
+    hf = make_model("llama")
+    plain = LanguageModel(make_model("llama"), tokenizer, name="plain")
+    hf.generation_config.repetition_penalty = 5.0
+    hf.generation_config.eos_token_id = [2, 5]
+    model = LanguageModel(hf, tokenizer, name="opinionated")
+    assert model.eos_ids == (2, 5)
+    model.eos_ids = plain.eos_ids
+    assert model.generate(PROMPTS, SEEDS, max_new_tokens=10) == plain.generate(PROMPTS, SEEDS, max_new_tokens=10)
+
+
+def test_generation_halves_its_batch_when_memory_runs_out(language_model: Maker) -> None:
+    model = language_model()
+    whole = model.generate(PROMPTS, SEEDS, max_new_tokens=5)
+
+    def at_most_two(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if len(kwargs["input_ids"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    handle = model._model.register_forward_pre_hook(at_most_two, with_kwargs=True)
+    assert model.generate(PROMPTS, SEEDS, max_new_tokens=5) == whole
+    handle.remove()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "options", "message"),
+    [
+        ([[1], [1]], {}, r"2 prompts, but 1 seeds"),
+        ([[]], {}, r"prompt 0 is empty"),
+        ([[1]], {"temperature": -1.0}, r"temperature is -1.0[\s\S]*0 \(greedy\)"),
+        ([[1]], {"top_p": 0.0}, r"top_p is 0.0"),
+        ([[1]], {"max_new_tokens": 0}, r"max_new_tokens is 0"),
+        ([[1]], {"max_new_tokens": 128}, r"prompt 0 has 1 tokens; with 128 new ones it passes the context of 128"),
+    ],
+)
+def test_bad_generation_settings_are_said(
+    language_model: Maker, prompts: list[list[int]], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        language_model(check=False).generate(prompts, [0], **options)
+
+
+# --- chat ---
+
+
+def text(chat: Chat, ids: list[int]) -> str:
+    return chat._raw(ids)
+
+
+def test_the_prompt_is_the_template_with_one_bos(tokenizer: Any) -> None:
+    chat = Chat(tokenizer)
+    ids = chat.encode("the cat")
+    assert text(chat, ids) == "<s><|user|>the cat</s><|assistant|>"
+    assert ids.count(1) == 1
+    assert ids == chat.encode([{"role": "user", "content": "the cat"}])
+    assert text(chat, chat.encode("hi", system="sit")) == "<s><|system|>sit</s><|user|>hi</s><|assistant|>"
+    assert text(chat, chat.encode("hi", thinking=False)).endswith("<|assistant|><think></think>")
+    assert text(chat, chat.encode("hi", thinking=True)).endswith("<|assistant|>")
+    assert chat.warnings == ()
+
+
+REFUSES = (
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('No system role') }}"
+    "{% endif %}[{{ m.content }}]{% endfor %}"
+)
+DROPS = "{{ bos_token }}{% for m in messages %}{% if m.role != 'system' %}[{{ m.content }}]{% endif %}{% endfor %}"
+
+
+@pytest.mark.parametrize("template", [REFUSES, DROPS], ids=["refuses", "drops"])
+def test_a_system_prompt_that_the_template_does_not_take_opens_the_user_turn(template: str) -> None:
+    chat = Chat(make_tokenizer(template=template))
+    assert text(chat, chat.encode("the cat", system="sit")) == "<s>[sit\n\nthe cat]"
+
+
+def test_a_date_in_the_template_does_not_move_with_the_calendar() -> None:
+    template = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}{{ messages[0].content }}"
+    chat = Chat(make_tokenizer(template=template))
+    assert text(chat, chat.encode("!")) == "26 Jul 2024!"
+
+
+def test_without_a_template_the_prompt_is_plain_and_says_so() -> None:
+    chat = Chat(make_tokenizer(template=None))
+    assert text(chat, chat.encode("the cat", system="sit")) == "Instruction: sit\n\nthe cat\n\nResponse:"
+    turns = [{"role": role, "content": role[0]} for role in ("user", "assistant", "user")]
+    assert text(chat, chat.encode(turns)) == "Instruction: u\n\nResponse: a\n\nInstruction: u\n\nResponse:"
+    assert chat.warnings == (NO_TEMPLATE,)
+    assert chat.template_hash is None
+
+
+def test_two_beginnings_of_sequence_are_refused() -> None:
+    chat = Chat(make_tokenizer(template="{{ bos_token }}{{ bos_token }}{{ messages[0].content }}"))
+    with pytest.raises(ModelError, match=r"two beginning-of-sequence tokens[\s\S]*chat template"):
+        chat.encode("hi")
+
+
+@pytest.mark.parametrize(
+    ("messages", "system", "message"),
+    [
+        ([{"role": "assistant", "content": "hi"}], None, r"not a conversation: the roles are \['assistant'\]"),
+        ([{"role": "user"}], None, r"not a conversation"),
+        ([], None, r"does not end with the user"),
+        (
+            [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+            None,
+            r"does not end with the user",
+        ),
+        ([{"role": "system", "content": "a"}, {"role": "user", "content": "b"}], "c", r"two system prompts"),
+    ],
+)
+def test_what_is_no_conversation_is_said(tokenizer: Any, messages: Any, system: str | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Chat(tokenizer).encode(messages, system=system)
+
+
+@pytest.mark.parametrize("tag", ["<think>", "<THINK>"], ids=["one token", "several tokens"])
+@pytest.mark.parametrize(
+    ("prompt", "response", "answer"),
+    [
+        ("go", "the cat", "the cat"),
+        ("go", "<think>the dog</think>\n\nthe cat", "the cat"),
+        ("go<think>\n", "the dog</think>\n\nthe cat", "the cat"),
+        ("go<think></think>", "the cat", "the cat"),
+        ("go", "<think>the dog", ""),
+        ("go", "a </think> in passing", "a </think> in passing"),
+        ("go", "", ""),
+    ],
+)
+def test_thinking_is_not_the_answer(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, tag: str, prompt: str, response: str, answer: str
+) -> None:
+    # The tiny tokenizer knows '<think>' as one token, and spells '<THINK>' by several.
+    monkeypatch.setattr(chat_module, "_THINK", tag)
+    monkeypatch.setattr(chat_module, "_THOUGHT", tag.replace("<", "</"))
+    case = str.upper if tag.isupper() else str.lower
+    prompt_ids, ids = (tokenizer(case(part), add_special_tokens=False)["input_ids"] for part in (prompt, response))
+    start = Chat(tokenizer).answer_start(prompt_ids, ids)
+    assert Chat(tokenizer).decode(ids[start:]) == case(answer)
+    assert (start > 0) == (answer != response)

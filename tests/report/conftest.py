@@ -1,0 +1,284 @@
+"""A run folder as a study leaves it, made of drawn numbers and real verdicts by the real writers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from shutil import copytree
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from heedful.prompts.base import base_prompts
+from heedful.prompts.instructions import constraint_json, natural_instructions
+from heedful.prompts.tasks import TASKS
+from heedful.report import render_report
+from heedful.report.run import Run, read_run
+from heedful.store import RunFolder, encode_results, encode_table
+
+POSITIONS = ("prompt[-1]", "response[7]", "response[50%]", "eos")
+PROBES = ("specialist", "general_each", "general_total", "held_out")
+BASELINES = ("prompt words", "response words", "length", "log p")
+KINDS = ("contrast", "natural")
+
+_SENTENCES = (
+    "The garden was wonderful this morning, and the roses are in bloom.",
+    "I reckon the match was awful, and the damn goalkeeper missed it all.",
+    "We would like to inform you that the library will close at noon.",
+    "The train was late again, so nobody saw the sea.",
+    "She plays the violin and sings in the choir on Sundays.",
+    "hey, gonna grab some pasta with tomato sauce and garlic, wanna come?",
+    "The weather is cold and the rain does not stop.",
+    "It is a happy day, thank you for the lovely flowers!",
+    "Stars and planets were bright over the telescope.",
+    "The price of the shares fell, and the market closed lower.",
+)
+_SHAPE = {"structural": (0.35, 0.9), "lexical": (0.5, 0.85), "semantic": (0.65, 0.9), "stylistic": (0.7, 0.75)}
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run folder; see `synthetic_run`."""
+    return lambda name="run", **changes: synthetic_run(tmp_path / name, **changes)
+
+
+@pytest.fixture(scope="session")
+def ordinary_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ordinary run to read: nine tasks, one of them with too few natural rows."""
+    return synthetic_run(tmp_path_factory.mktemp("report") / "run")
+
+
+@pytest.fixture(scope="session")
+def run(ordinary_run: Path) -> Run:
+    """The ordinary run as the report reads it."""
+    return read_run(ordinary_run)
+
+
+@pytest.fixture
+def run_folder(ordinary_run: Path, tmp_path: Path) -> Path:
+    """A copy of the ordinary run to write to."""
+    return Path(copytree(ordinary_run, tmp_path / "ordinary"))
+
+
+@pytest.fixture(scope="session")
+def ordinary_page(ordinary_run: Path) -> str:
+    """The ordinary run's report."""
+    return render_report(ordinary_run)
+
+
+def synthetic_run(
+    path: Path,
+    *,
+    model: str = "pico-llama",
+    tasks: tuple[str, ...] = tuple(TASKS),
+    samples: int = 12,
+    n_blocks: int = 3,
+    positions: tuple[str, ...] = POSITIONS,
+    text: str | None = None,
+    squares: int = 30,
+    too_few: tuple[tuple[str, str], ...] = (("natural", "toxicity"),),
+    change: Callable[[xr.Dataset], xr.Dataset] = lambda dataset: dataset,
+) -> Path:
+    """A finished run.
+
+    Args:
+        text: every response, if given; else drawn sentences.
+        too_few: (kind, task) cells without numbers.
+        change: applied to the specialists' results before they are written.
+    """
+    rng = np.random.default_rng(0)
+    specialists = change(_specialists(rng, tasks, n_blocks, positions, squares, too_few))
+    settings = {"model": model, "tasks": list(tasks), "samples": samples, "squares": squares, "folds": 5, "seed": 0}
+    settings |= {"temperature": 1.0, "positions": list(positions), "revision": None}
+    with RunFolder.open(path, settings) as run:
+        self_check = {"batched": 3e-7, "hooks": 1e-7, "causal": 2e-7, "log_p": 4e-7, "tolerance": 1e-3, "seconds": 0.4}
+        identity = {"id": model, "architecture": "LlamaForCausalLM", "parameters": 3_700_000, "dtype": "float32"}
+        identity |= {"device": "cpu", "eos_ids": [2], "self_check": self_check, "torch": "2.13.0"}
+        run.note(heedful="0.1.0", model=identity)
+        respond = run.stage("respond")
+        answered = _samples(tasks, samples, text)
+        respond.write("samples.parquet", encode_table(_columns(answered)))
+        respond.write("rows.parquet", encode_table(_columns(_rows(answered, tasks, squares))))
+        respond.finish()
+        probe = run.stage("probe", reads=["respond"])
+        probe.write("results/specialists.nc", encode_results(specialists))
+        probe.write("results/baselines.nc", encode_results(_baselines(rng, tasks, too_few)))
+        probe.write("results/depth.nc", encode_results(_depth(rng, tasks, positions, too_few)))
+        probe.finish()
+    return path
+
+
+def _samples(tasks: tuple[str, ...], n: int, text: str | None) -> list[dict[str, Any]]:
+    rng = Random(0)
+    made = []
+    for asked in natural_instructions([TASKS[task] for task in tasks], base_prompts(), n, seed=0):
+        assert asked.constraint is not None
+        said = text if text is not None else _answer(rng, asked.task)
+        verdict = asked.constraint.check(said)
+        made.append(
+            {
+                "sample_id": asked.instruction_id,
+                "kind": "natural",
+                "task": asked.task,
+                "family": TASKS[asked.task].family,
+                "base_id": asked.base_id,
+                "base": asked.base,
+                "template_id": asked.template_id,
+                "held_out": asked.held_out,
+                "constraint": constraint_json(asked.constraint),
+                "prompt": asked.prompt,
+                "text": said,
+                "finish_reason": "length" if rng.random() < 0.03 else "stop",
+                "outcome": verdict.outcome,
+                "score": verdict.score,
+                "reason": verdict.reason,
+                "spans": json.dumps(verdict.spans),
+                "n_words": len(said.split()),
+                "n_chars": len(said),
+            }
+        )
+    bare = {"sample_id": "bare", "kind": "pool", "task": "", "base_id": 0, "outcome": "", "spans": "[]"}
+    return [*made, (made[0] if made else {}) | bare]
+
+
+def _answer(rng: Random, task: str) -> str:
+    if task == "json" and rng.random() < 0.7:
+        return json.dumps({key: rng.choice(_SENTENCES) for key in ("title", "text", "mood", "closing")})
+    return " ".join(rng.sample(_SENTENCES, rng.randint(1, 3)))
+
+
+def _rows(samples: list[dict[str, Any]], tasks: tuple[str, ...], squares: int) -> list[dict[str, Any]]:
+    natural = [
+        {"row_id": s["sample_id"], "kind": "natural", "task": s["task"], "base_id": s["base_id"], "square_id": None}
+        for s in samples
+        if s["kind"] == "natural" and s["outcome"] in ("pass", "fail")
+    ]
+    contrast = [
+        {"row_id": f"{task}-{i}-{c}", "kind": "contrast", "task": task, "base_id": i, "square_id": f"{task}-{i}"}
+        for task in tasks
+        for i in range(squares)
+        for c in range(4)
+    ]
+    reference = {"row_id": "reference-0", "kind": "reference", "task": "", "base_id": -1, "square_id": None}
+    return [*natural, *contrast, reference]
+
+
+def _columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [record[name] for record in records] for name in records[0]}
+
+
+def _specialists(
+    rng: np.random.Generator,
+    tasks: tuple[str, ...],
+    n_blocks: int,
+    positions: tuple[str, ...],
+    squares: int,
+    too_few: tuple[tuple[str, str], ...],
+) -> xr.Dataset:
+    """AUROC that rises with depth and with the text, each family at its own depth."""
+    sites = ("embed", *(f"block.{i}.out" for i in range(n_blocks)))
+    depth, time = np.linspace(0, 1, len(sites)), np.linspace(0, 1, len(positions))
+    strength = {"specialist": 1.0, "general_each": 0.45, "general_total": 0.4, "held_out": 0.12}
+    auroc = np.full((len(PROBES), 2, len(tasks), len(sites), len(positions)), np.nan)
+    for t, task in enumerate(tasks):
+        centre, top = _SHAPE[TASKS[task].family]
+        top = 0.52 if task == "exclude" else top - 0.04 * (t % 3)
+        curve = np.outer(1 / (1 + np.exp(-9 * (depth - centre))) * (1 - 0.3 * depth), time**0.8)
+        for k in range(2):
+            for p, probe in enumerate(PROBES):
+                rise = (top - 0.5) * strength[probe] * 1.3 * (1 - 0.25 * k)
+                auroc[p, k, t] = 0.5 + rise * curve + rng.normal(0, 0.008, curve.shape)
+    dims = ("probe", "kind", "task", "site", "position")
+    dataset = xr.Dataset(
+        coords={
+            "probe": list(PROBES), "kind": list(KINDS), "task": list(tasks), "site": list(sites),
+            "position": list(positions), "family": ("task", [TASKS[task].family for task in tasks]),
+            "relative_depth": ("site", depth),
+        },
+        attrs={"n_folds": 5, "C": [0.001, 0.1, 10.0], "seed": 0, "level": 0.95, "interval": "cluster jackknife, logit"},
+    )  # fmt: skip
+    half = 0.03
+    dataset["auroc"] = (dims, auroc)
+    dataset["auroc_low"], dataset["auroc_high"] = dataset["auroc"] - half, np.minimum(dataset["auroc"] + half, 1.0)
+    specialist = dataset["auroc"].sel(probe="specialist", drop=True)
+    for name, probe in (("gap", "general_each"), ("gap_held_out", "held_out")):
+        gap = specialist - dataset["auroc"].sel(probe=probe, drop=True)
+        dataset[name], dataset[f"{name}_low"], dataset[f"{name}_high"] = gap, gap - half, gap + half
+    dataset["control"] = (dims[1:], 0.5 + rng.normal(0.02, 0.01, auroc.shape[1:]))
+    dataset["selectivity"] = specialist - dataset["control"]
+    best = dataset["auroc"].max(("site", "position"))
+    dataset["best_auroc"], dataset["best_low"], dataset["best_high"] = best, best - half, np.minimum(best + half, 1.0)
+    dataset["best_balanced_accuracy"] = 0.5 + (best - 0.5) * 0.8
+    flat = specialist.stack(cell=("site", "position")).argmax("cell").values
+    cells = [[divmod(int(i), len(positions)) for i in row] for row in flat]
+    dataset["best_site"] = (("kind", "task"), [[sites[s] for s, _ in row] for row in cells])
+    dataset["best_position"] = (("kind", "task"), [[positions[p] for _, p in row] for row in cells])
+    two = (2, len(tasks))
+    dataset["null_mean"], dataset["null_high"] = (
+        (("kind", "task"), np.full(two, 0.5)),
+        (("kind", "task"), np.full(two, 0.55)),
+    )
+    dataset["p_value"] = xr.where(best.sel(probe="specialist", drop=True) > 0.56, 0.005, 0.31)
+    for name, contrast, natural in (
+        ("n_rows", 4 * squares, 380),
+        ("n_positive", 2 * squares, 170),
+        ("n_groups", 118, 120),
+    ):
+        dataset[name] = (("kind", "task"), np.repeat([[contrast], [natural]], len(tasks), 1))
+    dataset["too_few"] = (("kind", "task"), np.zeros(two, bool))
+    leak = np.array([[p == "prompt[-1]" for p in positions], [False] * len(positions)])
+    dataset["leak_check"] = (("kind", "position"), leak)
+    dataset["massive_dimensions"] = ("site", [0] * (len(sites) - 1) + [2])
+    return _without(dataset, too_few)
+
+
+def _without(dataset: xr.Dataset, too_few: tuple[tuple[str, str], ...]) -> xr.Dataset:
+    """NaN in the cells of tasks with too few rows, as the lenses leave them."""
+    for kind, task in too_few:
+        here = (dataset["kind"] == kind) & (dataset["task"] == task)
+        for name, values in list(dataset.data_vars.items()):
+            if {"kind", "task"} <= set(values.dims):
+                if values.dtype.kind == "f":
+                    dataset[name] = values.where(~here).transpose(*values.dims)
+                elif values.dtype.kind in "UT":
+                    dataset[name] = xr.where(here, "", values).transpose(*values.dims)
+        if "too_few" in dataset:
+            dataset["too_few"] = (dataset["too_few"] | here).transpose("kind", "task")
+            dataset["n_positive"] = xr.where(here, 7, dataset["n_positive"]).transpose("kind", "task")
+    return dataset
+
+
+def _baselines(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[tuple[str, str], ...]) -> xr.Dataset:
+    mean = np.array([0.5, 0.5, 0.53, 0.57])
+    auroc = np.clip(mean + rng.normal(0, 0.015, (2, len(tasks), 4)), 0.3, 0.95)
+    dims = ("kind", "task", "baseline")
+    found = xr.Dataset(
+        {"auroc": (dims, auroc), "low": (dims, auroc - 0.03), "high": (dims, auroc + 0.03)},
+        coords={"kind": list(KINDS), "task": list(tasks), "baseline": list(BASELINES)},
+    )
+    return _without(found, too_few)
+
+
+def _depth(
+    rng: np.random.Generator, tasks: tuple[str, ...], positions: tuple[str, ...], too_few: tuple[tuple[str, str], ...]
+) -> xr.Dataset:
+    shape = (2, len(tasks), len(positions))
+    centre = np.array([_SHAPE[TASKS[task].family][0] for task in tasks])[None, :, None] + rng.normal(0, 0.04, shape)
+    found = xr.Dataset(
+        coords={"kind": list(KINDS), "task": list(tasks), "position": list(positions)},
+        attrs={"headline_position": "eos"},
+    )
+    for name, values in (("centre", centre), ("onset90", centre + 0.1), ("peak_site_index", 4 * centre + 0.8)):
+        for suffix, shift in (("", 0), ("_low", -0.07), ("_high", 0.07)):
+            found[f"{name}{suffix}"] = (("kind", "task", "position"), values + shift)
+    readable = np.full(shape, True)
+    readable[:, [TASKS[task].name == "exclude" for task in tasks]] = False
+    found["readable"] = (("kind", "task", "position"), readable)
+    found["rank_tasks"] = (("kind", "position"), np.full((2, len(positions)), len(tasks)))
+    for suffix, value in (("", 0.7), ("_low", 0.35), ("_high", 0.9)):
+        found[f"rank_correlation{suffix}"] = (("kind", "position"), np.full((2, len(positions)), value))
+    return _without(found, too_few)

@@ -1,0 +1,164 @@
+"""Categories follow from intervals, and sentences from categories."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heedful.report import summarise
+from heedful.report.findings import TaskFinding, deciding_kind, findings
+from heedful.report.run import Run, read_run
+from heedful.report.wording import Estimate
+
+NAN = float("nan")
+
+
+def finding(**changes: object) -> TaskFinding:
+    """A skill that is read far beyond its baselines, by its specialist best."""
+    values: dict[str, object] = {
+        "task": "topic", "family": "semantic", "too_few": False, "n_rows": 800, "n_positive": 400, "n_groups": 120,
+        "specialist": Estimate(0.8, 0.75, 0.85), "general": Estimate(0.6, 0.55, 0.65),
+        "general_total": Estimate(0.6, 0.55, 0.65), "held_out": Estimate(0.5, 0.45, 0.55), "balanced_accuracy": 0.7,
+        "site": "block.2.out", "position": "eos", "gap": Estimate(0.2, 0.15, 0.25), "control": 0.52, "selectivity": 0.28,
+        "p_value": 0.005, "p_adjusted": 0.01, "null_high": 0.55,
+        "baselines": {"length": Estimate(0.55, 0.5, 0.6), "log p": Estimate(0.6, 0.55, 0.65)},
+    }  # fmt: skip
+    return TaskFinding(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "standing"),
+    [
+        ({}, "beyond"),
+        ({"baselines": {"length": Estimate(0.5, 0.4, 0.6), "log p": Estimate(0.72, 0.68, 0.76)}}, "above"),
+        ({"baselines": {"log p": Estimate(0.76)}}, "above"),
+        ({"baselines": {"log p": Estimate(NAN)}}, "beyond"),
+        ({"specialist": Estimate(0.55, 0.5, 0.6)}, "undecided"),
+        ({"p_adjusted": 0.051}, "undecided"),
+        ({"p_adjusted": NAN}, "undecided"),
+        ({"specialist": Estimate(0.4, 0.3, 0.49)}, "below"),
+        ({"specialist": Estimate(NAN, NAN, NAN)}, "too few"),
+    ],
+)
+def test_standing(changes: dict[str, object], standing: str) -> None:
+    assert finding(**changes).standing == standing
+
+
+@given(low=st.floats(0, 1), width=st.floats(0, 1), baseline=st.floats(0, 1), reach=st.floats(0, 0.5), p=st.floats(0, 1))
+def test_beyond_means_apart_from_chance_and_every_baseline(
+    low: float, width: float, baseline: float, reach: float, p: float
+) -> None:
+    specialist = Estimate(low + width / 2, low, low + width)
+    against = Estimate(baseline, baseline - reach, baseline + reach)
+    found = finding(specialist=specialist, baselines={"length": against}, p_adjusted=p)
+    assert (found.standing == "beyond") == (low > 0.5 and low > baseline + reach and p <= 0.05)
+    assert found.readable == (low > 0.5 and p <= 0.05)
+
+
+@pytest.mark.parametrize(
+    ("gap", "winner"),
+    [
+        (Estimate(0.1, 0.01, 0.2), "specialist"),
+        (Estimate(-0.1, -0.2, -0.01), "general"),
+        (Estimate(0.1, 0.0, 0.2), "undecided"),
+        (Estimate(0.1), "undecided"),
+        (Estimate(NAN), "undecided"),
+    ],
+)
+def test_a_difference_counts_only_if_its_interval_leaves_out_zero(gap: Estimate, winner: str) -> None:
+    assert finding(gap=gap).winner == winner
+
+
+def test_best_baseline_skips_what_is_not_known() -> None:
+    baselines = {"log p": Estimate(NAN), "length": Estimate(0.5, 0.4, 0.6)}
+    assert finding(baselines=baselines).best_baseline == ("length", Estimate(0.5, 0.4, 0.6))
+    name, value = finding(baselines={}).best_baseline
+    assert name == ""
+    assert not value.known
+
+
+def test_p_values_are_corrected_over_tasks(make_run: Callable[..., Path]) -> None:
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        dataset["p_value"].loc[{"kind": "contrast"}] = 0.04 + 0.01 * np.arange(dataset.sizes["task"])
+        return dataset
+
+    found = findings(read_run(make_run(change=change)), "contrast")
+    assert all(each.p_adjusted > 0.05 for each in found)  # though the first is 0.04 by itself
+    assert {each.standing for each in found} == {"undecided"}
+
+
+def test_numbers_are_read_at_the_chosen_cell(run: Run) -> None:
+    for kind in ("contrast", "natural"):
+        for each in findings(run, kind):
+            if each.too_few:
+                assert each.standing == "too few"
+                assert not each.gap.known
+                continue
+            cell = run.specialists.sel(kind=kind, task=each.task, site=each.site, position=each.position)
+            assert each.gap.value == float(cell["gap"])
+            assert each.selectivity == float(cell["selectivity"])
+            assert each.specialist.value == float(
+                run.specialists["best_auroc"].sel(kind=kind, task=each.task, probe="specialist")
+            )
+
+
+def test_the_summary_counts_what_the_findings_say(run: Run, ordinary_run: Path) -> None:
+    found = findings(run, "contrast")
+    text = summarise(ordinary_run)["summary"]
+    beyond = [each for each in found if each.standing == "beyond"]
+    assert len(beyond) == 8
+    assert "Of nine skills, eight can be read from its hidden states beyond every baseline (word count," in text
+    assert "Undecided: term exclusion, which the probes do not tell from chance." in text
+    shared = sum(each.shared for each in found if each.readable)
+    assert {6: "six", 7: "seven", 8: "eight"}[shared] + " of them from chance." in text
+    assert "(rank correlation 0.70 [0.35, 0.90])" in text
+
+
+def test_each_turn_of_the_summary(make_run: Callable[..., Path]) -> None:
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        def put(task: str, value: float, half: float = 0.03) -> None:
+            here = {"kind": "contrast", "task": task, "probe": "specialist"}
+            for name, shift in (("best_auroc", 0.0), ("best_low", -half), ("best_high", half)):
+                dataset[name].loc[here] = value + shift
+
+        put("word_count", 0.4)
+        put("char_count", 0.58)
+        for name, shift in (("gap", 0.0), ("gap_low", -0.01), ("gap_high", 0.01)):
+            dataset[name].loc[{"task": "json"}] = -0.2 + shift
+        for name, shift in (("gap", 0.0), ("gap_low", -0.5), ("gap_high", 0.5)):
+            dataset[name].loc[{"task": "topic"}] = shift
+        dataset["p_value"].loc[{"kind": "contrast", "task": "char_count"}] = 0.005
+        return dataset
+
+    text = summarise(make_run(change=change, too_few=(("contrast", "toxicity"),)))["summary"]
+    assert "Of eight skills that could be probed, five can be read" in text
+    assert "Character count can be read above chance, but not clearly beyond a baseline." in text
+    assert "Below chance, which points to a shift between base prompts: word count." in text
+    assert "Not probed for want of squares: toxicity." in text
+    assert "beats the general one in four, the general probe is the better one in one and in one the difference" in text
+
+
+def test_natural_labels_decide_only_without_squares(make_run: Callable[..., Path]) -> None:
+    tasks = ("json", "topic")
+    run = make_run(tasks=tasks, too_few=tuple(("contrast", task) for task in tasks), squares=0)
+    assert deciding_kind(read_run(run)) == "natural"
+    assert summarise(run)["deciding_labels"] == "natural"
+    assert deciding_kind(read_run(make_run("other", tasks=tasks))) == "contrast"
+
+
+def test_the_summary_is_json_without_nan(ordinary_run: Path) -> None:
+    found = summarise(ordinary_run)
+    text = json.dumps(found, allow_nan=False)
+    assert json.loads(text) == found
+    assert found["tasks"]["toxicity"]["natural"]["specialist"] == {"value": None, "low": None, "high": None}
+    assert found["tasks"]["topic"]["contrast"]["standing"] == "beyond"
+    assert set(found["seconds"]) == {"respond", "probe"}
+    assert re.fullmatch(r"pico-llama", found["model"])
