@@ -204,3 +204,14 @@ def test_bad_input_names_cause_and_cure(change, cause, cure):
         fit_logistic(**arguments)
     assert cause in error.value.cause
     assert cure in error.value.cure
+
+
+@pytest.mark.parametrize("shape", [(60, 192), (120, 24)])
+def test_rows_that_are_equal_up_to_rounding_have_no_direction(shape: tuple[int, int]) -> None:
+    """A template's token at the embedding: one row many times. Its rounding must not be fitted, nor stop the solver."""
+    generator = torch.Generator().manual_seed(0)
+    x = 60 * torch.randn(shape[1], generator=generator).expand(shape)
+    x = x * (1 + 1e-7 * torch.randn(shape, generator=generator))
+    probes = fit_logistic(x, (torch.arange(shape[0]) % 2)[None], C=1.0)
+    assert probes.coef.abs().max() == 0
+    assert probes.intercept.abs().max() < 1e-3

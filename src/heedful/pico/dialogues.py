@@ -1,7 +1,7 @@
 """Training dialogues: an instruction, a response of the grammar's, and check turns that say whether it complies.
 
 Each response is a text drawn first and described in hindsight: the constraints of its instruction are made to hold for it
-(follow) or, in half of the dialogues, not to hold (mismatch). Only complying responses are learnt as text; a violating one
+(follow) or, in two of five dialogues, not to hold (mismatch). Only complying responses are learnt as text; a violating one
 is shown with no weight on its words, and only the check turns after it are learnt. Dense, up-weighted checks are what
 teaches a small model to compare a response with its instruction. Knows no tensor and no tokenizer.
 """
@@ -160,8 +160,8 @@ def draw_dialogue(rng: random.Random, pool: Sequence[PoolText], check_weight: fl
         check_weight: loss weight of a token of a check's answer, where a token of a response has 1.
     """
     text, other = rng.choice(pool), rng.choice(pool)
-    follow = rng.random() < 0.5
-    tasks = rng.sample(_PLAIN_TASKS, rng.choice((0, 1, 1, 1, 1, 1, 1, 2, 2, 3) if follow else (1, 1, 1, 1, 2, 2, 3)))
+    follow = rng.random() < 0.6
+    tasks = rng.sample(_PLAIN_TASKS, rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 3, 3) if follow else (1, 1, 1, 1, 2, 2, 3)))
     response = text.text
     keys: tuple[str, ...] = ()
     if rng.random() < 0.15:  # JSON is asked for, or answered in, here; what counts words goes without it

@@ -68,7 +68,7 @@ def draw_pool(seed: int, size: int) -> Pool:
     texts: list[PoolText] = []
     while len(texts) < size:
         traits = draw_traits(rng)
-        sentences = draw_sentences(rng, traits, rng.choice((1, 1, 2, 2, 3, 3, 4, 5)))
+        sentences = draw_sentences(rng, traits, rng.choice((1, 1, 2, 2, 2, 3, 3, 4)))
         if rng.random() < 0.4:
             sentence = rng.choice(_INCIDENTAL).format(*rng.sample(TERMS, 3))
             sentence = _BEFORE_VOWEL.sub(r"\1n", sentence)

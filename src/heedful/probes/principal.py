@@ -59,13 +59,33 @@ def principal_rows(x: Float[Tensor, "*batch sample hidden"]) -> PrincipalRows:
             f"{bad} rows hold NaN or infinite values",
             "read the states in bf16 or f32 (f16 overflows), or drop the rows",
         )
-    centred = x - mean
+    centred = _centred(x, mean)
     if x.shape[-2] < x.shape[-1]:
         # Fewer rows than dimensions: the row space is all that a probe can use. QR keeps small directions exact, where
         # the eigenvectors of a Gram matrix would lose those below √eps of the largest.
         basis, upper = torch.linalg.qr(centred.mT)
         reduced = upper.mT
-        rotation = torch.linalg.eigh(reduced.mT @ reduced).eigenvectors.flip(-1)
+        rotation = _axes(reduced.mT @ reduced)
         return PrincipalRows(z=reduced @ rotation, axes=basis @ rotation, mean=mean)
-    axes = torch.linalg.eigh(centred.mT @ centred).eigenvectors.flip(-1)
+    axes = _axes(centred.mT @ centred)
     return PrincipalRows(z=centred @ axes, axes=axes, mean=mean)
+
+
+
+def _centred(x: Float[Tensor, "*batch sample hidden"], mean: Float[Tensor, "*batch one hidden"]) -> Tensor:
+    """x − mean, with what is rounding alone as exact zero.
+
+    A template's token at the embedding gives the same row many times; what centring leaves of it is noise of size eps, no
+    direction to look along, and its Gram matrix of denormals is one on which LAPACK does not converge.
+    """
+    centred = x - mean
+    rounding = 8 * torch.finfo(x.dtype).eps * torch.maximum(mean.abs(), x.abs().amax(-2, keepdim=True))
+    return torch.where(centred.abs() > rounding, centred, 0)
+
+
+def _axes(gram: Float[Tensor, "*batch axis axis"]) -> Float[Tensor, "*batch axis axis"]:
+    """Eigenvectors, largest eigenvalue first; in f64 where f32 does not converge."""
+    try:
+        return torch.linalg.eigh(gram).eigenvectors.flip(-1)
+    except torch.linalg.LinAlgError:
+        return torch.linalg.eigh(gram.double()).eigenvectors.flip(-1).to(gram.dtype)

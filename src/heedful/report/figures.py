@@ -236,9 +236,9 @@ def _y_scale(low: float) -> Callable[[float], float]:
 
 
 def _site_ticks(dataset: xr.Dataset, at: Callable[[int], float]) -> list[Tick]:
-    """At most eight sites: the first, and every so many blocks."""
+    """The first site, and every so many of the others."""
     sites = [str(site) for site in dataset["site"].values]
-    step = math.ceil(len(sites) / 8)
+    step = math.ceil(len(sites) / 10)
     return [
         Tick(at(i), short_site(site)) for i, site in enumerate(sites) if i == 0 or (i >= step and (i - 1) % step == 0)
     ]

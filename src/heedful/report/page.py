@@ -87,7 +87,7 @@ def _context(run: Run) -> dict[str, Any]:
     kind, answered = deciding_kind(run), answers(run)
     kinds = sorted((str(kind) for kind in run.specialists["kind"].values), key=wording.KINDS.index)
     found = {each: findings(run, each) for each in kinds}
-    low = figures.lowest_shown(run.specialists["auroc"])
+    low = figures.lowest_shown(run.specialists["auroc"].sel(probe=list(figures.SHOWN_PROBES)))
     positions = [str(position) for position in run.specialists["position"].values]
     depth_positions = [str(position) for position in run.depth["position"].values]
     heat = figures.heat_axes(run.specialists)

@@ -43,10 +43,11 @@ class Run:
 
     @property
     def model(self) -> str:
-        """The model as the user named it."""
+        """The model as the user named it; of a folder, its last part."""
         identity = self.manifest.facts.get("model")
         name = identity.get("id") if isinstance(identity, Mapping) else identity
-        return str(name or self.manifest.settings.get("model") or "an unnamed model")
+        name = str(name or self.manifest.settings.get("model") or "an unnamed model")
+        return Path(name).name if Path(name).is_absolute() or name.startswith((".", "~")) else name
 
     @property
     def tasks(self) -> list[str]:

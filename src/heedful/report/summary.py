@@ -85,10 +85,8 @@ def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
     if not rated:
         return ["None of the model’s own answers could be scored."]
     rate, n = overall(run), sum(each.scored for each in rated)
-    first = (
-        f"Asked {thousands(n)} times, {run.model} did what the instruction said in {percent(rate.value)} of its answers"
-    )
-    first += f" {percent_interval(rate)}" if rate.bounded else ""
+    share = f"{percent(rate.value)} {percent_interval(rate)}".strip()
+    first = f"{run.model} did what the instruction said in {share} of {thousands(n)} answers that were scored"
     if len(rated) == 1:
         return [f"{first}."]
     low, high = rated[0], rated[-1]
