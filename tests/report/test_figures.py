@@ -106,7 +106,11 @@ def test_places_along_a_row_keep_order_and_stay_inside(a: float, b: float) -> No
 def test_the_axis_begins_low_enough_for_every_estimate() -> None:
     assert figures.lowest_shown(xr.DataArray([0.5, 0.9])) == 0.4
     assert figures.lowest_shown(xr.DataArray([0.37, 0.9])) == 0.3
-    assert figures.lowest_shown(xr.DataArray([0.0])) == 0.0
+    assert figures.lowest_shown(xr.DataArray([0.0])) == figures.lowest_shown(xr.DataArray([0.29])) == 0.0
+    for low in (0.0, 0.3, 0.4):
+        ticks = figures.auroc_ticks(low)
+        assert (ticks[0], ticks[-1]) == (low, 1.0)
+        assert 0.5 in ticks
     assert figures.lowest_shown(xr.DataArray([NAN])) == 0.4
 
 

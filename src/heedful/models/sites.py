@@ -22,7 +22,7 @@ EMBED = "embed"
 OnHidden = Callable[[str, Float[Tensor, "sample token hidden"]], None]
 
 
-class _Enough(Exception):
+class _Enough(Exception):  # noqa: N818 - control flow, not an error
     """Every wanted site has been seen: the rest of the forward pass is not needed."""
 
 

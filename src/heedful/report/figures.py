@@ -114,16 +114,24 @@ class HeatAxes:
 
 
 def lowest_shown(values: xr.DataArray) -> float:
-    """The lower end of an AUROC axis: 0.4, or less where an estimate is lower."""
+    """The lower end of an AUROC axis: 0.4, or 0.3 or 0 where an estimate is lower."""
     least = float(values.min()) if bool(values.notnull().any()) else CHANCE
-    return max(0.0, min(0.4, math.floor(least * 10) / 10))
+    return 0.4 if least >= 0.4 else 0.3 if least >= 0.3 else 0.0
+
+
+def auroc_ticks(low: float) -> list[float]:
+    """Where an AUROC axis has its numbers: tenths, or quarters of the whole range; chance is always one of them."""
+    return [0.0, 0.25, 0.5, 0.75, 1.0] if low == 0 else [tenth / 10 for tenth in range(round(low * 10), 11)]
 
 
 def curve_axes(specialists: xr.Dataset, low: float) -> Axes:
     """Ticks of the small multiples."""
     y = _y_scale(low)
-    steps = np.arange(round(low * 10), 11) / 10
-    return Axes(_site_ticks(specialists, _x_scale(specialists)), [Tick(y(v), number(v, 1)) for v in steps], y(CHANCE))
+    return Axes(
+        _site_ticks(specialists, _x_scale(specialists)),
+        [Tick(y(v), number(v, 2 if low == 0 else 1)) for v in auroc_ticks(low)],
+        y(CHANCE),
+    )
 
 
 def curve_panel(cell: xr.Dataset, finding: TaskFinding, low: float) -> CurvePanel | None:

@@ -114,6 +114,7 @@ def _context(run: Run) -> dict[str, Any]:
         "baseline_names": [str(name) for name in run.baselines["baseline"].values],
         "run_folds": manifest.settings.get("folds"),
         "low": low,
+        "ticks": figures.auroc_ticks(low),
         "positions": positions,
         "n_sites": run.specialists.sizes["site"],
         "position": "eos" if "eos" in positions else positions[-1],
@@ -157,17 +158,16 @@ class _Depth(NamedTuple):
 
     centre: wording.Estimate
     onset90: wording.Estimate
-    peak: wording.Estimate
+    peak: float
+    """Without an interval: the jackknife of an argmax is too rough to show."""
     readable: bool
 
 
 def _depth(run: Run, kind: str, position: str, task: str) -> _Depth:
     cell = run.depth.sel(kind=kind, position=position, task=task)
-    centre, onset, peak = (
-        estimate(cell, name, f"{name}_low", f"{name}_high") for name in ("centre", "onset90", "peak_site_index")
-    )
-    sites = max(1, run.specialists.sizes["site"] - 1)
-    return _Depth(centre, onset, wording.Estimate(*(value / sites for value in peak)), bool(cell["readable"]))
+    centre, onset = (estimate(cell, name, f"{name}_low", f"{name}_high") for name in ("centre", "onset90"))
+    peak = float(cell["peak_site_index"]) / max(1, run.specialists.sizes["site"] - 1)
+    return _Depth(centre, onset, peak, bool(cell["readable"]))
 
 
 def _counts(run: Run) -> dict[str, int]:
