@@ -6,10 +6,13 @@ Knows no stage. The command line and `heedful.study` both build a `StudySettings
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from heedful.errors import InputError
 from heedful.models.positions import POSITIONS, parse_position
@@ -26,7 +29,12 @@ QUICK: dict[str, Any] = {
 
 
 class StudySettings(BaseModel):
-    """The settings of one study of one model. Immutable; two runs with equal settings are one run."""
+    """The settings of one study of one model, made by `study_settings`. Immutable.
+
+    A run folder belongs to its settings. `device` and `dtype` are kept as they were asked for: where 'auto' finds another
+    device than the one that a folder was begun on, the study refuses to go on there, since its rows would no longer be
+    of one computation.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,11 +58,11 @@ class StudySettings(BaseModel):
     responses_file: str | None = Field(None, description="JSONL or Parquet of answers generated elsewhere")
     responses_sha256: str | None = Field(None, description="that file's contents; filled in")
 
-    temperature: float = Field(1.0, ge=0, description="sampling temperature; 0 is greedy")
+    temperature: float = Field(1.0, ge=0, allow_inf_nan=False, description="sampling temperature; 0 is greedy")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling")
     max_new_tokens: int = Field(256, ge=1, description="a response longer than this is cut off, marked and left out")
 
-    sites: tuple[str, ...] | Literal["all"] = Field("all", description="where hidden states are read")
+    sites: Literal["all"] | tuple[str, ...] = Field("all", description="where hidden states are read")
     positions: tuple[str, ...] = Field(POSITIONS, description="at which tokens hidden states are read")
 
     folds: int = Field(5, ge=3, description="cross-validation folds over base prompts")
@@ -70,31 +78,68 @@ class StudySettings(BaseModel):
     def _known_positions(cls, positions: tuple[str, ...]) -> tuple[str, ...]:
         for position in positions:
             parse_position(position)
-        return positions
+        return _each_once("position", positions)
 
-    @model_validator(mode="before")
+    @field_validator("sites")
     @classmethod
-    def _hash_files(cls, values: dict[str, Any]) -> dict[str, Any]:
-        for kind in ("prompts", "responses"):
-            if values.get(f"{kind}_file"):
-                values[f"{kind}_sha256"] = _sha256(Path(values[f"{kind}_file"]))
-        return values
+    def _sites_once(cls, sites: Literal["all"] | tuple[str, ...]) -> Literal["all"] | tuple[str, ...]:
+        return sites if sites == "all" else _each_once("site", sites)
+
+    @model_validator(mode="after")
+    def _something_to_study(self) -> StudySettings:
+        if self.prompts_file and self.responses_file:
+            raise InputError(
+                "prompts and responses are both given, and responses bring their own prompts", "give one of the two"
+            )
+        if self.prompts_file or self.responses_file:
+            return self
+        if self.samples == 0 and self.squares == 0:
+            raise InputError("0 samples and 0 squares leave nothing to study", "ask for some --samples or --squares")
+        if self.base_prompts < self.folds:
+            raise InputError(
+                f"{self.base_prompts} base prompts cannot fill {self.folds} folds",
+                "use fewer folds, or more --base-prompts",
+            )
+        return self
 
 
 def study_settings(model: str, *, quick: bool = False, **changes: Any) -> StudySettings:
     """Settings from keyword arguments; None keeps a default.
 
     Raises:
-        InputError: a setting is unknown or out of its range.
+        InputError: a setting is unknown or out of its range, or a file cannot be read.
     """
     given = {name: value for name, value in changes.items() if value is not None}
+    for kind in ("prompts", "responses"):
+        if f"{kind}_file" in given:
+            given[f"{kind}_file"] = str(given[f"{kind}_file"])
+            given[f"{kind}_sha256"] = _sha256(Path(given[f"{kind}_file"]))
     try:
         return StudySettings(model=model, **{**(QUICK if quick else {}), **given})
     except ValidationError as error:
-        problem = error.errors()[0]
-        name = ".".join(map(str, problem["loc"])) or "settings"
-        cure = "heedful study --help lists the settings and their ranges"
-        raise InputError(f"{name}: {problem['msg']} (got {problem['input']!r})", cure) from error
+        raise _explained(error.errors(include_url=False)[0]) from error
+
+
+def _explained(problem: ErrorDetails) -> InputError:
+    name = str(problem["loc"][0])
+    field = StudySettings.model_fields.get(name)
+    if field is None:
+        near = get_close_matches(name, StudySettings.model_fields, n=1)
+        known = f"the settings are {', '.join(StudySettings.model_fields)}"
+        return InputError(f"there is no setting {name!r}", f"did you mean {near[0]!r}? {known}" if near else known)
+    wanted = problem["msg"].removeprefix("Input ")
+    if name == "sites":  # a union, of which pydantic tells only the first part
+        wanted = "should be 'all' or a tuple of names"
+    return InputError(f"{name} {wanted} (given {problem['input']!r})", f"{name} is: {field.description}")
+
+
+def _each_once(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        raise InputError(f"no {what} is left to read at", f"name at least one {what}, or leave the setting out")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"the {what} {twice[0]!r} is named twice", f"name each {what} once")
+    return tuple(names)
 
 
 def _sha256(path: Path) -> str:

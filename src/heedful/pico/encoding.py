@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -54,15 +54,14 @@ class Encoder:
         return Encoded(ids, weights)
 
 
-def batches(
-    encoder: Encoder, pool: Sequence[PoolText], seed: int, size: int, parts: int, check_weight: float
-) -> Iterator[list[Batch]]:
-    """Endless steps of `size` dialogues each, sorted by length into `parts` batches, from a seed."""
-    rng = random.Random(seed)
-    while True:
-        drawn = sorted((encoder(draw_dialogue(rng, pool, check_weight)) for _ in range(size)), key=lambda e: len(e.ids))
-        per_part = -(-size // parts)
-        yield [_padded(drawn[i : i + per_part], encoder.pad) for i in range(0, size, per_part)]
+def step_batches(
+    encoder: Encoder, pool: Sequence[PoolText], seed: int, step: int, size: int, parts: int, check_weight: float
+) -> list[Batch]:
+    """The `size` dialogues of one step, sorted by length into `parts` batches; a function of seed and step."""
+    rng = random.Random(f"{seed}/{step}")
+    drawn = sorted((encoder(draw_dialogue(rng, pool, check_weight)) for _ in range(size)), key=lambda e: len(e.ids))
+    per_part = -(-size // parts)
+    return [_padded(drawn[i : i + per_part], encoder.pad) for i in range(0, size, per_part)]
 
 
 def _padded(dialogues: Sequence[Encoded], pad: int) -> Batch:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from heedful.pico.encoding import Batch, Encoder, batches
+from heedful.pico.encoding import Batch, Encoder, step_batches
 from heedful.pico.pool import draw_pool
 from heedful.pico.tokenizer import train_tokenizer
 
@@ -46,10 +46,11 @@ class _Steps(IterableDataset[list[Batch]]):
         while True:
             stretch = step // data["refresh_steps"]
             pool = draw_pool(self._settings["seed"] + 1 + stretch, data["pool"]).texts
-            seed = self._settings["seed"] * 1_000_003 + step
-            stream = batches(encoder, pool, seed, optimizer["batch"], optimizer["microbatches"], data["check_weight"])
             while step // data["refresh_steps"] == stretch:
-                yield next(stream)
+                yield step_batches(
+                    encoder, pool, self._settings["seed"], step, optimizer["batch"], optimizer["microbatches"],
+                    data["check_weight"],
+                )  # fmt: skip
                 step += 1
 
 
@@ -75,8 +76,11 @@ def weighted_loss(backbone: Callable[..., Any], head: nn.Module, batch: Batch) -
     return (losses * weights).sum(), kinds
 
 
-def train(out: Path, settings: dict[str, Any]) -> None:
-    """Train to the recipe's last step, with checkpoints under `out`, and save model and tokenizer there."""
+def train(out: Path, settings: dict[str, Any], *, stop_at: int | None = None) -> None:
+    """Train to the recipe's last step, or to `stop_at`, with checkpoints under `out`; a run found there goes on.
+
+    The finished model and its tokenizer are saved under `out/model`.
+    """
     out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     optimizer_settings = settings["optimizer"]
@@ -114,11 +118,12 @@ def train(out: Path, settings: dict[str, Any]) -> None:
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
     # A third faster on two cores, after a minute of compiling.
-    backbone = torch.compile(model.model, dynamic=True)
+    backbone = torch.compile(model.model, dynamic=True) if settings["compile"] else model.model
     loader = DataLoader(_Steps(settings, tokenizer, step), batch_size=None, num_workers=1, prefetch_factor=16)
     started, seen = time.monotonic(), 0
+    last = min(stop_at or optimizer_settings["steps"], optimizer_settings["steps"])
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-        for parts in loader:
+        for parts in loader if step < last else ():
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, optimizer_settings)
             total_weight = float(sum(part.weights[:, 1:].sum() for part in parts))
@@ -139,13 +144,14 @@ def train(out: Path, settings: dict[str, Any]) -> None:
                 row = {"step": step, "response": kinds[0].item(), "check": kinds[1].item()}
                 row |= {"lr": learning_rate(step, optimizer_settings), "tokens_per_s": round(seen / seconds)}
                 print(json.dumps(row), file=log, flush=True)
-            if step % 100 == 0 or step == optimizer_settings["steps"]:
+            if step % 100 == 0 or step == last:
                 state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
                 torch.save(state, out / "checkpoint.tmp")
                 os.replace(out / "checkpoint.tmp", checkpoint)
-            if step == optimizer_settings["steps"]:
+            if step == last:
                 break
-    save(model, tokenizer, out / "model")
+    if step == optimizer_settings["steps"]:
+        save(model, tokenizer, out / "model")
 
 
 def save(model: Any, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
