@@ -130,7 +130,7 @@ def _explained(problem: ErrorDetails) -> InputError:
     wanted = problem["msg"].removeprefix("Input ")
     if name == "sites":  # a union, of which pydantic tells only the first part
         wanted = "should be 'all' or a tuple of names"
-    return InputError(f"{name} {wanted} (given {problem['input']!r})", f"{name} is: {field.description}")
+    return InputError(f"{name} {wanted} (given {problem['input']!r})", f"change {name}: {field.description}")
 
 
 def _each_once(what: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -71,7 +71,6 @@ def principal_rows(x: Float[Tensor, "*batch sample hidden"]) -> PrincipalRows:
     return PrincipalRows(z=centred @ axes, axes=axes, mean=mean)
 
 
-
 def _centred(x: Float[Tensor, "*batch sample hidden"], mean: Float[Tensor, "*batch one hidden"]) -> Tensor:
     """x − mean, with what is rounding alone as exact zero.
 
@@ -86,6 +85,7 @@ def _centred(x: Float[Tensor, "*batch sample hidden"], mean: Float[Tensor, "*bat
 def _axes(gram: Float[Tensor, "*batch axis axis"]) -> Float[Tensor, "*batch axis axis"]:
     """Eigenvectors, largest eigenvalue first; in f64 where f32 does not converge."""
     try:
-        return torch.linalg.eigh(gram).eigenvectors.flip(-1)
-    except torch.linalg.LinAlgError:
-        return torch.linalg.eigh(gram.double()).eigenvectors.flip(-1).to(gram.dtype)
+        vectors: Tensor = torch.linalg.eigh(gram).eigenvectors
+    except RuntimeError:  # torch's LinAlgError, which it does not export
+        vectors = torch.linalg.eigh(gram.double()).eigenvectors.to(gram.dtype)
+    return vectors.flip(-1)
