@@ -93,3 +93,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
     assert whole["step"] == halves["step"] == 4
     for name, value in whole["model"].items():
         torch.testing.assert_close(value, halves["model"][name])
+
+
+def test_stressed_words_weigh_more_and_only_they(tokenizer: Any) -> None:
+    turns = [Turn("user", "Use lamp.", 0.0), Turn("assistant", "A lamp, no lampshade.", 1.0, ("lamp",))]
+    encoded = Encoder(tokenizer)(turns)
+    heavy = [token for token, weight in zip(encoded.ids, encoded.weights, strict=True) if weight > 1]
+    assert tokenizer.decode(heavy).strip() == "lamp"

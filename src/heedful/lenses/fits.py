@@ -12,7 +12,9 @@ task among the others).
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -45,7 +47,7 @@ Progress = Callable[[str, int, int], None]
 
 _TOLERANCE = 1e-2  # relative distance of a probe's weights to the optimum: AUROC moves in the fourth digit
 _BLOCK_BYTES = 2**28  # hidden states held at once; sites beyond that take turns
-_fit = partial(fit_logistic, tol=_TOLERANCE)
+_out_of_fold = partial(out_of_fold, fit=partial(fit_logistic, tol=_TOLERANCE), workers=os.cpu_count() or 1)
 
 
 class Controls(NamedTuple):
@@ -101,12 +103,24 @@ def fit_probes(data: StudyData, progress: Progress | None = None) -> Fits:
             examples = data.examples(kind, task)
             if examples.enough:
                 fits[kind, task] = _blank(data, examples, seed=data.seed + t)
-    for done, (kind, p) in enumerate(cells, 1):
-        mine = {data.tasks.index(task): f for (k, task), f in fits.items() if k == kind}
-        _fit_position(data, kind, p, mine, tally)
-        if progress is not None:
-            progress(f"{kind} labels, {data.positions[p]}", done, len(cells))
+    with _a_thread_each():
+        for done, (kind, p) in enumerate(cells, 1):
+            mine = {data.tasks.index(task): f for (k, task), f in fits.items() if k == kind}
+            _fit_position(data, kind, p, mine, tally)
+            if progress is not None:
+                progress(f"{kind} labels, {data.positions[p]}", done, len(cells))
     return Fits(fits, tally.not_converged, tally.n_probes)
+
+
+@contextmanager
+def _a_thread_each() -> Iterator[None]:
+    """One torch thread while workers share the cores: its own threads gain little on these shapes, and spin."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass
@@ -161,9 +175,9 @@ def _fit_specialist(x: Float[Tensor, "site sample hidden"], f: TaskFits, sites: 
     valid = f.valid[p]
     rows = f.examples.take(valid)
     trained = (~rows.held_out).float()
-    task = out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, fit=_fit)
+    task = _out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID)
     labels = f.controls.labels[:, valid]
-    control = out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C, fit=_fit)
+    control = _out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C)
     in_fold = torch.nn.functional.one_hot(rows.fold).T * trained
     f.scores[0, sites, p] = f.scores[0, sites, p].masked_scatter(valid, task.scores)
     n_folds = task.C.shape[-1]  # a last fold without rows of this task stays NaN
@@ -184,19 +198,19 @@ def _fit_general(
     tally: _Tally,
 ) -> None:
     weight, tasks = union.weight, list(fits)
-    each = out_of_fold(Rows(x, union.label[None], union.fold, weight[None], stratum=union.task), GRID, fit=_fit)
+    each = _out_of_fold(Rows(x, union.label[None], union.fold, weight[None], stratum=union.task), GRID)
     without = torch.stack([weight * (union.task != t) for t in tasks])
     labels = union.label.expand(without.shape)
     # The general probe's C serves the held-out ones, though the task had a voice in it: a choice of their own would
     # cost more than all other probes together.
-    held_out = out_of_fold(Rows(x, labels, union.fold, without), each.C.expand(-1, len(tasks), -1), fit=_fit)
+    held_out = _out_of_fold(Rows(x, labels, union.fold, without), each.C.expand(-1, len(tasks), -1))
     tally.add(each.converged)
     tally.add(held_out.converged)
 
     draws = _draws(union, tasks, data.seed)
     drawn = draws.rows.any(0)
     part = union.take(drawn)
-    total = out_of_fold(
+    total = _out_of_fold(
         Rows(
             x[:, drawn],
             part.label.expand(len(draws.rows), -1),
@@ -206,7 +220,6 @@ def _fit_general(
         ),
         GRID,
         held=Held(x, union.fold),
-        fit=_fit,
     )
     tally.add(total.converged)
     for k, (t, f) in enumerate(fits.items()):

@@ -35,17 +35,29 @@ from heedful.prompts.words import COMMON_WORDS, JSON_KEYS, TERMS
 CHECK = "Check."
 """The user's turn that asks whether the response complies with its instruction."""
 
+STRESS = 8.0
+
 _BASES = training_base_prompts()
 _PLAIN_TASKS = tuple(name for name in TASKS if name != "json")
+_EVERYDAY = frozenset(TERMS)
+_MORE_INCLUSION = 0.35
+"""Share of complying dialogues that are made to ask for a word: the skill that is learnt last."""
 _LABEL_TASKS = ("topic", "sentiment", "register", "toxicity")
 
 
 class Turn(NamedTuple):
-    """One message, and how much each of its tokens counts in the loss."""
+    """One message, and how much each of its tokens counts in the loss.
+
+    Attributes:
+        weight: of a token.
+        stressed: words that the instruction asked for; their tokens count `STRESS` times as much. One token in forty
+            tells whether a wish for a word was met, and without stress it is learnt last.
+    """
 
     role: str
     content: str
     weight: float
+    stressed: tuple[str, ...] = ()
 
 
 def check_name(task: str) -> str:
@@ -162,6 +174,10 @@ def draw_dialogue(rng: random.Random, pool: Sequence[PoolText], check_weight: fl
     text, other = rng.choice(pool), rng.choice(pool)
     follow = rng.random() < 0.6
     tasks = rng.sample(_PLAIN_TASKS, rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 3, 3) if follow else (1, 1, 1, 1, 2, 2, 3)))
+    if follow and tasks and rng.random() < _MORE_INCLUSION:
+        tasks[0] = "include"
+        tasks = list(dict.fromkeys(tasks))
+        text = next((drawn for drawn in rng.choices(pool, k=6) if drawn.vocabulary & _EVERYDAY), text)
     response = text.text
     keys: tuple[str, ...] = ()
     if rng.random() < 0.15:  # JSON is asked for, or answered in, here; what counts words goes without it
@@ -183,9 +199,10 @@ def draw_dialogue(rng: random.Random, pool: Sequence[PoolText], check_weight: fl
             wishes.append((task, constraint))
             answers.append((task, truth))
     complies = all(truth for _, truth in answers)
+    stressed = tuple(term for _, wish in wishes if isinstance(wish, Include) for term in wish.terms)
     turns = [
         Turn("user", _instruction(rng, wishes), 0.0),
-        Turn("assistant", response, 1.0 if complies else 0.0),
+        Turn("assistant", response, 1.0 if complies else 0.0, stressed),
     ]
     if answers:
         said = ", ".join(f"{check_name(task)} {'yes' if truth else 'no'}" for task, truth in answers)

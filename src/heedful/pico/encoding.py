@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from heedful.pico.dialogues import Turn, draw_dialogue
+from heedful.pico.dialogues import STRESS, Turn, draw_dialogue
 from heedful.pico.pool import PoolText
 
 _PAD_TO = 32  # few different shapes, so that a compiled model is compiled few times
@@ -50,8 +51,16 @@ class Encoder:
         contents = self._backend.encode_batch([turn.content for turn in turns], add_special_tokens=False)
         for turn, content in zip(turns, contents, strict=True):
             ids += [self._roles[turn.role], *content.ids, self._end]
-            weights += [0.0, *[turn.weight] * (len(content.ids) + 1)]
+            weights += [0.0, *_token_weights(turn, content.offsets), turn.weight]
         return Encoded(ids, weights)
+
+
+def _token_weights(turn: Turn, offsets: Sequence[tuple[int, int]]) -> list[float]:
+    """The turn's weight for each token, more for those of its stressed words."""
+    found = [
+        match.span() for word in turn.stressed for match in re.finditer(rf"\b{re.escape(word)}\b", turn.content, re.I)
+    ]
+    return [turn.weight * (STRESS if any(start < b and a < end for a, b in found) else 1.0) for start, end in offsets]
 
 
 def step_batches(
