@@ -38,7 +38,8 @@ class Topic(Judged):
 
     @property
     def label(self) -> str:
-        return (known_topic(self.topic) if self.verifier == "offline" else None) or self.topic
+        # Every classifier speaks of topics in lower case.
+        return (known_topic(self.topic) if self.verifier == "offline" else None) or self.topic.casefold()
 
     def _known(self, answer: Classification) -> bool:
         # The offline verifier scores only the topics that it found: a topic without a score may still be known to it.
