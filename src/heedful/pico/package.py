@@ -19,14 +19,14 @@ from heedful.pico.evaluate import TaskScore, evaluate
 from heedful.pico.train import recipe
 
 
-def package(run: Path, name: str, per_task: int) -> Path:
+def package(run: Path, name: str, per_task: int, note: str = "") -> Path:
     """Copy a training run's model into the package, with its card and checksums; returns its folder."""
     source = run / "model"
     scores = evaluate(load(str(source)), per_task)
     target = EMBEDDED / name
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target)
-    (target / "card.json").write_text(json.dumps(card(run, scores), indent=2) + "\n", encoding="utf-8")
+    (target / "card.json").write_text(json.dumps(card(run, scores) | ({"note": note} if note else {}), indent=2) + "\n", encoding="utf-8")
     sums = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
         for file in sorted(target.iterdir())
@@ -63,8 +63,9 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="the --out folder of heedful.pico.train")
     parser.add_argument("name", help="the model's name, e.g. pico-llama")
     parser.add_argument("--per-task", type=int, default=240, help="instructions a task to measure it on")
+    parser.add_argument("--note", default="", help="what the recipe does not tell of this run, for the card")
     arguments = parser.parse_args()
-    print(package(arguments.run, arguments.name, arguments.per_task))
+    print(package(arguments.run, arguments.name, arguments.per_task, arguments.note))
 
 
 if __name__ == "__main__":

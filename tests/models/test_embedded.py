@@ -1,0 +1,78 @@
+"""The embedded models as they are shipped: whole, small, loaded without network, and able to follow."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heedful.errors import ModelError
+from heedful.models import LanguageModel, embedded_models, load
+from heedful.models.catalogue import verify_checksums
+from heedful.prompts.base import base_prompts
+from heedful.prompts.instructions import natural_instructions
+from heedful.prompts.tasks import TASKS
+
+CARDS = {card.name: card for card in embedded_models()}
+
+
+@pytest.fixture(scope="module")
+def pico() -> LanguageModel:
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuse(*args: Any, **kwargs: Any) -> None:
+            raise OSError("the network was asked")
+
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        return load("pico-llama")
+
+
+def test_pico_llama_is_shipped_with_a_card() -> None:
+    about = CARDS["pico-llama"].about
+    assert {"summary", "facts", "license", "recipe", "steps", "scores"} <= set(about)
+    assert set(about["scores"]) == set(TASKS)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_files_are_whole_and_weights_small(name: str) -> None:
+    folder = CARDS[name].path
+    assert len(verify_checksums(folder)) == 64
+    listed = {line.split("  ")[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
+    assert listed == {file.name for file in folder.iterdir()} - {"SHA256SUMS"}
+    assert (folder / "model.safetensors").stat().st_size <= 10_000_000
+
+
+def test_a_changed_byte_is_found(tmp_path: Path) -> None:
+    folder = shutil.copytree(CARDS["pico-llama"].path, tmp_path / "pico-llama")
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(weights)
+    with pytest.raises(ModelError, match=r"damaged: model.safetensors(.|\n)*install heedful again"):
+        verify_checksums(folder)
+
+
+def test_it_loads_without_network_and_passes_its_self_check(pico: LanguageModel) -> None:
+    assert pico.check is not None
+    assert pico.sites == ("embed", *(f"block.{i}.out" for i in range(8)))
+
+
+def test_it_follows_what_is_easy_for_it_far_above_chance(pico: LanguageModel) -> None:
+    """Greedy, on base prompts and paraphrases never trained on. Chance: register and toxicity ½, topic 1/32."""
+    asked = natural_instructions([TASKS["topic"], TASKS["register"]], base_prompts(), 40, seed=5, held_out_share=0.5)
+    answers = pico.generate([pico.encode(each.prompt) for each in asked], [0] * len(asked), temperature=0.0)
+    passed: dict[str, list[bool]] = {"topic": [], "register": []}
+    for each, answer in zip(asked, answers, strict=True):
+        assert each.constraint is not None
+        passed[each.task].append(each.constraint.check(answer.text).passed)
+    assert sum(passed["topic"]) >= 16
+    assert sum(passed["register"]) >= 30
+
+
+def test_it_ends_its_answers(pico: LanguageModel) -> None:
+    prompts = [pico.encode(prompt.text) for prompt in base_prompts()[:16]]
+    reasons = [answer.finish_reason for answer in pico.generate(prompts, range(16), max_new_tokens=200)]
+    assert reasons.count("stop") >= 15
