@@ -3,6 +3,7 @@
     >>> import heedful
     >>> [verdict.outcome for verdict in heedful.check("Hello there.", heedful.WordCount(at_most=5))]
     ['pass']
+    >>> heedful.study("pico-llama").specialists  # doctest: +SKIP
 
 Every name here is imported when it is first used, so that who only verifies text never loads a tensor library.
 """
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
         load_constraints,
     )
     from heedful.errors import HeedfulError, InputError, ModelError, StoreError
+    from heedful.models import load
+    from heedful.pipeline.study import Study, open_study, study
 
     __version__: str
 
 _CONSTRAINTS = "heedful.constraints"
 _ERRORS = "heedful.errors"
+_PIPELINE = "heedful.pipeline"
 
 _HOME = {
     "CharCount": _CONSTRAINTS,
@@ -48,13 +52,17 @@ _HOME = {
     "Register": _CONSTRAINTS,
     "Sentiment": _CONSTRAINTS,
     "StoreError": _ERRORS,
+    "Study": _PIPELINE,
     "Topic": _CONSTRAINTS,
     "Toxicity": _CONSTRAINTS,
     "Verdict": _CONSTRAINTS,
     "WordCount": _CONSTRAINTS,
     "check": _CONSTRAINTS,
     "constraint": _CONSTRAINTS,
+    "load": "heedful.models",
     "load_constraints": _CONSTRAINTS,
+    "open_study": _PIPELINE,
+    "study": _PIPELINE,
 }
 """Each public name, and the module that it is imported from on first use (PEP 562)."""
 
@@ -70,6 +78,7 @@ __all__ = [
     "Register",
     "Sentiment",
     "StoreError",
+    "Study",
     "Topic",
     "Toxicity",
     "Verdict",
@@ -77,7 +86,10 @@ __all__ = [
     "__version__",
     "check",
     "constraint",
+    "load",
     "load_constraints",
+    "open_study",
+    "study",
 ]
 
 

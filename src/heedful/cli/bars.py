@@ -1,4 +1,4 @@
-"""Progress bars on stderr, one for each thing being done; silent where stderr is no terminal, but for a line each."""
+"""Progress on stderr: a bar for each thing being done; where stderr is no terminal, a line now and then."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from rich.progress import TimeRemainingColumn as Remaining
 
 from heedful.pipeline.progress import Progress as Callback
 
+LINE_SECONDS = 30.0
+
 
 @contextmanager
 def stage_bars() -> Iterator[Callback]:
-    """A callback (what, done, total) that draws a bar a thing; in a log, one line at its end with the time it took."""
+    """A callback (what, done, total) that draws a bar a thing; in a log, a line every half a minute and one at its end."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield _lines()
@@ -41,11 +43,17 @@ def stage_bars() -> Iterator[Callback]:
 
 
 def _lines() -> Callback:
-    started: dict[str, float] = {}
+    began: dict[str, tuple[float, int]] = {}
+    said: dict[str, float] = {}
 
     def show(what: str, done: int, total: int) -> None:
-        start = started.setdefault(what, time.monotonic())
+        now = time.monotonic()
+        start, before = began.setdefault(what, (now, done))  # a resumed run does not begin at 0
         if done >= total:
-            print(f"{what}: {total} in {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+            print(f"{what}: {total:,} in {now - start:.1f} s", file=sys.stderr, flush=True)
+        elif done > before and now - said.setdefault(what, start) >= LINE_SECONDS:
+            said[what] = now
+            left = (now - start) / (done - before) * (total - done)
+            print(f"{what}: {done:,} of {total:,}, about {left:.0f} s left", file=sys.stderr, flush=True)
 
     return show

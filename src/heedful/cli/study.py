@@ -20,7 +20,9 @@ a report is written that opens in a browser.
 
     heedful study my/model --responses log.jsonl    answers given elsewhere: verified and replayed
 
-Killed or interrupted, the same command goes on where it stopped. Exit status: 0 done, 2 the input cannot be used.
+Killed or interrupted, the same command goes on where it stopped; on another kind of device, with another version of torch
+or with other settings it refuses to, since the rows would not be of one study. Exit status: 0 done, 2 the input cannot be
+used.
 """
 
 
@@ -38,9 +40,11 @@ def study(
     quick: Annotated[
         bool, typer.Option("--quick", help="A small study: the shape of the result, not to quote.")
     ] = False,
-    prompts: Annotated[Path | None, typer.Option(help="JSONL or Parquet with your own `prompt`s.")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="JSONL or Parquet: `prompt`, optionally `constraints`, `group`.")
+    ] = None,
     responses: Annotated[
-        Path | None, typer.Option(help="JSONL or Parquet with `prompt`, `response` and `constraints`.")
+        Path | None, typer.Option(help="JSONL or Parquet: `prompt`, `response`, `constraints`, optionally `group`.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Decides instructions, samples, folds and controls (0).")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature; 0 is greedy (1.0).")] = None,
@@ -93,12 +97,50 @@ def study(
 
     with stage_bars() as progress:
         done = run_study(model, out=out, overwrite=overwrite, progress=progress, quick=quick, **settings)
+    summary = done.summary()
     if as_json:
-        typer.echo(json.dumps(done.summary(), ensure_ascii=False, allow_nan=False))
+        shown = {"folder": str(done.path), "report": str(done.report), **summary}
+        typer.echo(json.dumps(shown, ensure_ascii=False, allow_nan=False))
         return
-    for name, record in done.manifest.stages.items():
-        typer.echo(f"  {name:<9} {record.seconds:7.1f} s")
+    _show(summary)
     typer.echo(f"Report: {done.report}")
+
+
+def _show(summary: dict[str, Any]) -> None:
+    """One screen: what was found of each task, and how long it took."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    kind = summary["deciding_labels"]
+    table = Table(title=Text(f"{summary['model']}: AUROC on {kind} labels, chance 0.5"), title_justify="left")
+    table.add_column("task")
+    table.add_column("passes", justify="right")
+    table.add_column("specialist", justify="right")
+    table.add_column("general", justify="right")
+    table.add_column("read at")
+    for name, task in summary["tasks"].items():
+        rate, found = task["pass_rate"]["value"], task[kind]
+        where = f"{found['site']}, {found['position']}" if found["site"] else f"too few rows: {found['n_rows']}"
+        cells = (
+            name,
+            "" if rate is None else f"{rate:.0%}",
+            _with_interval(found["specialist"]),
+            "" if found["general"]["value"] is None else f"{found['general']['value']:.2f}",
+            where,
+        )
+        table.add_row(*map(Text, cells))  # as text: a site's name has brackets, which would pass for markup
+    Console().print(table)
+    seconds = summary["seconds"]
+    taken = " · ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    typer.echo(f"{taken} · in all {sum(seconds.values()):.1f} s")
+
+
+def _with_interval(found: dict[str, float | None]) -> str:
+    value, low, high = found["value"], found["low"], found["high"]
+    if value is None:
+        return ""
+    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _estimate(model: str, quick: bool, settings: dict[str, Any], as_json: bool) -> None:

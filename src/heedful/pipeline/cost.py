@@ -1,18 +1,25 @@
-"""What a study would take, before anything is loaded: `heedful study --dry-run`."""
+"""What a study would take, before anything is loaded: `heedful study --dry-run`.
+
+Counts instructions, and asks the models room what a model of that configuration takes for them. How long answers will be
+nobody knows before they are given, so tokens and time are ranges, and `assumes` says between what.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from heedful.config import StudySettings
-from heedful.models.cost import Cost, estimate
+from heedful.models.cost import Cost, estimate, measure_rate
 from heedful.models.language_model import BATCH_TOKENS, CPU_BATCH_TOKENS
 from heedful.models.loading import choose_device, choose_dtype, find_source, load_config
-from heedful.pipeline.instruct import recorded_responses, study_instructions
-from heedful.prompts.tasks import tasks_named
+from heedful.models.sites import site_names
+from heedful.pipeline.instruct import study_instructions
+from heedful.pipeline.read import chosen_sites
+from heedful.pipeline.respond import is_elicited
 
-_PROMPT_TOKENS = 48  # a base prompt, a clause and a chat template
+_CHARACTERS_A_TOKEN = 4
+_TEMPLATE_TOKENS = 16
 _GIB = 2**30
 
 
@@ -23,39 +30,55 @@ class StudyCost:
     Attributes:
         model: as it was asked for.
         dtype: of weights and stored hidden states.
-        responses: to be generated at most; fewer where bare responses are enough for the squares.
-        rows: to be read.
+        device: that it would run on, and whose speed was measured.
+        parameters: of the model.
+        responses_low, responses_high: to be generated.
+        rows: to be read, at most.
         sites, positions: to be kept of each row.
-        cost: disk, memory and time.
+        tokens_low, tokens_high: that pass through the model, prompts included.
+        disk_bytes: of hidden states.
+        memory_bytes: of weights and one full batch.
+        seconds_low, seconds_high: of answering and reading.
+        assumes: what low and high stand for.
     """
 
     model: str
     dtype: str
-    responses: int
+    device: str
+    parameters: int
+    responses_low: int
+    responses_high: int
     rows: int
     sites: int
     positions: int
-    cost: Cost
+    tokens_low: int
+    tokens_high: int
+    disk_bytes: int
+    memory_bytes: int
+    seconds_low: float
+    seconds_high: float
+    assumes: str
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        named = {name: getattr(self, name) for name in ("model", "dtype", "responses", "rows", "sites", "positions")}
-        return named | self.cost.to_dict()
+        return asdict(self)
 
     def describe(self) -> str:
         """The same in a few lines."""
-        cost = self.cost
+        responses = _range(f"{self.responses_low:,}", f"{self.responses_high:,}")
+        tokens = _range(f"{self.tokens_low:,}", f"{self.tokens_high:,}")
+        time = _range(_duration(self.seconds_low), _duration(self.seconds_high))
         return "\n".join(
             (
-                f"{self.model}: {cost.parameters / 1e6:,.1f} M parameters, {self.dtype}",
-                f"  answers   up to {self.responses:,}",
-                f"  rows      {self.rows:,} read at {self.sites} sites × {self.positions} positions",
-                f"  tokens    up to {cost.tokens:,}",
-                f"  disk      {cost.disk_bytes / _GIB:,.2f} GiB of hidden states",
-                f"  memory    about {cost.memory_bytes / _GIB:,.2f} GiB",
-                f"  time      {_duration(cost.seconds_low)} to {_duration(cost.seconds_high)} on this machine's processor "
-                "(rough; answering and reading only)",
-                "To take less: fewer --samples, --squares or --positions, or every other of the --sites.",
+                f"{self.model}: {self.parameters / 1e6:,.1f} M parameters, {self.dtype} on {self.device}",
+                f"  answers   {responses}",
+                f"  rows      up to {self.rows:,}, read at {self.sites} sites × {self.positions} positions",
+                f"  tokens    {tokens}",
+                f"  disk      {self.disk_bytes / _GIB:,.2f} GiB of hidden states",
+                f"  memory    about {self.memory_bytes / _GIB:,.2f} GiB",
+                f"  time      {time} for answering and reading (rough; probes come on top)",
+                f"  assumed   {self.assumes}",
+                "To take less: fewer --samples, --squares or --positions, or every other one of the --sites.",
             )
         )
 
@@ -70,33 +93,73 @@ def study_cost(settings: StudySettings) -> StudyCost:
     config = load_config(source.location, revision=settings.revision, trust_remote_code=settings.trust_remote_code)
     device = choose_device(settings.device)
     dtype = choose_dtype(settings.dtype, config, device, embedded=source.embedded)
-    layers = config.get_text_config(decoder=True).num_hidden_layers
-    sites = layers + 1 if settings.sites == "all" else len(settings.sites)
+    known = site_names(config.get_text_config(decoder=True).num_hidden_layers)
+    n_sites, n_positions = len(chosen_sites(settings, settings.model, known)), len(settings.positions)
+    asked = study_instructions(settings)
+    natural = sum(record["kind"] == "natural" for record in asked)
+    pooled = len(asked) > natural
+    rows = natural + (4 * settings.squares * len(settings.tasks) if pooled else 0)
     if settings.responses_file:
-        from pathlib import Path
-
-        answers, natural, squares = 0, len(recorded_responses(Path(settings.responses_file), settings.tasks)), 0
+        responses = 0, 0
+        length = _mean_tokens([record["response"] for record in asked])
+        new_tokens = length, length
+        assumes = f"answers of {length} tokens, as the file has them"
     else:
-        asked = study_instructions(settings)
-        natural = sum(instruction.kind == "natural" for instruction in asked)
-        answers, squares = len(asked), settings.squares * len(tasks_named(list(settings.tasks)))
-    rows = natural + 4 * squares
-    cost = estimate(
-        config,
-        n_generate=answers,
-        n_rows=rows,
-        mean_prompt_tokens=_PROMPT_TOKENS,
-        max_new_tokens=settings.max_new_tokens,
-        n_sites=sites,
-        n_positions=len(settings.positions),
-        dtype=dtype,
-        batch_tokens=settings.batch_tokens or (CPU_BATCH_TOKENS if device.type == "cpu" else BATCH_TOKENS),
+        responses = sum(not is_elicited(record) for record in asked), len(asked)
+        new_tokens = -(-settings.max_new_tokens // 4), settings.max_new_tokens
+        assumes = f"low: answers end after {new_tokens[0]} tokens (a quarter of --max-new-tokens)"
+        assumes += " and squares need no answers made for them" if responses[0] < responses[1] else ""
+        assumes += f", matrix products at full speed; high: answers take all {new_tokens[1]}, at an eighth of it"
+    prompt = _TEMPLATE_TOKENS + _mean_tokens([f"{settings.system or ''}{record['prompt']}" for record in asked])
+    rate = measure_rate(device, dtype)
+
+    def cost(n_generate: int, longest: int) -> Cost:
+        return estimate(
+            config,
+            n_generate=n_generate,
+            n_rows=rows,
+            mean_prompt_tokens=prompt,
+            max_new_tokens=longest,
+            n_sites=n_sites,
+            n_positions=n_positions,
+            dtype=dtype,
+            batch_tokens=settings.batch_tokens or (CPU_BATCH_TOKENS if device.type == "cpu" else BATCH_TOKENS),
+            rate=rate,
+        )
+
+    # The low estimate of a cost is for answers of half the longest length.
+    low, high = cost(responses[0], 2 * new_tokens[0]), cost(responses[1], new_tokens[1])
+    return StudyCost(
+        model=settings.model,
+        dtype=str(dtype).removeprefix("torch."),
+        device=str(device),
+        parameters=high.parameters,
+        responses_low=responses[0],
+        responses_high=responses[1],
+        rows=rows,
+        sites=n_sites,
+        positions=n_positions,
+        tokens_low=(responses[0] + rows) * (prompt + new_tokens[0]),
+        tokens_high=high.tokens,
+        disk_bytes=high.disk_bytes,
+        memory_bytes=high.memory_bytes,
+        seconds_low=low.seconds_low,
+        seconds_high=high.seconds_high,
+        assumes=assumes,
     )
-    name = str(dtype).removeprefix("torch.")
-    return StudyCost(settings.model, name, answers, rows, sites, len(settings.positions), cost)
+
+
+def _mean_tokens(texts: list[str]) -> int:
+    return 1 + sum(map(len, texts)) // (_CHARACTERS_A_TOKEN * len(texts))
+
+
+def _range(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
 
 
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.1f} days"

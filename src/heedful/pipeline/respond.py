@@ -15,6 +15,7 @@ from typing import Any
 from heedful.config import StudySettings
 from heedful.constraints import Constraint, constraint_from
 from heedful.constraints.text import word_spans
+from heedful.errors import InputError
 from heedful.models import Generation, LanguageModel
 from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
 from heedful.pipeline.progress import Progress
@@ -26,7 +27,9 @@ from heedful.prompts.tasks import TASKS, tasks_named
 from heedful.store import RunFolder, Stage, encode_table, read_table
 
 SAMPLES_FILE, ROWS_FILE = "samples.parquet", "rows.parquet"
-_CHUNK = 512
+CHUNK = 512
+"""Responses in a file of their own until the stage ends: what a kill loses at most. Fixed, so that a resumed run calls the
+model with the same rows as an undisturbed one."""
 
 Record = dict[str, Any]
 
@@ -39,12 +42,12 @@ def respond(run: RunFolder, settings: StudySettings, model: LanguageModel, progr
     if stage.done:
         return
     asked = list(read_table(run.path / INSTRUCTIONS_FILE).rows())
-    direct = [record for record in asked if not (record["kind"] == "pool" and record["task"])]
+    direct = [record for record in asked if not is_elicited(record)]
     samples = _answer(stage, settings, model, direct, "direct", progress)
 
     squares = _squares(settings, samples)
     missing = {task for task, made in squares.items() if len(made) < settings.squares}
-    elicited = [record for record in asked if record["kind"] == "pool" and record["task"] in missing]
+    elicited = [record for record in asked if is_elicited(record) and record["task"] in missing]
     if elicited:
         samples += _answer(stage, settings, model, elicited, "elicited", progress)
         squares |= _squares(settings, samples, only=missing)
@@ -54,10 +57,15 @@ def respond(run: RunFolder, settings: StudySettings, model: LanguageModel, progr
     for made in squares.values():
         for square in made:
             rows += _square_rows(square, by_id, _Encoder(model, settings))
-    rows += _reference_rows(model, settings)
+    rows += reference_rows(model, settings)
     stage.write(SAMPLES_FILE, encode_table(columns(samples, SAMPLES), SAMPLES))
     stage.write(ROWS_FILE, encode_table(columns(rows, ROWS), ROWS))
     stage.finish()
+
+
+def is_elicited(record: Mapping[str, Any]) -> bool:
+    """Asked only where responses to the bare base prompts do not make enough squares of its task."""
+    return record["kind"] == "pool" and bool(record["task"])
 
 
 def model_inputs(model: LanguageModel) -> dict[str, Any]:
@@ -85,13 +93,14 @@ def _answer(
 ) -> list[Record]:
     """Sample records of instructions, in chunks that are written as they are made and kept by a resumed run."""
     encode = _Encoder(model, settings)
+    encoded = [encode(record["prompt"]) for record in asked]
+    _check_room(model, settings, asked, encoded)
     samples: list[Record] = []
-    for start in range(0, len(asked), _CHUNK):
+    for start in range(0, len(asked), CHUNK):
         progress(f"answering ({part})", start, len(asked))
-        name = f"parts/respond/{part}-{start // _CHUNK:05d}.parquet"
+        name = f"parts/respond/{part}-{start // CHUNK:05d}.parquet"
         if not stage.has(name):
-            chunk = asked[start : start + _CHUNK]
-            prompts = [encode(record["prompt"]) for record in chunk]
+            chunk, prompts = asked[start : start + CHUNK], encoded[start : start + CHUNK]
             seeds = [sample_seed(settings.seed, record["instruction_id"]) for record in chunk]
             answers = _given(model, chunk) or model.generate(
                 prompts,
@@ -105,6 +114,23 @@ def _answer(
         samples += read_table(stage.path(name)).rows()
     progress(f"answering ({part})", len(asked), len(asked))
     return samples
+
+
+def _check_room(
+    model: LanguageModel, settings: StudySettings, asked: Sequence[Record], prompts: Sequence[Sequence[int]]
+) -> None:
+    """Raise InputError, before anything is generated, for what would not fit into the model's context."""
+    for record, prompt in zip(asked, prompts, strict=True):
+        given = record["response"]
+        room = settings.max_new_tokens if given is None else len(model.tokens(given)) + 1  # and its EOS
+        if model.context is not None and len(prompt) + room > model.context:
+            what = f"{room} new ones" if given is None else f"the {room} of its response"
+            cure = "shorten the prompt, or give fewer --max-new-tokens" if given is None else "leave the record out"
+            raise InputError(
+                f"the prompt of {record['instruction_id']} has {len(prompt)} tokens; with {what} it passes "
+                f"{model.name}'s context of {model.context}: {record['prompt'][:60]!r}",
+                f"{cure}, or use a model with a longer context",
+            )
 
 
 def _given(model: LanguageModel, chunk: Sequence[Record]) -> list[Generation] | None:
@@ -151,16 +177,20 @@ def _sample(record: Mapping[str, Any], prompt_ids: Sequence[int], seed: int, ans
 def _squares(
     settings: StudySettings, samples: Sequence[Record], only: set[str] | None = None
 ) -> dict[str, list[Square]]:
-    pool = [_pool_response(s) for s in samples if s["kind"] == "pool" and s["finish_reason"] == "stop"]
+    # A split group may hold several base prompts of the user's; a square never mixes them.
+    number = {base: i for i, base in enumerate(sorted({(s["base_id"], s["base"]) for s in samples}))}
+    pool = [
+        _pool_response(s, number[s["base_id"], s["base"]])
+        for s in samples
+        if s["kind"] == "pool" and s["finish_reason"] == "stop"
+    ]
     tasks = tasks_named(sorted(only) if only is not None else list(settings.tasks))
     return {task.name: make_squares(task, pool, settings.squares, settings.seed) for task in tasks}
 
 
-def _pool_response(sample: Mapping[str, Any]) -> PoolResponse:
+def _pool_response(sample: Mapping[str, Any], base_number: int) -> PoolResponse:
     constraint: Constraint | None = constraint_from(json.loads(sample["constraint"])) if sample["constraint"] else None
-    return PoolResponse(
-        sample["sample_id"], sample["base_id"], sample["base"], sample["task"], constraint, sample["text"]
-    )
+    return PoolResponse(sample["sample_id"], base_number, sample["base"], sample["task"], constraint, sample["text"])
 
 
 def _is_labelled(sample: Mapping[str, Any]) -> bool:
@@ -218,7 +248,7 @@ def _square_rows(square: Square, samples: Mapping[str, Record], encode: _Encoder
     return rows
 
 
-def _reference_rows(model: LanguageModel, settings: StudySettings) -> list[Record]:
+def reference_rows(model: LanguageModel, settings: StudySettings) -> list[Record]:
     """Neutral texts by no model: what the spread of each hidden dimension is measured on."""
     texts = files("heedful.prompts").joinpath("reference.txt").read_text(encoding="utf-8").splitlines()
     encode, bases = _Encoder(model, settings), base_prompts()

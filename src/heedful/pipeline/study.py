@@ -6,6 +6,7 @@ nothing and prints nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,19 @@ import xarray as xr
 
 import heedful
 from heedful.config import StudySettings, study_settings
-from heedful.errors import InputError
+from heedful.errors import InputError, StoreError
 from heedful.lenses import LENSES, StudyData, fit_probes
 from heedful.models import LanguageModel, load
+from heedful.models.loading import find_source
+from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
 from heedful.pipeline.instruct import instruct
 from heedful.pipeline.progress import Progress, silent
-from heedful.pipeline.read import read
-from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, respond
+from heedful.pipeline.read import check_positions, chosen_sites, read
+from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs, reference_rows, respond
 from heedful.prompts.tasks import tasks_named
 from heedful.report import render_report, summarise
 from heedful.store import Activations, RunFolder, Table, encode_results, read_results, read_table
+from heedful.store.manifest import differences
 
 REPORT_FILE = "report.html"
 STAGES = ("instruct", "respond", "read", "probe", "report")
@@ -91,7 +95,7 @@ class Study:
 
 
 def study(
-    model: str = "pico-llama",
+    model: str | Path = "pico-llama",
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
@@ -112,24 +116,55 @@ def study(
     Raises:
         InputError, ModelError, StoreError: each names its cause and its cure, and keeps what was finished.
     """
-    chosen = study_settings(model, **settings)
+    chosen = study_settings(str(model), **settings)
+    if loaded is None:
+        find_source(chosen.model)  # a name that is none should leave no folder behind
     folder = Path(out) if out is not None else Path("runs") / chosen.model.strip("/").replace("/", "--")
-    with RunFolder.open(folder, chosen.model_dump(mode="json"), overwrite=overwrite) as run:
+    kept = chosen.model_dump(mode="json")
+    with RunFolder.open(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept)) as run:
         instruct(run, chosen)
-        ready = loaded or load_for(chosen)
-        run.note(heedful=heedful.__version__, model=ready.identity())
+        ready = loaded or _load_for(chosen, progress)
+        chosen_sites(chosen, ready.name, ready.sites)
+        check_positions(chosen, reference_rows(ready, chosen))
+        _note_model(run, ready)
         respond(run, chosen, ready, progress)
         read(run, chosen, ready, progress)
         probe(run, chosen, progress)
-        progress("writing the report", 0, 1)
-        write_report(run)
-        progress("writing the report", 1, 1)
+        write_report(run, progress)
     return Study(folder)
 
 
-def load_for(settings: StudySettings) -> LanguageModel:
+def _came_to_nothing(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a run of other settings never came so far as to answer: nothing is lost then if these take its place, such
+    as the smaller dtype of a second try."""
+    if not (folder / "manifest.json").exists():
+        return False
+    with RunFolder.open(folder, None) as run:
+        respond = run.manifest.stages.get("respond")
+        return run.manifest.settings != settings and (respond is None or not respond.files)
+
+
+def _note_model(run: RunFolder, model: LanguageModel) -> None:
+    """Keep the model's identity, once; refuse to go on with another one where rows of the first are kept.
+
+    Settings say 'auto' and the name of a model: equal settings may find another device, other weights under the same
+    name, or another version of torch, and the store would begin anew what those decide.
+    """
+    begun = run.manifest.stages.get("respond")
+    now = model_inputs(model)
+    if begun is not None and begun.files and (changed := differences(begun.inputs["model"], now)):
+        raise StoreError(
+            f"{run.path} holds answers of another model, device or version (there → now): {changed}",
+            "go on where it was begun, choose another --out, or start it anew with --overwrite (what it holds is lost)",
+        )
+    if begun is None or not begun.files:
+        run.note(heedful=heedful.__version__, model=model.identity())
+
+
+def _load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
     """The model of a study, as its settings ask for it."""
-    return load(
+    progress("loading the model", 0, 1)
+    model = load(
         settings.model,
         device=settings.device,
         dtype=settings.dtype,
@@ -138,6 +173,8 @@ def load_for(settings: StudySettings) -> LanguageModel:
         trust_remote_code=settings.trust_remote_code,
         batch_tokens=settings.batch_tokens,
     )
+    progress("loading the model", 1, 1)
+    return model
 
 
 def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
@@ -157,8 +194,9 @@ def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
 
 def read_data(run: RunFolder, settings: StudySettings) -> StudyData:
     """Rows, labels, folds and hidden states of a run whose read stage is done, as a lens sees them."""
+    asked = set(read_table(run.path / INSTRUCTIONS_FILE)["base_id"])
     return StudyData(
-        read_table(run.path / ROWS_FILE),
+        _with_every_base(read_table(run.path / ROWS_FILE), asked),
         Activations(run.files("read", "activations/")),
         tasks={task.name: task.family for task in tasks_named(list(settings.tasks))},
         n_folds=settings.folds,
@@ -166,12 +204,28 @@ def read_data(run: RunFolder, settings: StudySettings) -> StudyData:
     )
 
 
-def write_report(run: RunFolder) -> None:
+def _with_every_base(rows: Table, asked: Iterable[int]) -> Table:
+    """`rows`, and an unlabelled one for each base prompt of which no response could be a row.
+
+    So folds are over the base prompts that were asked, whatever the model made of them, and a model none of whose
+    responses can be used has a result as well: that there are too few. Nothing is fitted on a row without a label; it
+    borrows the hidden states of a neutral text.
+    """
+    records = list(rows.rows())
+    neutral = next(record for record in records if record["kind"] == "reference")
+    found = {record["base_id"] for record in records}
+    records += [neutral | {"kind": "natural", "base_id": base} for base in sorted(set(asked) - found)]
+    return Table({name: [record[name] for record in records] for name in rows.columns}, rows.metadata)
+
+
+def write_report(run: RunFolder, progress: Progress = silent) -> None:
     """Stage 5: the page that a person opens. Written anew whenever a stage before it ran."""
     stage = run.stage("report", inputs={"heedful": heedful.__version__}, reads=["respond", "read", "probe"])
     if not stage.done:
+        progress("writing the report", 0, 1)
         stage.write(REPORT_FILE, render_report(run.path))
         stage.finish()
+        progress("writing the report", 1, 1)
 
 
 def open_study(path: Path | str) -> Study:

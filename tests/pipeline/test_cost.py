@@ -1,0 +1,82 @@
+"""What a study would take: sensible numbers from a configuration, with no weights anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heedful.config import study_settings
+from heedful.errors import InputError, ModelError
+from heedful.pipeline.cost import StudyCost, study_cost
+
+from .conftest import answered
+
+LLAMA_8B = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
+    "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
+    "max_position_embeddings": 131072, "rms_norm_eps": 1e-05, "tie_word_embeddings": False, "dtype": "bfloat16",
+}  # fmt: skip
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> str:
+    """A folder with the configuration of Llama-3.1-8B and nothing else."""
+    (tmp_path / "llama").mkdir()
+    (tmp_path / "llama" / "config.json").write_text(json.dumps(LLAMA_8B))
+    return str(tmp_path / "llama")
+
+
+def cost_of(model: str, **settings: Any) -> StudyCost:
+    return study_cost(study_settings(model, device="cpu", **settings))
+
+
+def test_an_8b_model_is_sized_from_its_configuration(llama: str) -> None:
+    cost = cost_of(llama, dtype="bfloat16")
+    assert cost.parameters == 8_030_261_248
+    assert (cost.dtype, cost.device) == ("bfloat16", "cpu")
+    # Nine tasks: 400 natural answers each, 6 bare ones to each of 120 base prompts, and 6 elicited ones for five tasks.
+    assert (cost.responses_low, cost.responses_high) == (9 * 400 + 720, 9 * 400 + 720 + 5 * 720)
+    assert cost.rows == 9 * (400 + 4 * 200)
+    assert (cost.sites, cost.positions) == (33, 12)
+    assert cost.disk_bytes == cost.rows * 33 * 12 * 4096 * 2
+    assert 15 < cost.memory_bytes / 2**30 < 25
+    assert cost.tokens_low < cost.tokens_high
+    assert 3600 < cost.seconds_low < cost.seconds_high
+
+
+def test_the_assumption_is_named(llama: str) -> None:
+    cost = cost_of(llama, dtype="bfloat16", max_new_tokens=100)
+    assert cost.assumes.startswith("low: answers end after 25 tokens (a quarter of --max-new-tokens)")
+    assert "high: answers take all 100" in cost.assumes
+    shown = cost.describe()
+    assert "8,030.3 M parameters, bfloat16 on cpu" in shown
+    assert "answers   4,320 to 7,920" in shown
+    assert cost.assumes in shown
+    assert json.loads(json.dumps(cost.to_dict(), allow_nan=False))["rows"] == cost.rows
+
+
+def test_less_asked_takes_less() -> None:
+    whole = cost_of("pico-llama")
+    part = cost_of("pico-llama", tasks=["word_count"], squares=0, samples=50, positions=["eos"], sites=["embed"])
+    assert (part.responses_low, part.responses_high, part.rows, part.sites) == (50, 50, 50, 1)
+    assert part.disk_bytes == 50 * 192 * 4
+    assert part.seconds_high < whole.seconds_low
+
+
+def test_recorded_answers_are_only_read(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in answered()))
+    cost = cost_of("pico-llama", responses_file=path)
+    assert (cost.responses_low, cost.responses_high, cost.rows) == (0, 0, 100)
+    assert cost.tokens_low == cost.tokens_high < 100 * 60
+    assert "as the file has them" in cost.assumes
+
+
+def test_what_the_study_would_refuse_is_refused(llama: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no site block\.32\.out\n  → choose among embed, block\.0\.out, "):
+        cost_of(llama, sites=["block.32.out"])
+    with pytest.raises(ModelError, match="there is no folder"):
+        cost_of(str(tmp_path / "nowhere"))

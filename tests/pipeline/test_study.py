@@ -1,0 +1,252 @@
+"""A study end to end, through the Python API: what it leaves, what it refuses, and what it says where there is little."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+
+import heedful
+from heedful.errors import InputError, StoreError
+from heedful.lenses import StudyData
+from heedful.models import LanguageModel
+from heedful.store import RunFolder, read_table
+
+from .conftest import AT_MOST_FIVE, TINY, answered
+
+Tiny = Callable[..., heedful.Study]
+Jsonl = Callable[..., Path]
+
+
+def times(folder: Path) -> dict[str, int]:
+    """When each file was written; the lock names whoever held it last."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".heedful-lock"]
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
+
+
+def test_a_study_leaves_what_it_promises(tiny: Tiny, tmp_path: Path, model: LanguageModel) -> None:
+    told: list[str] = []
+    done = tiny(progress=lambda what, done, total: told.append(what))
+    assert list(dict.fromkeys(told)) == [
+        "answering (direct)",
+        *(["answering (elicited)"] if "answering (elicited)" in told else []),
+        "reading hidden states",
+        "fitting probes",
+        "measuring",
+        "writing the report",
+    ]
+    assert done.path == tmp_path / "run"
+    assert Counter(done.samples["kind"])["natural"] == 12
+    assert done.specialists.sizes == {"probe": 4, "kind": 2, "task": 2, "site": 2, "position": 3}
+    assert done.specialists["too_few"].all()
+    assert isinstance(done.data, StudyData)
+    assert done.data.sites == TINY["sites"]
+    assert done.summary()["tasks"].keys() == {"word_count", "topic"}
+    assert done.report.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert done.baselines.sizes["baseline"] == 4
+    assert done.depth.sizes["position"] == 3
+    with pytest.raises(InputError, match="there is no lens 'depths'"):
+        done.result("depths")
+
+    # The same again does nothing; so does opening it.
+    before, told = times(done.path), []
+    again = tiny(progress=lambda what, done, total: told.append(what))
+    opened = heedful.open_study(str(done.path))
+    assert told == []
+    assert times(done.path) == before
+    assert again.summary() == opened.summary() == done.summary()
+
+
+def test_rows_are_what_was_verified_and_read(given_study: heedful.Study) -> None:
+    rows = read_table(given_study.path / "rows.parquet")
+    natural = [row for row in rows.rows() if row["kind"] == "natural"]
+    assert {row["kind"] for row in rows.rows()} == {"natural", "reference"}
+    assert [row["label"] for row in natural] == [int(i % 10 < 5) for i in range(100)]
+    assert [(row["response_text"], row["base_id"]) for row in natural] == [
+        (record["response"], i // 10) for i, record in enumerate(answered())
+    ]
+    assert {row["origin"] for row in natural} == {"given"}
+    everything = {
+        row["row_id"]: [*row["prompt_ids"], *row["response_ids"], row["eos_id"]] for row in rows.rows()
+    }  # fmt: skip
+    given_study.data.activations.check_rows(everything)
+
+
+def test_answers_given_elsewhere_are_probed(given_study: heedful.Study) -> None:
+    found = given_study.specialists.sel(kind="natural", task="word_count")
+    assert not found["too_few"]
+    assert (int(found["n_rows"]), int(found["n_positive"]), int(found["n_groups"])) == (100, 50, 10)
+    best = found["best_auroc"].sel(probe="specialist")
+    assert float(best) > 0.8, "short against long texts: the end of the response tells"
+    assert given_study.specialists.sel(task="topic")["too_few"].all()
+    assert given_study.specialists.sel(kind="contrast")["too_few"].all()
+    summary = given_study.summary()
+    assert summary["deciding_labels"] == "natural"
+    assert summary["tasks"]["word_count"]["pass_rate"]["value"] == 0.5
+
+
+def test_own_prompts_are_asked_as_they_stand_and_crossed(tiny: Tiny, jsonl: Jsonl) -> None:
+    bases = [{"prompt": f"Write about place {i}.", "group": f"g{i // 2}"} for i in range(12)]
+    ready = [{"prompt": "Write about the sea in at most 5 words.", "constraint": AT_MOST_FIVE, "group": "g0"}]
+    done = tiny(prompts_file=jsonl([*bases, *ready]), samples=12, squares=6, max_new_tokens=40)
+    samples = list(done.samples.rows())
+    assert [s["prompt"] for s in samples if s["template_id"] == "own"] == [ready[0]["prompt"]]
+    assert {s["base_id"] for s in samples} == set(range(6))
+    assert len({s["sample_id"] for s in samples}) == len(samples)
+    of_response = {(tuple(s["response_ids"]), s["text"]): s["base"] for s in samples if s["kind"] == "pool"}
+    for row in read_table(done.path / "rows.parquet").rows():
+        if row["kind"] == "contrast":  # both instructions of a square are of the base prompt that was answered
+            assert of_response[tuple(row["response_ids"]), row["response_text"]].rstrip(".") in row["prompt_text"]
+
+
+@pytest.mark.parametrize(
+    ("case", "settings"),
+    [("cut off", {"max_new_tokens": 1}), ("empty", {}), ("unscored", {})],
+)
+def test_a_study_of_nothing_usable_comes_to_its_end_and_says_so(
+    tiny: Tiny, jsonl: Jsonl, case: str, settings: dict[str, Any]
+) -> None:
+    records = answered(groups=6, each=2)
+    if case == "empty":
+        settings = {"responses_file": jsonl([record | {"response": ""} for record in records])}
+    if case == "unscored":
+        unknown = {"id": "semantic/topic", "topic": "quidditch"}
+        settings = {"responses_file": jsonl([record | {"constraints": [unknown]} for record in records])}
+    done = tiny(**settings)
+    assert done.specialists["too_few"].all()
+    assert np.isnan(done.specialists["auroc"]).all()
+    assert int(done.specialists["n_rows"].sum()) == 0
+    summary = done.summary()
+    json.dumps(summary, allow_nan=False)
+    tasks = summary["tasks"].values()
+    if case == "cut off":
+        assert sum(task["cut_off"] for task in tasks) == 12
+    if case == "empty":
+        assert sum(task["failed"] for task in tasks) == 12
+        assert summary["pass_rate"]["value"] == 0
+    if case == "unscored":
+        assert sum(task["unscored"] for task in tasks) == 12
+    if case != "empty":
+        assert summary["summary"].startswith("None of the model’s own answers could be scored.")
+    assert "word count" in done.report.read_text(encoding="utf-8")
+
+
+def test_other_settings_are_refused_with_what_differs(given_study: heedful.Study, model: LanguageModel) -> None:
+    before = times(given_study.path)
+    settings = TINY | {"responses_file": given_study.path.parent / "answers.jsonl", "seed": 1, "temperature": 0.5}
+    with pytest.raises(StoreError) as caught:
+        heedful.study("pico-llama", out=given_study.path, loaded=model, **settings)
+    assert caught.value.cause == (
+        f"{given_study.path} holds a run with other settings (there → now): seed 0 → 1, temperature 1.0 → 0.5"
+    )
+    assert "--overwrite" in caught.value.cure
+    assert times(given_study.path) == before
+
+
+def test_another_schema_version_is_refused(tmp_path: Path, model: LanguageModel) -> None:
+    RunFolder.open(tmp_path, {}, schema_version=0).close()
+    with pytest.raises(StoreError, match="was written by schema version 0, this is 1"):
+        heedful.study("pico-llama", out=tmp_path, loaded=model, **TINY)
+    with pytest.raises(StoreError, match="was written by schema version 0"):
+        heedful.open_study(tmp_path)
+
+
+def test_another_device_or_version_is_refused(
+    given_study: heedful.Study, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings say 'auto'; what that finds decides every number."""
+    identity = model.identity() | {"device": "cuda", "torch": "9.9"}
+    monkeypatch.setattr(LanguageModel, "identity", lambda self: identity)
+    before = times(given_study.path)
+    settings = TINY | {"responses_file": given_study.path.parent / "answers.jsonl"}
+    with pytest.raises(StoreError) as caught:
+        heedful.study("pico-llama", out=given_study.path, loaded=model, **settings)
+    assert "holds answers of another model, device or version (there → now): " in caught.value.cause
+    assert 'device "cpu" → "cuda"' in caught.value.cause
+    assert '→ "9.9"' in caught.value.cause
+    assert "go on where it was begun" in caught.value.cure
+    assert times(given_study.path) == before
+
+
+def test_overwrite_begins_anew(tiny: Tiny) -> None:
+    first = tiny(responses_file=None, max_new_tokens=1)
+    assert set(first.samples["finish_reason"]) == {"length"}
+    with pytest.raises(StoreError, match="max_new_tokens 1 → 2"):
+        tiny(max_new_tokens=2)
+    second = tiny(max_new_tokens=2, overwrite=True)
+    assert second.manifest.settings["max_new_tokens"] == 2
+
+
+def test_what_cannot_be_studied_is_refused_before_the_model_answers(
+    tiny: Tiny, tmp_path: Path, jsonl: Jsonl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def generate(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("the model was asked")
+
+    monkeypatch.setattr(LanguageModel, "generate", generate)
+    with pytest.raises(
+        InputError, match=r"pico-llama has no site block\.99\.out\n  → choose among embed, block\.0\.out"
+    ):
+        tiny(sites=["block.99.out"])
+    # Nothing was answered, so that the same folder takes other settings without more ado.
+    with pytest.raises(InputError, match=r"neutral texts .* are too short for response\[900\]"):
+        tiny(positions=["response[900]"])
+    with pytest.raises(InputError, match="with 5000 new ones it passes pico-llama's context of"):
+        tiny(max_new_tokens=5000)
+    long = {"prompt": "a", "response": "word " * 5000, "constraint": AT_MOST_FIVE}
+    answers = jsonl([*answered(6, 1), long])
+    with pytest.raises(InputError, match=r"the prompt of given-000007-0 has .* of its response it passes"):
+        tiny(responses_file=answers)
+    with pytest.raises(InputError, match="too few to fill 5 folds"):
+        tiny(prompts_file=jsonl([{"prompt": "a"}]))
+    with pytest.raises(AssertionError, match="the model was asked"):
+        tiny()
+
+
+def test_a_model_that_is_none_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(heedful.ModelError, match="there is no folder"):
+        heedful.study(tmp_path / "nowhere", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unfinished_study_says_what_is_to_do(tmp_path: Path, model: LanguageModel) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        if what == "reading hidden states":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        heedful.study("pico-llama", out=tmp_path, loaded=model, progress=stop, **TINY | {"max_new_tokens": 4})
+    with pytest.raises(InputError) as caught:
+        heedful.open_study(tmp_path)
+    assert caught.value.cause == f"the study in {tmp_path} is not finished: read, probe, report still to do"
+    assert "it goes on where it stopped" in caught.value.cure
+    with pytest.raises(StoreError, match="is not a run folder"):
+        heedful.open_study(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("stage", ["respond", "probe"])
+def test_a_full_disk_loses_nothing(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    real, target = os.replace, {"respond": "rows.parquet", "probe": "baselines.nc"}[stage]
+
+    def full(source: Any, destination: Any) -> None:
+        if str(destination).endswith(target):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(source, destination)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(StoreError, match=r"cannot write .* No space left on device") as caught:
+            tiny(max_new_tokens=24)
+    assert "free some space there, then run the same command again" in caught.value.cure
+    kept = times(tmp_path / "run")
+    assert tiny(max_new_tokens=24).report.is_file()
+    after = times(tmp_path / "run")
+    finished = {"respond": ["instructions.parquet"], "probe": ["samples.parquet", "activations/000000.safetensors"]}
+    assert all(after[name] == kept[name] for name in finished[stage])
