@@ -26,7 +26,9 @@ def package(run: Path, name: str, per_task: int, note: str = "") -> Path:
     target = EMBEDDED / name
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target)
-    (target / "card.json").write_text(json.dumps(card(run, scores) | ({"note": note} if note else {}), indent=2) + "\n", encoding="utf-8")
+    (target / "card.json").write_text(
+        json.dumps(card(run, scores) | ({"note": note} if note else {}), indent=2) + "\n", encoding="utf-8"
+    )
     sums = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
         for file in sorted(target.iterdir())
