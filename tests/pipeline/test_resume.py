@@ -29,7 +29,8 @@ def differences(root: Path, *flags: str) -> list[str]:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     found: list[str] = json.loads(done.stdout)
-    return found
+    errors = [line for line in done.stderr.splitlines() if line.startswith(("heedful: ", "  → "))]
+    return found + errors
 
 
 def test_killed_in_every_stage_ends_with_the_same_bytes(tmp_path: Path) -> None:
