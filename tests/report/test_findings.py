@@ -142,7 +142,7 @@ def test_each_turn_of_the_summary(make_run: Callable[..., Path]) -> None:
     assert "Of eight skills that could be probed, five can be read" in text
     assert "Character count can be read above chance, but not clearly beyond a baseline." in text
     assert "Below chance, which points to a shift between base prompts: word count." in text
-    assert "Not probed for want of squares: toxicity." in text
+    assert "Not probed, for that takes 25 squares or more: toxicity." in text
     assert "beats the general one in four, the general probe is the better one in one and in one the difference" in text
 
 

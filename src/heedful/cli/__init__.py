@@ -80,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cure = f"{' '.join(filter(None, ['heedful', command, '--help']))} shows the arguments and flags, with examples"
         return _report(cause, cure, as_json="--json" in given)
     except (typer.Abort, KeyboardInterrupt):
+        typer.echo(
+            "\nheedful: interrupted; what was finished is kept, and the same command goes on from there", err=True
+        )
         return 130
     except BrokenPipeError:  # whoever read stdout has seen enough; Python must not complain when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -117,8 +117,8 @@ def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
     if names["below"]:
         said.append(f"Below chance, which points to a shift between base prompts: {listed(names['below'])}.")
     if names["too few"]:
-        rows = "squares" if kind == "contrast" else "answers of one class"
-        said.append(f"Not probed for want of {rows}: {listed(names['too few'])}.")
+        rows = "25 squares" if kind == "contrast" else "50 answers that comply and 50 that do not"
+        said.append(f"Not probed, for that takes {rows} or more: {listed(names['too few'])}.")
     return said
 
 
