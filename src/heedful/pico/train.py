@@ -61,7 +61,7 @@ def learning_rate(step: int, optimizer: dict[str, Any]) -> float:
 
 
 def weighted_loss(backbone: Callable[..., Any], head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Sum over tokens of weight × cross-entropy [nats], and by kind of token (response, check) the mean of each.
+    """Sum over tokens of weight × cross-entropy [nats], and the mean of plain and of up-weighted tokens.
 
     Only hidden states whose next token has a weight go through the output matrix: less than half of them.
     """
