@@ -5,80 +5,97 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-import pytest
-
-from heedful.pico.dialogues import CHECK, as_json, check_name, constraint_about, draw_dialogue, json_constraint
-from heedful.pico.pool import PoolText, draw_pool
+from heedful.pico.dialogues import CHECK, Mixture, check_name, draw_dialogue, draw_text_only, instruction_text
+from heedful.pico.pool import Pool
 from heedful.prompts.base import base_prompts
 from heedful.prompts.tasks import TASKS
 
-PLAIN = [name for name in TASKS if name != "json"]
+MIXTURE = Mixture(revisions=0.2, follow=0.5, json=0.15, ends=0.5, constraints=(1, 3, 2, 1), stated=3, check_weight=5.0)
 
 
-@pytest.fixture(scope="module")
-def pool() -> tuple[PoolText, ...]:
-    return draw_pool(7, 150).texts
-
-
-@pytest.mark.parametrize("truth", [True, False])
-@pytest.mark.parametrize("name", PLAIN)
-def test_a_constraint_about_a_text_is_what_the_verifier_says(
-    pool: tuple[PoolText, ...], name: str, truth: bool
-) -> None:
-    rng, made = random.Random(0), 0
-    for text in pool:
-        constraint = constraint_about(rng, name, text, rng.choice(pool), truth)
-        if constraint is not None:
-            made += 1
-            assert constraint.check(text.text).passed == truth, (text.text, constraint)
-    assert made > 100
-
-
-@pytest.mark.parametrize("truth", [True, False])
-def test_a_json_constraint_is_what_the_verifier_says(pool: tuple[PoolText, ...], truth: bool) -> None:
-    rng = random.Random(0)
-    for text in pool:
-        response, keys = as_json(rng, text)
-        assert json_constraint(rng, keys, truth).check(response).passed == truth
-
-
-def test_only_complying_responses_are_learnt_and_checks_weigh_more(pool: tuple[PoolText, ...]) -> None:
+def test_only_complying_responses_are_learnt_and_checks_weigh_more(pool: Pool) -> None:
     rng, seen = random.Random(1), Counter[bool]()
-    for _ in range(300):
-        turns = draw_dialogue(rng, pool, check_weight=5.0)
+    for _ in range(400):
+        turns = draw_dialogue(rng, pool, MIXTURE)
         assert [turn.role for turn in turns] == ["user", "assistant"] * (len(turns) // 2)
-        assert all(turn.weight == 0 for turn in turns if turn.role == "user")
-        response, checks = turns[1], list(zip(turns[2::2], turns[3::2], strict=True))
-        assert all(answer.weight == 5.0 for _, answer in checks)
-        implicit = [answer.content for question, answer in checks if question.content == CHECK]
-        complies = not implicit or all(part.endswith(" yes") for part in implicit[0].split(", "))
-        assert response.weight == (1.0 if complies else 0.0)
-        seen[complies] += 1
+        first = dict(zip((turn.content for turn in turns[2::2]), turns[3::2], strict=True)).get(CHECK)
+        if first is not None:
+            complies = all(part.endswith(" yes") for part in first.content.split(", "))
+            assert turns[1].weight == float(complies)
+            assert first.weight == 5.0
+            seen[complies] += 1
+        # A failing answer is never the end of a conversation, and never learnt.
+        if turns[1].weight == 0.0:
+            assert len(turns) > 2
     assert min(seen.values()) > 60
 
 
-def test_every_task_is_asked_for_and_checked_both_ways(pool: tuple[PoolText, ...]) -> None:
+def test_a_revision_ends_its_conversation_and_complies(pool: Pool) -> None:
+    rng, found = random.Random(4), 0
+    for _ in range(400):
+        turns = draw_dialogue(rng, pool, MIXTURE)
+        asked = [i for i, turn in enumerate(turns) if turn.role == "user" and turn.weight]
+        if asked:
+            found += 1
+            assert asked == [len(turns) - 2]
+            assert turns[1].weight == 0.0
+            assert turns[-1].weight == 1.0
+            assert turns[-1].content != turns[1].content
+    assert 40 < found < 120
+
+
+def test_every_task_is_asked_for_and_checked_both_ways(pool: Pool) -> None:
     rng, answers = random.Random(2), Counter[str]()
-    for _ in range(1500):
-        for turn in draw_dialogue(rng, pool, 1.0)[3::2]:
-            answers.update(turn.content.split(", "))
+    for _ in range(2500):
+        for turn in draw_dialogue(rng, pool, MIXTURE):
+            if turn.weight == 5.0:
+                answers.update(turn.content.split(", "))
     for name in TASKS:
         yes, no = answers[f"{check_name(name)} yes"], answers[f"{check_name(name)} no"]
-        assert 0.2 < yes / (yes + no) < 0.8, (name, yes, no)
+        assert yes + no > 150, name
+        assert 0.3 < yes / (yes + no) < 0.7, (name, yes, no)
 
 
-def test_no_held_out_paraphrase_and_no_base_prompt_of_a_study_is_shown(pool: tuple[PoolText, ...]) -> None:
+def test_whether_the_conversation_goes_on_is_learnt_after_every_answer_to_an_instruction(pool: Pool) -> None:
+    rng = random.Random(5)
+    ended = Counter[tuple[bool, bool]]()
+    for _ in range(600):
+        turns = draw_dialogue(rng, pool, MIXTURE)
+        if turns[1].outcome:
+            ended[turns[1].weight == 1.0, len(turns) == 2] += 1
+    assert ended[False, True] == 0
+    assert 0.35 < ended[True, True] / (ended[True, True] + ended[True, False]) < 0.65
+
+
+def test_no_held_out_paraphrase_and_no_base_prompt_of_a_study_is_shown(pool: Pool) -> None:
     rng = random.Random(3)
-    prompts = [draw_dialogue(rng, pool, 1.0)[0].content for _ in range(600)]
-    studied = [prompt.text for prompt in base_prompts()]
-    held_out = [
+    said = " \n".join(
+        turn.content for _ in range(800) for turn in draw_dialogue(rng, pool, MIXTURE) if turn.role == "user"
+    )
+    assert not [prompt.text for prompt in base_prompts() if prompt.text in said]
+    openings = [
         clause.split("{")[0].strip()
         for task in TASKS.values()
         for template in task.templates
         if template.held_out
         for clause in template.forms.values()
     ]
-    for prompt in prompts:
-        assert not any(text in prompt for text in studied)
-    for opening in (clause for clause in held_out if len(clause) > 12):
-        assert not any(opening in prompt for prompt in prompts), opening
+    assert not [opening for opening in openings if len(opening) > 12 and opening in said]
+
+
+def test_an_instruction_has_its_constraints_and_at_most_one_clause_ahead() -> None:
+    rng = random.Random(6)
+    for _ in range(200):
+        tasks = rng.sample(list(TASKS), 3)
+        wishes = [(task, TASKS[task].draw(rng)) for task in tasks]
+        asked = instruction_text(rng, wishes, "Write a note.", held_out=rng.random() < 0.5)
+        ahead, _, behind = asked.partition("Write a note.")
+        assert ahead.count(":") <= 1
+        assert behind or ahead
+
+
+def test_the_control_sees_texts_alone(pool: Pool) -> None:
+    rng = random.Random(7)
+    for _ in range(50):
+        [turn] = draw_text_only(rng, pool, MIXTURE)
+        assert (turn.role, turn.weight, turn.outcome) == ("assistant", 1.0, 0.0)

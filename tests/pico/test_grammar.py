@@ -185,7 +185,7 @@ def test_as_many_sentences_as_asked(count: int) -> None:
     rng = random.Random(count)
     for _ in range(300):
         traits = draw_traits(rng)
-        sentences = draw_sentences(rng, traits, count)
+        sentences = draw_sentences(rng, traits, count).said
         assert len(sentences) == count
         assert all(re.fullmatch(r"[^.!?]+[.!?]", sentence) for sentence in sentences)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -19,7 +19,7 @@ from heedful.models.chat import Chat, Message
 from heedful.models.memory import quantisation_of
 from heedful.models.reading import ReadBatch, in_order, read
 from heedful.models.replay import Replay
-from heedful.models.sampling import Sampling, sample
+from heedful.models.sampling import Sampling, cut, sample, token_steps
 from heedful.models.selfcheck import SelfCheck, self_check
 from heedful.models.sites import find_blocks, site_names
 
@@ -35,14 +35,14 @@ class Generation:
     Attributes:
         token_ids: what was drawn, thinking included, EOS not.
         text: the answer as text: without special tokens, and without thinking.
-        finish_reason: 'stop' (the model ended it) or 'length' (it was cut off).
+        finish_reason: 'stop' (the model ended it) or 'length' (it was cut off); None while it goes on (`stream`).
         eos_id: the token that ended it; None if cut off.
         answer_start: how many of `token_ids` are thinking.
     """
 
     token_ids: tuple[int, ...]
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length"] | None
     eos_id: int | None
     answer_start: int
 
@@ -187,9 +187,50 @@ class LanguageModel:
             ModelError: not even one row fits into memory.
         """
         sampling = Sampling(temperature, top_p, max_new_tokens)
-        sampling.check()
         if len(prompts) != len(seeds):
             raise InputError(f"{len(prompts)} prompts, but {len(seeds)} seeds", "give one seed a prompt")
+        self._validate(prompts, sampling)
+        drawn = sample(
+            self._model,
+            prompts,
+            seeds,
+            sampling,
+            eos_ids=self.eos_ids,
+            pad_id=self._pad_id,
+            batch_tokens=self.generation_tokens,
+        )
+        return [self._generation(prompt, row.token_ids, row.eos_id) for prompt, row in zip(prompts, drawn, strict=True)]
+
+    def stream(
+        self,
+        prompt: Sequence[int],
+        seed: int = 0,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        max_new_tokens: int = 256,
+    ) -> Iterator[Generation]:
+        """One response as it is drawn: the whole of it so far, token by token; the last is what `generate` gives.
+
+        Arguments and errors as of `generate`.
+        """
+        sampling = Sampling(temperature, top_p, max_new_tokens)
+        self._validate([prompt], sampling)
+        ids: list[int] = []
+        for [(_, token)] in token_steps(self._model, [prompt], [seed], sampling, self.eos_ids, self._pad_id):
+            ids.append(token)
+            if token not in self.eos_ids and len(ids) < max_new_tokens:
+                yield replace(self._generation(prompt, tuple(ids), None), finish_reason=None)
+        drawn = cut(ids, self.eos_ids)
+        yield self._generation(prompt, drawn.token_ids, drawn.eos_id)
+
+    @property
+    def _pad_id(self) -> int:
+        return self.eos_ids[0] if self.eos_ids else 0
+
+    def _validate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+        sampling.check()
+        max_new_tokens = sampling.max_new_tokens
         for index, prompt in enumerate(prompts):
             if len(prompt) == 0:
                 raise InputError(f"prompt {index} is empty", "give at least one token")
@@ -199,16 +240,6 @@ class LanguageModel:
                     f"{self.context}",
                     "shorten the prompt, or give fewer --max-new-tokens",
                 )
-        drawn = sample(
-            self._model,
-            prompts,
-            seeds,
-            sampling,
-            eos_ids=self.eos_ids,
-            pad_id=self.eos_ids[0] if self.eos_ids else 0,
-            batch_tokens=self.generation_tokens,
-        )
-        return [self._generation(prompt, row.token_ids, row.eos_id) for prompt, row in zip(prompts, drawn, strict=True)]
 
     def _generation(self, prompt: Sequence[int], ids: tuple[int, ...], eos_id: int | None) -> Generation:
         start = self.chat.answer_start(prompt, ids)

@@ -12,7 +12,7 @@ transformers' own loop carries every row to the end of the longest. Knows token 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -130,7 +130,11 @@ def sample(
     drawn: dict[int, Drawn] = {}
 
     def run(rows: Sequence[int]) -> list[Drawn]:
-        return _batch(model, [prompts[r] for r in rows], [seeds[r] for r in rows], sampling, eos_ids, pad_id)
+        ids: list[list[int]] = [[] for _ in rows]
+        steps = token_steps(model, [prompts[r] for r in rows], [seeds[r] for r in rows], sampling, eos_ids, pad_id)
+        for row, token in (pair for step in steps for pair in step):
+            ids[row].append(token)
+        return [cut(row, eos_ids) for row in ids]
 
     for batch in plan([len(prompt) + sampling.max_new_tokens for prompt in prompts], batch_tokens):
         for part, results in in_halves(batch, run):
@@ -139,14 +143,18 @@ def sample(
 
 
 @torch.inference_mode()
-def _batch(
+def token_steps(
     model: Any,
     prompts: Sequence[Sequence[int]],
     seeds: Sequence[int],
     sampling: Sampling,
     eos_ids: Sequence[int],
     pad_id: int,
-) -> list[Drawn]:
+) -> Iterator[list[tuple[int, int]]]:
+    """One batch, step by step: each step gives (row, token) of the rows that still go on, and perhaps of a few finished.
+
+    What a row has drawn after its end token is to be ignored: `cut` does so. Arguments as of `sample`.
+    """
     device = model.get_input_embeddings().weight.device
     width = max(map(len, prompts))
     ids = torch.full((len(prompts), width), pad_id, dtype=torch.int64)
@@ -157,7 +165,6 @@ def _batch(
     ids, mask, ends = ids.to(device), mask.to(device), torch.tensor(eos_ids, device=device)
     # Padding on the left has no position; prompts begin at 0 whatever their width.
     positions = (mask.cumsum(-1) - 1).clamp_min(0)
-    drawn: list[list[int]] = [[] for _ in prompts]
     rows, cache = list(range(len(prompts))), None
     going = torch.ones(len(prompts), dtype=torch.bool, device=device)
     for step in range(sampling.max_new_tokens):
@@ -167,12 +174,11 @@ def _batch(
         )  # fmt: skip
         cache = output.past_key_values
         tokens = _draw(output.logits[:, -1].float(), [seeds[row] for row in rows], step, sampling)
-        for row, token in zip(rows, tokens.tolist(), strict=True):
-            drawn[row].append(token)
+        yield list(zip(rows, tokens.tolist(), strict=True))
         going &= ~torch.isin(tokens, ends)
         left = int(going.sum())
         if not left:
-            break
+            return
         ids, positions = tokens[:, None], positions[:, -1:] + 1
         if left <= _COMPACT_AT * len(rows):
             kept = going.nonzero().squeeze(-1)
@@ -180,7 +186,6 @@ def _batch(
             ids, positions, mask, going = ids[kept], positions[kept], mask[kept], going[kept]
             cache.batch_select_indices(kept)
         mask = torch.nn.functional.pad(mask, (0, 1), value=1)
-    return [_cut(row, eos_ids) for row in drawn]
 
 
 def _draw(
@@ -195,7 +200,8 @@ def _draw(
     return (scores + gumbel(seeds, step, scores.shape[1], scores.device)).argmax(-1)
 
 
-def _cut(ids: list[int], eos_ids: Sequence[int]) -> Drawn:
+def cut(ids: Sequence[int], eos_ids: Sequence[int]) -> Drawn:
+    """The tokens up to the first that ends a response."""
     for index, token in enumerate(ids):
         if token in eos_ids:
             return Drawn(tuple(ids[:index]), token)

@@ -1,21 +1,18 @@
-"""Training dialogues: an instruction, a response of the grammar's, and check turns that say whether it complies.
+"""Training dialogues: an instruction, a response of the grammar's, and the turns that show whether it complies.
 
-Each response is a text drawn first and described in hindsight: the constraints of its instruction are made to hold for it
-(follow) or, in two of five dialogues, not to hold (mismatch). Only complying responses are learnt as text; a violating one
-is shown with no weight on its words, and only the check turns after it are learnt. Dense, up-weighted checks are what
-teaches a small model to compare a response with its instruction. Knows no tensor and no tokenizer.
+Only complying responses are learnt as text; a violating one is shown with no weight on its words, and what is learnt of it
+is what follows: that the conversation goes on (where a complying answer may end it), what a check turn says, which feedback
+a user gives, and the revision. Dense, up-weighted checks are what teaches a small model to compare a response with its
+instruction. Knows no tensor and no tokenizer.
 """
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from heedful.constraints import (
-    CharCount,
     Constraint,
     Exclude,
     Include,
@@ -24,13 +21,21 @@ from heedful.constraints import (
     Sentiment,
     Topic,
     Toxicity,
-    WordCount,
+    Verdict,
 )  # fmt: skip
-from heedful.pico.grammar import REGISTERS, SENTIMENTS
-from heedful.pico.pool import PoolText
+from heedful.pico.grammar import Traits
+from heedful.pico.pool import Pool
+from heedful.pico.revisions import draw_request, draw_revision, feedback
+from heedful.pico.wishes import (
+    LABEL_TASKS,
+    PLAIN_TASKS,
+    as_json,
+    constraint_about,
+    constraint_and_text,
+    json_constraint,
+)
 from heedful.prompts.base import training_base_prompts
-from heedful.prompts.tasks import TASKS, TOPICS, Task
-from heedful.prompts.words import COMMON_WORDS, JSON_KEYS, TERMS
+from heedful.prompts.tasks import TASKS, Task
 
 CHECK = "Check."
 """The user's turn that asks whether the response complies with its instruction."""
@@ -38,11 +43,28 @@ CHECK = "Check."
 STRESS = 8.0
 
 _BASES = training_base_prompts()
-_PLAIN_TASKS = tuple(name for name in TASKS if name != "json")
-_EVERYDAY = frozenset(TERMS)
-_MORE_INCLUSION = 0.35
-"""Share of complying dialogues that are made to ask for a word: the skill that is learnt last."""
-_LABEL_TASKS = ("topic", "sentiment", "register", "toxicity")
+
+
+class Mixture(NamedTuple):
+    """What dialogues are made of; shares are probabilities.
+
+    Attributes:
+        revisions: share of dialogues with a failing draft, feedback and a revision.
+        follow: share of the others whose response complies by intention.
+        json: share of those that ask for JSON, or answer in it.
+        ends: share of complying answers that end the conversation; after a violating one it always goes on.
+        constraints: relative frequencies of instructions with none, one, two, … constraints.
+        stated: the most checks of a constraint that the check turn states itself.
+        check_weight: loss weight of a token of a check's answer, and of a conversation's end; a response's token has 1.
+    """
+
+    revisions: float
+    follow: float
+    json: float
+    ends: float
+    constraints: Sequence[float]
+    stated: int
+    check_weight: float
 
 
 class Turn(NamedTuple):
@@ -52,12 +74,45 @@ class Turn(NamedTuple):
         weight: of a token.
         stressed: words that the instruction asked for; their tokens count `STRESS` times as much. One token in forty
             tells whether a wish for a word was met, and without stress it is learnt last.
+        outcome: weight of predicting, at the turn's end, whether another turn follows or the conversation is over.
     """
 
     role: str
     content: str
     weight: float
     stressed: tuple[str, ...] = ()
+    outcome: float = 0.0
+
+
+class Wish(NamedTuple):
+    """A constraint, whether the response keeps it, and what the response has of what it is about.
+
+    `found` is the response's topic, sentiment, register or toxicity, the word if it is there, the keys of a JSON object;
+    'none' for no such word or object, and empty for counts.
+    """
+
+    task: str
+    constraint: Constraint
+    kept: bool
+    found: str
+
+
+def check_answer(wishes: Iterable[Wish]) -> str:
+    """What a check turn says: 'word count: yes; register: informal, no'.
+
+    What was found comes first: whether two labels agree can hardly be learnt before the labels are.
+    """
+    parts = ((wish, "yes" if wish.kept else "no") for wish in wishes)
+    return "; ".join(
+        f"{check_name(wish.task)}: {f'{wish.found}, ' if wish.found else ''}{said}" for wish, said in parts
+    )
+
+
+def says(answer: str, task: str) -> bool | None:
+    """What a check of one constraint says: True for yes, False for no; None if it is no answer about this task."""
+    name, _, said = answer.strip().partition(": ")
+    said = said.rpartition(", ")[2]
+    return {"yes": True, "no": False}.get(said) if name == check_name(task) and ";" not in answer else None
 
 
 def check_name(task: str) -> str:
@@ -65,155 +120,155 @@ def check_name(task: str) -> str:
     return task.replace("_", " ")
 
 
-def _counted(
-    rng: random.Random, kind: type[WordCount] | type[CharCount], n: int, truth: bool, scale: int
-) -> Constraint:
-    """A bound that a text of n units keeps or breaks, near enough to n to be worth comparing."""
-    off = (rng.randint(1, 5) if rng.random() < 0.5 else rng.randint(1, 15)) * scale
-    near = rng.randint(0, 2 * scale) if rng.random() < 0.4 else rng.randint(0, 10 * scale)
-    form = rng.choice(("at_most", "at_least", "at_most", "at_least", "between", "exactly"))
-    if form == "exactly":
-        return kind(exactly=n if truth else max(1, n + rng.choice((-1, 1)) * off))
-    if form == "at_most":
-        return kind(at_most=n + near if truth else max(1, n - off))
-    if form == "at_least":
-        return kind(at_least=max(1, n - near) if truth else n + off)
-    width = rng.randint(4, 10) * scale
-    low = max(1, n - rng.randint(0, width)) if truth else (n + off if rng.random() < 0.5 else max(1, n - width - off))
-    return kind(at_least=low, at_most=low + width)
-
-
-def _term(rng: random.Random, text: PoolText, other: PoolText, present: bool, hard: bool) -> str | None:
-    """A word that is, or is not, in the text, drawn from the same lists either way."""
-    everyday = COMMON_WORDS if hard and rng.random() < 0.6 else TERMS
-    words = [w for w in everyday if (w in text.vocabulary) == present]
-    if not words or rng.random() < 0.25:
-        source = text if present else other
-        words = [w for w in source.content_words if (w in text.vocabulary) == present]
-    return rng.choice(words) if words else None
-
-
-def constraint_about(rng: random.Random, task: str, text: PoolText, other: PoolText, truth: bool) -> Constraint | None:
-    """A constraint of a task that holds (truth) or does not hold for a text; None where none can be made.
-
-    `other` is a second text, from which violated wishes are drawn, so that they look like those that are met.
-    """
-    traits = text.traits
-    match task:
-        case "word_count":
-            return _counted(rng, WordCount, text.words, truth, 1)
-        case "char_count":
-            return _counted(rng, CharCount, text.chars, truth, 6)
-        case "include":
-            term = _term(rng, text, other, truth, hard=False)
-            return Include(terms=(term,)) if term else None
-        case "exclude":
-            term = _term(rng, text, other, not truth, hard=True)
-            return Exclude(terms=(term,)) if term else None
-        case "topic":
-            return Topic(topic=traits.topic if truth else rng.choice([t for t in TOPICS if t != traits.topic]))
-        case "sentiment":
-            wrong = [s for s in SENTIMENTS if s != traits.sentiment]
-            return Sentiment.model_validate({"sentiment": traits.sentiment if truth else rng.choice(wrong)})
-        case "register":
-            level = traits.register if truth else REGISTERS[1 - REGISTERS.index(traits.register)]
-            return Register.model_validate({"level": level})
-        case "toxicity":
-            return Toxicity(toxic=traits.toxic == truth)
+def found_in(constraint: Constraint, kept: bool, traits: Traits, keys: Sequence[str] = ()) -> str:
+    """What a text with these traits, or these JSON keys, has of what a constraint is about: see `Wish`."""
+    match constraint:
+        case Include() | Exclude():
+            return constraint.terms[0] if kept == isinstance(constraint, Include) else "none"
+        case JsonFormat():
+            return " and ".join(keys) or "none"
+        case Topic():
+            return traits.topic
+        case Sentiment():
+            return traits.sentiment
+        case Register():
+            return traits.register
+        case Toxicity():
+            return "toxic" if traits.toxic else "clean"
         case _:
-            raise ValueError(f"no constraint about a plain text for task {task!r}")
+            return ""
 
 
-def as_json(rng: random.Random, text: PoolText) -> tuple[str, tuple[str, ...]]:
-    """The text's sentences as the values of one JSON object, and its keys."""
-    sentences = list(text.sentences)
-    n = min(rng.choice((1, 2, 2, 3)), len(sentences))
-    cuts = [0, *sorted(rng.sample(range(1, len(sentences)), n - 1)), len(sentences)]
-    keys = tuple(rng.sample(JSON_KEYS, n))
-    values = [" ".join(sentences[a:b]) for a, b in pairwise(cuts)]
-    return json.dumps(dict(zip(keys, values, strict=True))), keys
+def _found_by_verifier(constraint: Constraint, verdict: Verdict) -> str:
+    """The same for a text whose traits are not known."""
+    match constraint:
+        case Topic() | Sentiment() | Register() | Toxicity():
+            return str(verdict.measured)
+        case Include() | Exclude():
+            return constraint.terms[0] if verdict.passed == isinstance(constraint, Include) else "none"
+        case _:
+            return ""
 
 
-def json_constraint(rng: random.Random, keys: tuple[str, ...], truth: bool) -> JsonFormat:
-    if truth:
-        asked = rng.sample(keys, rng.randint(1, len(keys)) if rng.random() < 0.3 else len(keys))
-        return JsonFormat(keys=tuple(asked))
-    others = [key for key in JSON_KEYS if key not in keys]
-    asked = rng.sample(others, rng.randint(1, 3))
-    if len(asked) > 1 and keys and rng.random() < 0.4:
-        asked[0] = rng.choice(keys)
-    rng.shuffle(asked)
-    return JsonFormat(keys=tuple(asked))
-
-
-def _phrased(rng: random.Random, task: Task, constraint: Constraint) -> tuple[str, bool]:
-    """A clause for a constraint in a paraphrase that may be trained on, and whether it goes ahead of the base prompt."""
-    template = rng.choice([t for t in task.templates if not t.held_out])
+def _phrased(rng: random.Random, task: Task, constraint: Constraint, held_out: bool = False) -> tuple[str, bool]:
+    """A clause for a constraint in a paraphrase, and whether it goes ahead of the base prompt."""
+    template = rng.choice([t for t in task.templates if t.held_out == held_out])
     wording = task.wording(constraint)
     return template.clause(wording.form, **wording.slots), template.before
 
 
-def _instruction(rng: random.Random, wishes: Sequence[tuple[str, Constraint]]) -> str:
-    clauses = [_phrased(rng, TASKS[task], constraint) for task, constraint in wishes]
+def instruction_text(
+    rng: random.Random, wishes: Sequence[tuple[str, Constraint]], base: str, held_out: bool = False
+) -> str:
+    """A base prompt with one to three constraints of different tasks, in paraphrases that may be trained on or not."""
+    clauses = [_phrased(rng, TASKS[task], constraint, held_out) for task, constraint in wishes]
     # Two clauses ahead of the base prompt would read badly; the second one of that kind is phrased anew.
     while sum(before for _, before in clauses) > 1:
-        clauses = [_phrased(rng, TASKS[task], constraint) for task, constraint in wishes]
+        clauses = [_phrased(rng, TASKS[task], constraint, held_out) for task, constraint in wishes]
     ahead = [clause for clause, before in clauses if before]
     behind = [clause for clause, before in clauses if not before]
-    return " ".join([*ahead, rng.choice(_BASES), *behind])
+    return " ".join([*ahead, base, *behind])
 
 
-def draw_dialogue(rng: random.Random, pool: Sequence[PoolText], check_weight: float) -> list[Turn]:
-    """One dialogue: instruction, response, a check of the instruction, and up to three stated checks.
+def draw_text_only(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn]:
+    """A response with no instruction before it and no check after it: what the control model is trained on."""
+    text = rng.choice(pool.texts)
+    return [Turn("assistant", as_json(rng, text)[0] if rng.random() < mixture.json else text.text, 1.0)]
 
-    Args:
-        rng: the only source of randomness.
-        pool: texts to draw responses from.
-        check_weight: loss weight of a token of a check's answer, where a token of a response has 1.
-    """
-    text, other = rng.choice(pool), rng.choice(pool)
-    follow = rng.random() < 0.6
-    tasks = rng.sample(_PLAIN_TASKS, rng.choice((0, 1, 1, 1, 2, 2, 2, 3, 3, 3) if follow else (1, 1, 1, 1, 2, 2, 3)))
-    if follow and tasks and rng.random() < _MORE_INCLUSION:
-        tasks[0] = "include"
-        tasks = list(dict.fromkeys(tasks))
-        text = next((drawn for drawn in rng.choices(pool, k=6) if drawn.vocabulary & _EVERYDAY), text)
-    response = text.text
-    keys: tuple[str, ...] = ()
-    if rng.random() < 0.15:  # JSON is asked for, or answered in, here; what counts words goes without it
-        response, keys = as_json(rng, text)
-        tasks = ["json", *(t for t in tasks[:2] if t in _LABEL_TASKS)]
-    elif not follow and rng.random() < 0.08:
-        tasks[0] = "json"
 
-    wishes: list[tuple[str, Constraint]] = []
-    answers: list[tuple[str, bool]] = []
-    for task in tasks:
-        truth = follow or rng.random() < 0.35
-        if task == "json":
-            truth = truth and bool(keys)
-            constraint: Constraint | None = json_constraint(rng, keys, truth)
-        else:
-            constraint = constraint_about(rng, task, text, other, truth)
-        if constraint is not None:
-            wishes.append((task, constraint))
-            answers.append((task, truth))
-    complies = all(truth for _, truth in answers)
-    stressed = tuple(term for _, wish in wishes if isinstance(wish, Include) for term in wish.terms)
-    turns = [
-        Turn("user", _instruction(rng, wishes), 0.0),
-        Turn("assistant", response, 1.0 if complies else 0.0, stressed),
+def draw_dialogue(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn]:
+    """One dialogue: instruction and response, and what a user and the model say of it."""
+    if rng.random() < mixture.revisions:
+        turns = _revised(rng, pool, mixture)
+        if turns:
+            return turns
+    return _followed_or_not(rng, pool, mixture)
+
+
+def _revised(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn] | None:
+    """Instruction, failing draft, perhaps a check, feedback, revision."""
+    revision = draw_revision(rng, pool)
+    if revision is None:
+        return None
+    weight = mixture.check_weight
+    verdicts = [constraint.check(revision.draft) for _, constraint in revision.wishes]
+    wishes = [
+        Wish(task, constraint, verdict.passed, _found_by_verifier(constraint, verdict))
+        for (task, constraint), verdict in zip(revision.wishes, verdicts, strict=True)
     ]
-    if answers:
-        said = ", ".join(f"{check_name(task)} {'yes' if truth else 'no'}" for task, truth in answers)
-        turns += [Turn("user", CHECK, 0.0), Turn("assistant", said, check_weight)]
-    for task in rng.sample(_LABEL_TASKS if keys else _PLAIN_TASKS, rng.choice((0, 1, 2))):
-        truth = rng.random() < 0.5
-        constraint = constraint_about(rng, task, text, other, truth)
+    turns = [
+        Turn("user", instruction_text(rng, revision.wishes, rng.choice(_BASES)), 0.0),
+        Turn("assistant", revision.draft, 0.0, outcome=weight),
+    ]
+    if wishes[0].task != "json" and rng.random() < 0.5:
+        turns += _check(wishes, weight)
+    asked = feedback(verdicts, draw_request(rng))
+    return [
+        *turns,
+        Turn("user", asked, 1.0),
+        Turn("assistant", revision.revised, 1.0, _terms(wishes), outcome=weight),
+    ]
+
+
+def _followed_or_not(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn]:
+    """Instruction, response, and where the conversation goes on a check of the instruction and stated checks."""
+    follow = rng.random() < mixture.follow
+    [count] = rng.choices(range(len(mixture.constraints)), mixture.constraints)
+    tasks = rng.sample(PLAIN_TASKS, count)
+    keys: tuple[str, ...] = ()
+    wishes: list[Wish] = []
+    text = rng.choice(pool.texts)
+    response = text.text
+    if rng.random() < mixture.json:  # what counts words goes without JSON
+        if follow or rng.random() < 0.85:
+            response, keys = as_json(rng, text)
+        kept = bool(keys) and (follow or rng.random() < 0.35)
+        wish = json_constraint(rng, keys, kept)
+        wishes.append(Wish("json", wish, kept, found_in(wish, kept, text.traits, keys)))
+        tasks = [task for task in tasks[:2] if task in LABEL_TASKS]
+    elif tasks:
+        kept = follow or rng.random() < 0.35
+        found = constraint_and_text(rng, pool, tasks[0], kept)
+        if found:
+            text = found[1]
+            wishes.append(Wish(tasks[0], found[0], kept, found_in(found[0], kept, text.traits)))
+            tasks = tasks[1:]
+            response = text.text
+    for task in tasks:
+        kept = follow or rng.random() < 0.35
+        constraint = constraint_about(rng, pool, task, text, kept)
+        if constraint is not None:
+            wishes.append(Wish(task, constraint, kept, found_in(constraint, kept, text.traits)))
+    rng.shuffle(wishes)
+    complies = all(wish.kept for wish in wishes)
+    asked = instruction_text(rng, [(wish.task, wish.constraint) for wish in wishes], rng.choice(_BASES))
+    outcome = mixture.check_weight if wishes else 0.0
+    turns = [
+        Turn("user", asked, 0.0),
+        Turn("assistant", response, float(complies), _terms(wishes), outcome=outcome),
+    ]
+    if complies and rng.random() < mixture.ends:
+        return turns
+    turns += _check(wishes, mixture.check_weight)
+    checkable = LABEL_TASKS if keys else PLAIN_TASKS
+    for task in rng.sample(checkable, rng.randint(0 if wishes else 1, min(mixture.stated, len(checkable)))):
+        kept = rng.random() < 0.5
+        constraint = constraint_about(rng, pool, task, text, kept)
         if constraint is not None:
             clause, _ = _phrased(rng, TASKS[task], constraint)
-            turns += [
-                Turn("user", f"{CHECK} {clause}", 0.0),
-                Turn("assistant", f"{check_name(task)} {'yes' if truth else 'no'}", check_weight),
-            ]
+            said = check_answer([Wish(task, constraint, kept, found_in(constraint, kept, text.traits))])
+            turns += [Turn("user", f"{CHECK} {clause}", 0.0), Turn("assistant", said, mixture.check_weight)]
     return turns
+
+
+def _check(wishes: Sequence[Wish], check_weight: float) -> list[Turn]:
+    if not wishes:
+        return []
+    return [Turn("user", CHECK, 0.0), Turn("assistant", check_answer(wishes), check_weight)]
+
+
+def _terms(wishes: Sequence[Wish]) -> tuple[str, ...]:
+    """The words that the response must copy from its instruction."""
+    terms = [wish.constraint.terms for wish in wishes if isinstance(wish.constraint, Include)]
+    keys = [wish.constraint.keys for wish in wishes if isinstance(wish.constraint, JsonFormat)]
+    return tuple(word for words in terms + keys for word in words)

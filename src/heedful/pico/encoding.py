@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,8 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from heedful.pico.dialogues import STRESS, Turn, draw_dialogue
-from heedful.pico.pool import PoolText
+from heedful.pico.dialogues import STRESS, Turn
 
 _PAD_TO = 32  # few different shapes, so that a compiled model is compiled few times
 
@@ -37,7 +35,10 @@ class Batch(NamedTuple):
 
 
 class Encoder:
-    """Turns into ids; equal to the tokenizer's chat template, turn by turn (a test says so)."""
+    """Turns into ids: the tokenizer's chat template, turn by turn (a test says so), then the start of another text.
+
+    That last token, as in packed text, is how a conversation's end is learnt.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._backend = tokenizer.backend_tokenizer
@@ -47,12 +48,13 @@ class Encoder:
         self.pad = tokenizer.pad_token_id
 
     def __call__(self, turns: Sequence[Turn]) -> Encoded:
-        ids, weights = [self._bos], [0.0]
+        ids, weights, outcome = [self._bos], [0.0], 0.0
         contents = self._backend.encode_batch([turn.content for turn in turns], add_special_tokens=False)
         for turn, content in zip(turns, contents, strict=True):
             ids += [self._roles[turn.role], *content.ids, self._end]
-            weights += [0.0, *_token_weights(turn, content.offsets), turn.weight]
-        return Encoded(ids, weights)
+            weights += [outcome, *_token_weights(turn, content.offsets), turn.weight]
+            outcome = turn.outcome
+        return Encoded([*ids, self._bos], [*weights, outcome])
 
 
 def _token_weights(turn: Turn, offsets: Sequence[tuple[int, int]]) -> list[float]:
@@ -63,14 +65,11 @@ def _token_weights(turn: Turn, offsets: Sequence[tuple[int, int]]) -> list[float
     return [turn.weight * (STRESS if any(start < b and a < end for a, b in found) else 1.0) for start, end in offsets]
 
 
-def step_batches(
-    encoder: Encoder, pool: Sequence[PoolText], seed: int, step: int, size: int, parts: int, check_weight: float
-) -> list[Batch]:
-    """The `size` dialogues of one step, sorted by length into `parts` batches; a function of seed and step."""
-    rng = random.Random(f"{seed}/{step}")
-    drawn = sorted((encoder(draw_dialogue(rng, pool, check_weight)) for _ in range(size)), key=lambda e: len(e.ids))
-    per_part = -(-size // parts)
-    return [_padded(drawn[i : i + per_part], encoder.pad) for i in range(0, size, per_part)]
+def padded_batches(encoder: Encoder, dialogues: Sequence[Sequence[Turn]], parts: int) -> list[Batch]:
+    """The dialogues, sorted by length into `parts` batches, so that little of them is padding."""
+    encoded = sorted(map(encoder, dialogues), key=lambda dialogue: len(dialogue.ids))
+    size = -(-len(encoded) // parts)
+    return [_padded(encoded[i : i + size], encoder.pad) for i in range(0, len(encoded), size)]
 
 
 def _padded(dialogues: Sequence[Encoded], pad: int) -> Batch:

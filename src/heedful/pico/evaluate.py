@@ -1,131 +1,210 @@
-"""What an embedded model can do, measured: `python -m heedful.pico.evaluate DIR` prints the table of its card.
+"""What an embedded model can do: the measurements that training logs on its way and `benchmarks/pico.py` prints.
 
 On base prompts that training never saw, half of them in held-out paraphrases: pass rate of each task, sampled at
-temperature 1 and greedy, and the balanced accuracy of its checks ('does this response comply?'). Verified by the project's
-own verifiers; intervals by the cluster jackknife over base prompts.
+temperature 1 and greedy; accuracy of its checks ('does this response comply?'); share of its own failed drafts that comply
+after one revision with the verifier's feedback, beside the share of drafts that comply when drawn anew. Verified by the
+project's own verifiers; intervals by the cluster jackknife over base prompts.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import math
 import random
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
 from heedful.constraints import Constraint
-from heedful.models import LanguageModel, load
-from heedful.pico.dialogues import CHECK, as_json, check_name, constraint_about, json_constraint
-from heedful.pico.pool import PoolText, draw_pool
+from heedful.models import Generation, LanguageModel
+from heedful.pico.dialogues import CHECK, instruction_text, says
+from heedful.pico.pool import Pool
+from heedful.pico.revisions import HELD_OUT_REQUEST, feedback, kept_share
+from heedful.pico.wishes import as_json, constraint_and_text, json_constraint
 from heedful.probes import jackknife_mean
 from heedful.prompts.base import base_prompts
 from heedful.prompts.instructions import Instruction, natural_instructions
 from heedful.prompts.tasks import TASKS, Task
 
 _LONGEST = 160
+_SEED = 10_000
 
 
 class Rate(NamedTuple):
-    """A share with its 95 % interval, and the number of cases."""
+    """A share with its 95 % interval, and the number of cases; what fewer than two base prompts cannot tell is NaN."""
 
     share: float
     low: float
     high: float
     n: int
 
+    def __float__(self) -> float:
+        return self.share
+
 
 class TaskScore(NamedTuple):
-    """One task's row of the table."""
+    """One task's row of the table.
+
+    Attributes:
+        sampled, greedy: share of answers that comply, at temperature 1 and greedy.
+        check: balanced accuracy of the check of a one-constraint instruction.
+    """
 
     sampled: Rate
     greedy: Rate
-    check: float
-    """Balanced accuracy of the check of a one-constraint instruction."""
+    check: Rate
 
 
-def evaluate(model: LanguageModel, per_task: int = 240, seed: int = 1) -> dict[str, TaskScore]:
-    """Measure every task. Seeds differ from the recipe's, base prompts are those of studies, never trained on."""
-    pool = draw_pool(10_000 + seed, 4 * per_task).texts
-    asked = natural_instructions(list(TASKS.values()), base_prompts(), per_task, 10_000 + seed, held_out_share=0.5)
-    sampled, greedy = (pass_rates(model, asked, temperature) for temperature in (1.0, 0.0))
-    return {
-        name: TaskScore(sampled[name], greedy[name], check_accuracy(model, task, pool, per_task, seed))
+class Revisions(NamedTuple):
+    """What becomes of sampled answers that fail.
+
+    Attributes:
+        revised: share that complies after one greedy revision with feedback.
+        drawn_anew: share that complies when the answer is sampled once more instead: what feedback must beat.
+        kept: mean share of the draft's words of four letters or more that the revision keeps.
+        kept_anew: the same of the answer drawn anew.
+    """
+
+    revised: Rate
+    drawn_anew: Rate
+    kept: float
+    kept_anew: float
+
+
+def evaluate(model: LanguageModel, pool: Pool, per_task: int = 240) -> tuple[dict[str, TaskScore], Revisions]:
+    """Measure every task, and revisions over all of them.
+
+    Args:
+        model: it answers, checks and revises.
+        pool: grammar texts for the checks; not those that the model was trained on.
+        per_task: instructions, and checks, a task. Base prompts are those of studies, never trained on.
+    """
+    asked = _asked(per_task)
+    answers = _answers(model, asked, 1.0)
+    sampled, greedy = _rates(asked, answers), _rates(asked, _answers(model, asked, 0.0))
+    scores = {
+        name: TaskScore(sampled[name], greedy[name], check_accuracy(model, pool, task, per_task))
         for name, task in TASKS.items()
     }
+    return scores, revisions(model, asked, answers)
 
 
-def pass_rates(model: LanguageModel, asked: Sequence[Instruction], temperature: float) -> dict[str, Rate]:
-    """Share of responses that comply, by task. A response that could not be scored does not comply."""
+def sampled_rates(model: LanguageModel, per_task: int) -> dict[str, Rate]:
+    """The share of answers that comply at temperature 1, and nothing else: for models that only follow."""
+    asked = _asked(per_task)
+    return _rates(asked, _answers(model, asked, 1.0))
+
+
+def _asked(per_task: int) -> list[Instruction]:
+    return natural_instructions(list(TASKS.values()), base_prompts(), per_task, _SEED, held_out_share=0.5)
+
+
+def _answers(model: LanguageModel, asked: Sequence[Instruction], temperature: float, draw: int = 0) -> list[Generation]:
     prompts = [model.encode(instruction.prompt) for instruction in asked]
-    answers = model.generate(prompts, range(len(asked)), temperature=temperature, max_new_tokens=_LONGEST)
+    seeds = range(draw * len(asked), (draw + 1) * len(asked))
+    return model.generate(prompts, seeds, temperature=temperature, max_new_tokens=_LONGEST)
+
+
+def _complies(instruction: Instruction, answer: Generation) -> bool:
+    """A response that could not be scored, or did not end, does not comply."""
+    assert instruction.constraint is not None
+    return answer.finish_reason == "stop" and instruction.constraint.check(answer.text).passed
+
+
+def _rates(asked: Sequence[Instruction], answers: Sequence[Generation]) -> dict[str, Rate]:
+    """Share of responses that comply, by task."""
     passed: dict[str, list[tuple[bool, int]]] = {}
     for instruction, answer in zip(asked, answers, strict=True):
-        assert instruction.constraint is not None
-        complies = answer.finish_reason == "stop" and instruction.constraint.check(answer.text).passed
-        passed.setdefault(instruction.task, []).append((complies, instruction.base_id))
+        passed.setdefault(instruction.task, []).append((_complies(instruction, answer), instruction.base_id))
     return {task: _rate(outcomes) for task, outcomes in passed.items()}
 
 
 def _rate(outcomes: Sequence[tuple[bool, int]]) -> Rate:
     values = torch.tensor([float(passed) for passed, _ in outcomes])
+    if len({group for _, group in outcomes}) < 2:
+        return Rate(float(values.mean()), math.nan, math.nan, len(outcomes))
     interval = jackknife_mean(values, torch.tensor([group for _, group in outcomes])).interval(scale="logit")
     return Rate(float(interval.estimate), float(interval.low), float(interval.high), len(outcomes))
 
 
-def check_accuracy(model: LanguageModel, task: Task, pool: Sequence[PoolText], n: int, seed: int) -> float:
-    """Balanced accuracy of 'Check.' after an instruction with one constraint and a response of the grammar's."""
-    rng = random.Random(f"{seed}/{task.name}")
-    prompts, truths = [], []
-    for i in range(n):
-        truth, text, other = i % 2 == 0, rng.choice(pool), rng.choice(pool)
-        response = text.text
-        constraint: Constraint | None
+def check_accuracy(model: LanguageModel, pool: Pool, task: Task, n: int) -> Rate:
+    """Accuracy of 'Check.' after an instruction with one constraint and a response of the grammar's, as many of which
+    comply as not; so it is balanced accuracy, and any other answer is wrong."""
+    rng = random.Random(f"{_SEED}/{task.name}")
+    prompts, truths, groups = [], [], []
+    while len(prompts) < n:
+        truth = len(prompts) % 2 == 0
+        constraint: Constraint
         if task.name == "json":
-            response, keys = as_json(rng, text)
+            response, keys = as_json(rng, rng.choice(pool.texts))
             constraint = json_constraint(rng, keys, truth)
         else:
-            constraint = constraint_about(rng, task.name, text, other, truth)
-        if constraint is None:
-            continue
-        template = rng.choice([t for t in task.templates if t.held_out == (i % 4 < 2)])
-        instruction = task.phrase(constraint, template, rng.choice(base_prompts()).text)
+            found = constraint_and_text(rng, pool, task.name, truth)
+            if found is None:
+                continue
+            constraint, response = found[0], found[1].text
+        template = rng.choice([t for t in task.templates if t.held_out == (len(prompts) % 4 < 2)])
+        base = rng.choice(base_prompts())
         messages = [
-            {"role": "user", "content": instruction},
+            {"role": "user", "content": task.phrase(constraint, template, base.text)},
             {"role": "assistant", "content": response},
             {"role": "user", "content": CHECK},
         ]
         prompts.append(model.encode(messages))
         truths.append(truth)
-    answers = model.generate(prompts, [0] * len(prompts), temperature=0.0, max_new_tokens=8)
-    right: Mapping[bool, list[bool]] = {True: [], False: []}
-    for truth, answer in zip(truths, answers, strict=True):
-        right[truth].append(answer.text.strip() == f"{check_name(task.name)} {'yes' if truth else 'no'}")
-    return sum(sum(found) / len(found) for found in right.values()) / 2
+        groups.append(base.base_id)
+    answers = model.generate(prompts, [0] * n, temperature=0.0, max_new_tokens=16)
+    right = [says(answer.text, task.name) == truth for truth, answer in zip(truths, answers, strict=True)]
+    return _rate(list(zip(right, groups, strict=True)))
 
 
-def table(scores: Mapping[str, TaskScore]) -> str:
-    """The scores as a Markdown table."""
-    lines = ["| task | sampled at temperature 1 | greedy | check |", "|---|---|---|---|"]
-    for name, score in scores.items():
-        sampled, greedy = (f"{r.share:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in (score.sampled, score.greedy))
-        lines.append(f"| {name} | {sampled} | {greedy} | {score.check:.2f} |")
-    return "\n".join(lines)
+def revisions(model: LanguageModel, asked: Sequence[Instruction], answers: Sequence[Generation]) -> Revisions:
+    """Revise the answers that fail, by the verifier's feedback, asked for in words that training did not use."""
+    failed: list[tuple[Instruction, Generation]] = []
+    prompts: list[list[int]] = []
+    for instruction, answer in zip(asked, answers, strict=True):
+        assert instruction.constraint is not None
+        verdict = instruction.constraint.check(answer.text)
+        if verdict.outcome == "fail" and answer.finish_reason == "stop" and answer.text.strip():
+            messages = [
+                {"role": "user", "content": instruction.prompt},
+                {"role": "assistant", "content": answer.text},
+                {"role": "user", "content": feedback([verdict], HELD_OUT_REQUEST)},
+            ]
+            failed.append((instruction, answer))
+            prompts.append(model.encode(messages))
+    instructions = [instruction for instruction, _ in failed]
+    revised = model.generate(prompts, [0] * len(prompts), temperature=0.0, max_new_tokens=_LONGEST)
+    anew = _answers(model, instructions, 1.0, draw=1)
+
+    def rate(found: Sequence[Generation]) -> Rate:
+        return _rate([(_complies(i, answer), i.base_id) for i, answer in zip(instructions, found, strict=True)])
+
+    def kept(found: Sequence[Generation]) -> float:
+        shares = [kept_share(draft.text, answer.text) for (_, draft), answer in zip(failed, found, strict=True)]
+        return sum(shares) / len(shares) if shares else math.nan
+
+    return Revisions(rate(revised), rate(anew), kept(revised), kept(anew))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a folder, or an embedded model's name")
-    parser.add_argument("--per-task", type=int, default=240, help="instructions a task")
-    parser.add_argument("--json", type=Path, help="write the scores there, for the model's card")
-    arguments = parser.parse_args()
-    scores = evaluate(load(arguments.model), arguments.per_task)
-    print(table(scores))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(dict(scores), default=list))
+def follows_several(model: LanguageModel, constraints: int, n: int) -> Rate:
+    """Share of greedy answers that keep every one of several constraints of different tasks, JSON left out.
 
-
-if __name__ == "__main__":
-    main()
+    They can all be met by some text; bounds on words and on characters are not asked for together.
+    """
+    rng = random.Random(f"{_SEED}/several/{constraints}")
+    prompts, wishes, groups = [], [], []
+    for _ in range(n):
+        counted = rng.choice(("word_count", "char_count"))
+        tasks = rng.sample([counted, "include", "exclude", "topic", "sentiment", "register", "toxicity"], constraints)
+        drawn = [(task, TASKS[task].draw(rng)) for task in tasks]
+        base = rng.choice(base_prompts())
+        prompts.append(model.encode(instruction_text(rng, drawn, base.text, held_out=rng.random() < 0.5)))
+        wishes.append([constraint for _, constraint in drawn])
+        groups.append(base.base_id)
+    answers = model.generate(prompts, [0] * n, temperature=0.0, max_new_tokens=_LONGEST)
+    kept = [
+        answer.finish_reason == "stop" and all(wish.check(answer.text).passed for wish in asked)
+        for answer, asked in zip(answers, wishes, strict=True)
+    ]
+    return _rate(list(zip(kept, groups, strict=True)))

@@ -178,28 +178,52 @@ def draw_traits(rng: random.Random, toxic_share: float = 0.35) -> Traits:
     return Traits(rng.choice(TOPICS), rng.choice(SENTIMENTS), rng.choice(REGISTERS), rng.random() < toxic_share)
 
 
-def draw_sentences(rng: random.Random, traits: Traits, sentences: int) -> list[str]:
-    """That many sentences (at least one); all four traits show in the whole, not in each."""
+class Sentences(NamedTuple):
+    """The sentences of a text, and the same without its insults (fewer, where a whole sentence was one)."""
+
+    said: list[str]
+    plain: list[str]
+
+
+def draw_sentences(
+    rng: random.Random, traits: Traits, sentences: int, *, cast: int | None = None, slip: float = 0.0
+) -> Sentences:
+    """That many sentences (at least one); all four traits show in the whole, not in each.
+
+    Args:
+        rng: the only source of randomness.
+        traits: what the text is about and how it is said.
+        sentences: how many.
+        cast: texts of one topic and one cast speak of the same things and people; None draws one.
+        slip: probability that a sentence is in the other register, except the one that carries topic and tone.
+    """
     if sentences < 1:
         raise InputError(f"A text of {sentences} sentences cannot be drawn.", "Ask for at least one sentence.")
-    rules = _of_one_text(rng, _rules(traits.topic, traits.sentiment, traits.register))
+    cast = rng.getrandbits(32) if cast is None else cast
+    rules, other = (
+        _of_one_text(random.Random(cast), _rules(traits.topic, traits.sentiment, register))
+        for register in (traits.register, REGISTERS[1 - REGISTERS.index(traits.register)])
+    )
     carrier = int(rng.random() * sentences)
     target = int(rng.random() * sentences) if traits.toxic else -1
-    drawn: list[str] = []
+    said: list[str] = []
+    plain: list[str] = []
     for position in range(sentences):
+        spoken = other if position != carrier and rng.random() < slip else rules
         for _ in range(_TRIES):
             if position == target != carrier and rng.random() < 0.6:
-                text = _expand(rng, rules, "attack")
+                text, kept = _expand(rng, rules, "attack"), None
             else:
-                text = _plain(rng, rules, traits.sentiment, position, position == carrier)
+                text = kept = _plain(rng, spoken, traits.sentiment, position, position == carrier)
                 if traits.toxic and (position == target or rng.random() < 0.25):
                     text = _insulted(rng, rules, text)
             text = _finish(text)
             opening = text.split(" ", 2)[:2]
-            if not _repeats(text) and all(earlier.split(" ", 2)[:2] != opening for earlier in drawn):
+            if not _repeats(text) and all(earlier.split(" ", 2)[:2] != opening for earlier in said):
                 break
-        drawn.append(text)
-    return drawn
+        said.append(text)
+        plain += [_finish(kept)] if kept is not None else []
+    return Sentences(said, plain)
 
 
 _TRIES = 5
@@ -208,4 +232,4 @@ _TRIES = 5
 
 def draw_text(rng: random.Random, traits: Traits, sentences: int) -> str:
     """A text of that many sentences (at least one), separated by single spaces."""
-    return " ".join(draw_sentences(rng, traits, sentences))
+    return " ".join(draw_sentences(rng, traits, sentences).said)

@@ -1,6 +1,6 @@
-"""Puts a trained model into the package: `python -m heedful.pico.package RUN NAME`.
+"""Puts a trained model into the package: `python -m heedful.pico.package RUN NAME --measured FILE`.
 
-Measures it first (`evaluate`), so that its card says what this very checkpoint can do; writes weights in bf16, tokenizer,
+FILE is what `benchmarks/pico.py RUN/model --json FILE` measured of this very checkpoint. Writes weights in bf16, tokenizer,
 card.json and SHA256SUMS under `heedful/models/embedded/NAME`.
 """
 
@@ -10,25 +10,29 @@ import argparse
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from heedful.models import load
+from heedful.errors import InputError
 from heedful.models.catalogue import CHECKSUMS, EMBEDDED
-from heedful.pico.evaluate import TaskScore, evaluate
 from heedful.pico.train import recipe
 
 
-def package(run: Path, name: str, per_task: int, note: str = "") -> Path:
-    """Copy a training run's model into the package, with its card and checksums; returns its folder."""
+def package(run: Path, name: str, measured: Mapping[str, Any], note: str = "", root: Path = EMBEDDED) -> Path:
+    """Copy a training run's model into the package, with its card and checksums; returns its folder.
+
+    Raises:
+        InputError: the run has no finished model.
+    """
     source = run / "model"
-    scores = evaluate(load(str(source)), per_task)
-    target = EMBEDDED / name
+    if not (source / "model.safetensors").is_file():
+        raise InputError(f"{run} has no model", "train one there first: python -m heedful.pico.train --out FOLDER")
+    about = card(run, measured) | ({"note": note} if note else {})
+    target = root / name
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target)
-    (target / "card.json").write_text(
-        json.dumps(card(run, scores) | ({"note": note} if note else {}), indent=2) + "\n", encoding="utf-8"
-    )
+    (target / "card.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     sums = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
         for file in sorted(target.iterdir())
@@ -38,25 +42,31 @@ def package(run: Path, name: str, per_task: int, note: str = "") -> Path:
     return target
 
 
-def card(run: Path, scores: dict[str, TaskScore]) -> dict[str, Any]:
+def card(run: Path, measured: Mapping[str, Any]) -> dict[str, Any]:
     """What a reader should know of a model: what it is, how it was made, what it can do as measured."""
     log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    config = json.loads((run / "model" / "config.json").read_text(encoding="utf-8"))
     settings = recipe()
-    size = (run / "model" / "model.safetensors").stat().st_size
-    checks = [score.check for score in scores.values()]
-    sampled = [score.sampled.share for score in scores.values()]
+    steps, batch = log[-1]["step"], settings["optimizer"]["batch"]
+    tasks = measured["tasks"].values()
+    sampled, greedy, checks = ([task[kind][0] for task in tasks] for kind in ("sampled", "greedy", "check"))
+    revised, anew = (measured["revisions"][kind][0] for kind in ("revised", "drawn_anew"))
+    found = [value for value, *_ in measured["contrast"].values()]
     return {
-        "summary": "A small Llama trained from scratch on the project's grammar: follows nine kinds of instruction, checks.",
+        "summary": f"A small {config['architectures'][0]} that follows nine kinds of instruction, checks and revises.",
         "facts": [
-            f"{size / 1e6:.1f} MB of bf16 weights, {settings['model']['num_hidden_layers']} blocks of width "
-            f"{settings['model']['hidden_size']}; {log[-1]['step']} steps of {settings['optimizer']['batch']} dialogues",
-            f"pass rates sampled at temperature 1: {min(sampled):.2f} to {max(sampled):.2f} over the nine tasks",
-            f"checks of its instruction: balanced accuracy {sum(checks) / len(checks):.2f} on average",
+            f"{measured['weights_bytes'] / 1e6:.1f} MB of bf16 weights, {config['num_hidden_layers']} blocks of width "
+            f"{config['hidden_size']}; trained from scratch, {steps:,} steps of {batch} dialogues of the project's grammar",
+            f"follows: {min(sampled):.2f} to {max(sampled):.2f} of sampled answers comply, by task; greedy "
+            f"{sum(greedy) / len(greedy):.2f} on average",
+            f"checks: balanced accuracy {sum(checks) / len(checks):.2f} on average, {min(checks):.2f} at worst",
+            f"revises: {revised:.2f} of failed drafts comply after one revision ({anew:.2f} when drawn anew)",
+            f"specialist probes on contrast squares: AUROC ≥ 0.80 in {sum(a >= 0.8 for a in found)} of {len(found)} tasks",
         ],
         "license": "Apache-2.0",
         "recipe": settings,
-        "steps": log[-1]["step"],
-        "scores": {name: score._asdict() for name, score in scores.items()},
+        "steps": steps,
+        "measured": dict(measured),
     }
 
 
@@ -64,10 +74,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="the --out folder of heedful.pico.train")
     parser.add_argument("name", help="the model's name, e.g. pico-llama")
-    parser.add_argument("--per-task", type=int, default=240, help="instructions a task to measure it on")
+    parser.add_argument("--measured", type=Path, required=True, help="what benchmarks/pico.py --json wrote of it")
     parser.add_argument("--note", default="", help="what the recipe does not tell of this run, for the card")
     arguments = parser.parse_args()
-    print(package(arguments.run, arguments.name, arguments.per_task, arguments.note))
+    measured = json.loads(arguments.measured.read_text(encoding="utf-8"))
+    print(package(arguments.run, arguments.name, measured, arguments.note))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Trains an embedded model from a seed: `python -m heedful.pico.train --out DIR`; stopped, the same command goes on.
+"""Trains an embedded model from a seed: `python -m heedful.pico.train --family llama`; stopped, the same command goes on.
 
-One recipe (`recipe.yaml`), one loop: draw dialogues ahead of the step in a second process, weigh each token's loss, step
-AdamW on a warm-up–stable–decay schedule, in bf16 autocast. On a GPU where there is one, else on the CPU.
+One recipe (`recipe.yaml`), one loop for every family: draw dialogues ahead of the step in other processes, weigh each
+token's loss, step Muon (matrices) and AdamW (the rest) on a warm-up–stable–decay schedule, in bf16 autocast. On a GPU
+where there is one, else on the CPU. What the model can do is measured on the way.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,15 @@ from typing import Any
 import torch
 import yaml
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from torch.utils.data import DataLoader, Dataset
+from transformers import PreTrainedTokenizerFast
 
-from heedful.pico.encoding import Batch, Encoder, step_batches
-from heedful.pico.pool import draw_pool
+from heedful.models import load
+from heedful.pico.dialogues import Mixture, draw_dialogue, draw_text_only
+from heedful.pico.encoding import Batch, Encoder, padded_batches
+from heedful.pico.evaluate import evaluate
+from heedful.pico.families import FAMILIES, new_model
+from heedful.pico.pool import Pool, draw_pool
 from heedful.pico.tokenizer import train_tokenizer
 
 _LEARNT_MULTIPLE = 256
@@ -34,24 +40,26 @@ def recipe() -> dict[str, Any]:
     return settings
 
 
-class _Steps(IterableDataset[list[Batch]]):
-    """The training data from a step on: each stretch of `refresh_steps` steps has a pool of its own."""
+class Steps(Dataset[list[Batch]]):
+    """The batches of each step, a function of seed and step alone: whichever process draws them, and in any order."""
 
-    def __init__(self, settings: dict[str, Any], tokenizer: PreTrainedTokenizerFast, start: int) -> None:
-        self._settings, self._tokenizer, self._start = settings, tokenizer, start
+    def __init__(
+        self, settings: dict[str, Any], tokenizer: PreTrainedTokenizerFast, pool: Pool, text_only: bool = False
+    ) -> None:
+        self._settings, self._encoder, self._pool, self._text_only = settings, Encoder(tokenizer), pool, text_only
 
-    def __iter__(self) -> Iterator[list[Batch]]:
-        data, optimizer = self._settings["data"], self._settings["optimizer"]
-        step, encoder = self._start, Encoder(self._tokenizer)
-        while True:
-            stretch = step // data["refresh_steps"]
-            pool = draw_pool(self._settings["seed"] + 1 + stretch, data["pool"]).texts
-            while step // data["refresh_steps"] == stretch:
-                yield step_batches(
-                    encoder, pool, self._settings["seed"], step, optimizer["batch"], optimizer["microbatches"],
-                    data["check_weight"],
-                )  # fmt: skip
-                step += 1
+    def __getitem__(self, step: int) -> list[Batch]:
+        rng = random.Random(f"{self._settings['seed']}/{step}")
+        optimizer, mixture = self._settings["optimizer"], mixture_at(step, self._settings["stages"])
+        draw = draw_text_only if self._text_only else draw_dialogue
+        dialogues = [draw(rng, self._pool, mixture) for _ in range(optimizer["batch"])]
+        return padded_batches(self._encoder, dialogues, optimizer["microbatches"])
+
+
+def mixture_at(step: int, stages: Sequence[dict[str, Any]]) -> Mixture:
+    """What the dialogues of a step are made of: the stages' mixtures follow one another, each from its own step on."""
+    stage = max((each for each in stages if each["from"] <= step), key=lambda each: each["from"])
+    return Mixture(**{name: value for name, value in stage.items() if name != "from"})
 
 
 def learning_rate(step: int, optimizer: dict[str, Any]) -> float:
@@ -60,129 +68,179 @@ def learning_rate(step: int, optimizer: dict[str, Any]) -> float:
     return float(optimizer["lr"] * min(1.0, (step + 1) / optimizer["warmup"], max(0.0, left)))
 
 
-def weighted_loss(backbone: Callable[..., Any], head: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Sum over tokens of weight × cross-entropy [nats], and the mean of plain and of up-weighted tokens.
+def weighted_loss(
+    backbone: Callable[..., Any], head: Callable[[Tensor], Tensor], batch: Batch, outcomes: Sequence[int] = ()
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Sum over tokens of weight × cross-entropy [nats], and the mean by kind of token.
 
     Only hidden states whose next token has a weight go through the output matrix: less than half of them.
+
+    Args:
+        backbone, head: ids → hidden states → logits.
+        batch: ids and weights.
+        outcomes: ids whose prediction tells whether a conversation goes on; a kind of their own.
     """
     weights, targets = batch.weights[:, 1:].flatten(), batch.ids[:, 1:].flatten()
     learnt = weights.nonzero().squeeze(-1)
     # Few different shapes: a matrix product of a new shape is compiled anew. The padding has no weight.
     learnt = nn.functional.pad(learnt, (0, -len(learnt) % _LEARNT_MULTIPLE), value=0)
-    weights = weights[learnt]
+    weights, targets = weights[learnt], targets[learnt]
     hidden = backbone(input_ids=batch.ids, use_cache=False).last_hidden_state[:, :-1].flatten(0, 1)[learnt]
-    losses = nn.functional.cross_entropy(head(hidden).float(), targets[learnt], reduction="none")
-    kinds = torch.stack([losses[weights == 1].detach().mean(), losses[weights > 1].detach().mean()])
-    return (losses * weights).sum(), kinds
+    losses = nn.functional.cross_entropy(head(hidden).float(), targets, reduction="none")
+    outcome = torch.isin(targets, targets.new_tensor(outcomes)) & (weights > 0)
+    kinds = {"response": weights == 1, "check": (weights > 1) & ~outcome, "outcome": outcome}
+    return (losses * weights).sum(), {name: losses[chosen].detach().mean() for name, chosen in kinds.items()}
 
 
-def train(out: Path, settings: dict[str, Any], *, stop_at: int | None = None) -> None:
+def head_of(model: Any) -> Callable[[Tensor], Tensor]:
+    """Hidden states → logits as the model's own forward pass gives them, Gemma's soft cap included."""
+    cap = getattr(model.config, "final_logit_softcapping", None)
+    return model.lm_head if cap is None else lambda hidden: cap * torch.tanh(model.lm_head(hidden) / cap)
+
+
+def optimizers(model: Any, settings: dict[str, Any]) -> list[torch.optim.Optimizer]:
+    """Muon for the blocks' matrices, AdamW for embeddings, norms and biases; one learning rate fits both."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    groups = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": settings["weight_decay"]},
+        {"params": [p for p in rest if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    return [
+        torch.optim.Muon(matrices, weight_decay=settings["weight_decay"], adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(groups, betas=(0.9, settings["beta2"]), fused=True),
+    ]
+
+
+def train(
+    out: Path,
+    settings: dict[str, Any],
+    family: str = "llama",
+    *,
+    data: Path | None = None,
+    text_only: bool = False,
+    stop_at: int | None = None,
+) -> None:
     """Train to the recipe's last step, or to `stop_at`, with checkpoints under `out`; a run found there goes on.
 
-    The finished model and its tokenizer are saved under `out/model`.
+    Args:
+        out: folder of the run. The model as it stands is under `out/model`, measurements in `out/log.jsonl`.
+        settings: those of `recipe`.
+        family: one of `FAMILIES`.
+        data: folder of tokenizer and texts, drawn there once and shared between runs; `out/data` by default.
+        text_only: the control: no instructions and no checks, only texts.
+        stop_at: an earlier last step, of the same schedule.
     """
     out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    optimizer_settings = settings["optimizer"]
+    asked = settings["optimizer"]
     # Gradients that underflow to denormals cost a CPU a hundredfold; threads made later inherit the setting.
     torch.set_flush_denormal(True)
-    tokenizer = _tokenizer(out, settings)
+    tokenizer, pool = _data(data or out / "data", settings)
     torch.manual_seed(settings["seed"])
-    model: Any = LlamaForCausalLM(
-        LlamaConfig(
-            **settings["model"],
-            vocab_size=len(tokenizer),
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
-    model.to(device)
+    model: Any = new_model(family, settings["model"], tokenizer).to(device)
     # The fused kernel's backward pass is the slowest thing in the step on a CPU, at these short lengths.
     model.set_attn_implementation("eager" if device == "cpu" else "sdpa")
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim == 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": optimizer_settings["weight_decay"]},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        betas=(0.9, optimizer_settings["beta2"]),
-        fused=True,
-    )
+    stepped = optimizers(model, asked)
     checkpoint, step = out / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(stepped, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         step = state["step"]
     # A third faster on two cores, after a minute of compiling.
     backbone = torch.compile(model.model, dynamic=True) if settings["compile"] else model.model
-    loader = DataLoader(_Steps(settings, tokenizer, step), batch_size=None, num_workers=1, prefetch_factor=16)
+    head, outcomes = head_of(model), (tokenizer.bos_token_id, tokenizer.convert_tokens_to_ids("<|user|>"))
+    last = min(stop_at or asked["steps"], asked["steps"])
+    steps = Steps(settings, tokenizer, pool, text_only)
+    workers = min(12, max(1, (os.cpu_count() or 1) - 1))
+    loader = DataLoader(steps, batch_size=None, sampler=range(step, last), num_workers=workers, prefetch_factor=16)
     started, seen = time.monotonic(), 0
-    last = min(stop_at or optimizer_settings["steps"], optimizer_settings["steps"])
     with (out / "log.jsonl").open("a", encoding="utf-8") as log:
-        for parts in loader if step < last else ():
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, optimizer_settings)
+        for parts in loader:
+            for group in (group for optimizer in stepped for group in optimizer.param_groups):
+                group["lr"] = learning_rate(step, asked)
             total_weight = float(sum(part.weights[:, 1:].sum() for part in parts))
-            kinds = torch.zeros(2, device=device)
+            kinds: dict[str, float] = {}
             for part in parts:
                 on_device = Batch(part.ids.to(device), part.weights.to(device))
                 with torch.autocast(device, dtype=torch.bfloat16):
-                    loss, part_kinds = weighted_loss(backbone, model.lm_head, on_device)
+                    loss, part_kinds = weighted_loss(backbone, head, on_device, outcomes)
                 (loss / total_weight).backward()
-                kinds += part_kinds / len(parts)
                 seen += int((part.ids != tokenizer.pad_token_id).sum())
-            nn.utils.clip_grad_norm_(model.parameters(), optimizer_settings["clip"])
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+                if (step + 1) % 25 == 0:
+                    kinds = {kind: kinds.get(kind, 0.0) + float(part_kinds[kind]) / len(parts) for kind in part_kinds}
+            nn.utils.clip_grad_norm_(model.parameters(), asked["clip"])
+            for optimizer in stepped:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             step += 1
             if step % 25 == 0:
-                seconds = time.monotonic() - started
-                row = {"step": step, "response": kinds[0].item(), "check": kinds[1].item()}
-                row |= {"lr": learning_rate(step, optimizer_settings), "tokens_per_s": round(seen / seconds)}
-                print(json.dumps(row), file=log, flush=True)
+                speed = round(seen / (time.monotonic() - started))
+                print(json.dumps({"step": step, **kinds, "tokens_per_s": speed}), file=log, flush=True)
             if step % 100 == 0 or step == last:
-                state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-                torch.save(state, out / "checkpoint.tmp")
+                saved = {"model": model.state_dict(), "optimizers": [each.state_dict() for each in stepped]}
+                torch.save(saved | {"step": step}, out / "checkpoint.tmp")
                 os.replace(out / "checkpoint.tmp", checkpoint)
-            if step == last:
-                break
-    if step == optimizer_settings["steps"]:
-        save(model, tokenizer, out / "model")
+            if step % settings["evaluate"]["every"] == 0 or step == asked["steps"]:
+                save(model, tokenizer, out / "model")
+                if not text_only:
+                    scores, revised = evaluate(load(str(out / "model")), pool, settings["evaluate"]["per_task"])
+                    shares = {task: [round(float(rate), 3) for rate in score] for task, score in scores.items()}
+                    measured = {"step": step, "sampled, greedy, check": shares, "revised": float(revised.revised)}
+                    print(json.dumps(measured), file=log, flush=True)
 
 
 def save(model: Any, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
     """Write the model in bf16, with its tokenizer, as `from_pretrained` reads it."""
-    model.to(torch.bfloat16).save_pretrained(path)
+    weights = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
+    model.save_pretrained(path, state_dict=weights)
     tokenizer.save_pretrained(path)
 
 
-def _tokenizer(out: Path, settings: dict[str, Any]) -> PreTrainedTokenizerFast:
-    path = out / "tokenizer"
-    if not path.exists():
+def _data(folder: Path, settings: dict[str, Any]) -> tuple[PreTrainedTokenizerFast, Pool]:
+    """Tokenizer and texts, from the folder if they are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts, seed = folder / "pool.jsonl", settings["seed"]
+    if not texts.exists():
+        draw_pool(seed, settings["data"]["pool"], os.cpu_count() or 1).save(folder / "pool.tmp")
+        os.replace(folder / "pool.tmp", texts)
+    pool = Pool.read(texts)
+    if not (folder / "tokenizer").exists():
         asked = settings["tokenizer"]
-        pool = draw_pool(settings["seed"], asked["texts"] // 4).texts
-        train_tokenizer(pool, asked["vocab_size"], asked["texts"], settings["seed"]).save_pretrained(path)
-    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(path)
-    return tokenizer
+        mixture = mixture_at(0, settings["stages"])
+        train_tokenizer(pool, mixture, asked["vocab_size"], asked["texts"], seed).save_pretrained(folder / "tokenizer")
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    return tokenizer, pool
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--family", choices=FAMILIES, default="llama", help="architecture")
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of checkpoints; an interrupted run there goes on"
+        "--out", type=Path, help="folder of the run (default: runs/train/FAMILY); one found there goes on"
     )
     parser.add_argument(
-        "--steps", type=int, help="fewer or more steps than the recipe's (the schedule scales with them)"
+        "--data", type=Path, help="folder of tokenizer and texts, shared between runs (default: OUT/data)"
     )
+    parser.add_argument("--steps", type=int, help="fewer or more than the recipe's (the schedule scales with them)")
+    parser.add_argument("--stop-at", type=int, help="stop early, with the schedule as it is")
+    parser.add_argument("--text-only", action="store_true", help="the control: texts without instructions and checks")
     arguments = parser.parse_args()
     settings = recipe()
     if arguments.steps:
         settings["optimizer"]["steps"] = arguments.steps
-    train(arguments.out, settings)
+    name = f"{arguments.family}-text" if arguments.text_only else arguments.family
+    train(
+        arguments.out or Path("runs/train") / name,
+        settings,
+        arguments.family,
+        data=arguments.data,
+        text_only=arguments.text_only,
+        stop_at=arguments.stop_at,
+    )
 
 
 if __name__ == "__main__":

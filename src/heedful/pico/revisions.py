@@ -1,0 +1,167 @@
+"""Drafts that break one constraint, and revisions that keep it and otherwise say what the draft said.
+
+A draft is too long or too short by a sentence or more, lacks a word or has one too many, is no JSON or lacks a key, is in
+the wrong register or sentiment about the same things, insults or does not; only a wrong topic asks for another text.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from heedful.constraints import CharCount, Constraint, Exclude, Include, JsonFormat, Topic, Toxicity, Verdict, WordCount
+from heedful.constraints.text import word_spans
+from heedful.pico.pool import Pool, PoolText
+from heedful.pico.wishes import constraint_about, json_of
+from heedful.prompts.tasks import TASKS
+from heedful.prompts.words import COMMON_WORDS, JSON_KEYS, TERMS
+
+_REQUESTS = ("Revise: {}.", "Please revise: {}.", "Not quite: {}.", "Try again: {}.")
+HELD_OUT_REQUEST = "Please change this: {}."
+
+
+class Revision(NamedTuple):
+    """A draft that fails and a text that complies.
+
+    Attributes:
+        wishes: task and constraint, the broken one first; the revision keeps all.
+        draft, revised: the two texts.
+    """
+
+    wishes: tuple[tuple[str, Constraint], ...]
+    draft: str
+    revised: str
+
+
+def feedback(verdicts: Iterable[Verdict], request: str = _REQUESTS[0]) -> str:
+    """The user's turn that asks for a revision: what the failed verdicts say is to change."""
+    return request.format("; ".join(verdict.hint for verdict in verdicts if verdict.outcome == "fail"))
+
+
+def draw_request(rng: random.Random) -> str:
+    """One way to ask for a revision that may be trained on."""
+    return rng.choice(_REQUESTS)
+
+
+def draw_revision(rng: random.Random, pool: Pool) -> Revision | None:
+    """A verified revision of a random task; None where the text that was drawn allows none."""
+    task = rng.choice(list(TASKS))
+    found = _broken_and_mended(rng, pool, task)
+    if found is None:
+        return None
+    constraint, draft, revised, text = found
+    if constraint.check(draft).outcome != "fail" or not constraint.check(revised).passed:
+        return None
+    wishes = [(task, constraint)]
+    if task != "topic" and rng.random() < 0.3:
+        about = Topic(topic=text.traits.topic)
+        if about.check(draft).passed and about.check(revised).passed:
+            wishes.append(("topic", about))
+    return Revision(tuple(wishes), draft, revised)
+
+
+def _broken_and_mended(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, str, PoolText] | None:
+    match task:
+        case "word_count" | "char_count":
+            return _length(rng, pool, task)
+        case "include" | "exclude":
+            return _word(rng, pool, task)
+        case "json":
+            return _json(rng, pool)
+        case "topic":
+            text = rng.choice(pool.texts)
+            asked = text.traits
+            other = pool.draw(rng, lambda t: t.traits[1:] == asked[1:] and t.traits.topic != asked.topic)
+            return (Topic(topic=asked.topic), other.text, text.text, text) if other else None
+        case "toxicity":
+            found = pool.draw(rng, lambda text: bool(text.traits.toxic and text.plain))
+            if found is None:
+                return None
+            toxic = rng.random() < 0.5
+            draft, revised = (found.plain, found.text) if toxic else (found.text, found.plain)
+            return Toxicity(toxic=toxic), draft, revised, found
+        case _:
+            text_of = TASKS[task].name
+            found = pool.draw(
+                rng,
+                lambda text: (
+                    text.twin is not None and getattr(text.twin.traits, text_of) != getattr(text.traits, text_of)
+                ),
+            )
+            if found is None or found.twin is None:
+                return None
+            constraint = constraint_about(rng, pool, task, found, truth=True)
+            return (constraint, found.twin.text, found.text, found) if constraint else None
+
+
+def _length(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, str, PoolText] | None:
+    text = pool.draw(rng, lambda text: len(text.sentences) > 1)
+    if text is None:
+        return None
+    kept = sorted(rng.sample(range(len(text.sentences)), rng.randint(1, len(text.sentences) - 1)))
+    short, long = " ".join(text.sentences[i] for i in kept), text.text
+    kind = WordCount if task == "word_count" else CharCount
+    few, many = (len(word_spans(t)) if task == "word_count" else len(t) for t in (short, long))
+    form = rng.choice(("bound", "bound", "between", "exactly"))
+    if rng.random() < 0.5:  # too long
+        bounds = {"at_most": rng.randint(few, many - 1)}
+        if form == "between":
+            bounds["at_least"] = max(1, few - rng.randint(0, 8))
+        return kind(**({"exactly": few} if form == "exactly" else bounds)), long, short, text
+    bounds = {"at_least": rng.randint(few + 1, many)}
+    if form == "between":
+        bounds["at_most"] = many + rng.randint(0, 8)
+    return kind(**({"exactly": many} if form == "exactly" else bounds)), short, long, text
+
+
+def _word(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, str, PoolText] | None:
+    """The text with and without the sentences that have a word."""
+    excluding = task == "exclude"
+    if rng.random() < 0.35:
+        word = rng.choice(rng.choice(pool.texts).content_words)
+    else:
+        word = rng.choice(COMMON_WORDS if excluding and rng.random() < 0.6 else TERMS)
+    text = pool.draw(rng, lambda text: len(text.sentences) > 1, pool.containing.get(word, []))
+    if text is None:
+        return None
+    without = " ".join(sentence for sentence in text.sentences if not _has(sentence, word))
+    if not without:
+        return None
+    return (
+        (Exclude(terms=(word,)), text.text, without, text)
+        if excluding
+        else (Include(terms=(word,)), without, text.text, text)
+    )
+
+
+def _has(sentence: str, word: str) -> bool:
+    return any(sentence[start:end].casefold() == word for start, end in word_spans(sentence))
+
+
+def _json(rng: random.Random, pool: Pool) -> tuple[Constraint, str, str, PoolText]:
+    text = rng.choice(pool.texts)
+    n = min(rng.choice((1, 2, 2, 3)), len(text.sentences))
+    keys = tuple(rng.sample(JSON_KEYS, n))
+    revised = json_of(rng, text.sentences, keys)
+    kind = rng.random()
+    if kind < 0.4:
+        draft = text.text
+    elif kind < 0.7 and n > 1:
+        draft = json_of(rng, text.sentences, tuple(rng.sample(keys, n - 1)))
+    else:
+        wrong = list(keys)
+        wrong[rng.randrange(n)] = rng.choice([key for key in JSON_KEYS if key not in keys])
+        draft = json_of(rng, text.sentences, tuple(wrong))
+    return JsonFormat(keys=tuple(rng.sample(keys, n))), draft, revised, text
+
+
+def kept_share(draft: str, revised: str) -> float:
+    """Share of the draft's words of four letters or more that the revision still has; 1.0 where the draft has none."""
+    before, after = (_content(text) for text in (draft, revised))
+    return len(before & after) / len(before) if before else 1.0
+
+
+def _content(text: str) -> set[str]:
+    spans: Sequence[tuple[int, int]] = word_spans(text)
+    return {text[start:end].casefold() for start, end in spans if end - start > 3}
