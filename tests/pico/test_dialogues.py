@@ -5,7 +5,22 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from heedful.pico.dialogues import CHECK, Mixture, check_name, draw_dialogue, draw_text_only, instruction_text
+import pytest
+
+from heedful.constraints import Exclude, Include, Register, WordCount
+from heedful.pico.dialogues import (
+    CHECK,
+    Mixture,
+    Wish,
+    check_answer,
+    check_name,
+    draw_dialogue,
+    draw_text_only,
+    found_in,
+    instruction_text,
+    says,
+)
+from heedful.pico.wishes import PLAIN_TASKS, constraint_about
 from heedful.pico.pool import Pool
 from heedful.prompts.base import base_prompts
 from heedful.prompts.tasks import TASKS
@@ -20,7 +35,7 @@ def test_only_complying_responses_are_learnt_and_checks_weigh_more(pool: Pool) -
         assert [turn.role for turn in turns] == ["user", "assistant"] * (len(turns) // 2)
         first = dict(zip((turn.content for turn in turns[2::2]), turns[3::2], strict=True)).get(CHECK)
         if first is not None:
-            complies = all(part.endswith(" yes") for part in first.content.split(", "))
+            complies = all(part.endswith(" yes") for part in first.content.split("; "))
             assert turns[1].weight == float(complies)
             assert first.weight == 5.0
             seen[complies] += 1
@@ -28,6 +43,33 @@ def test_only_complying_responses_are_learnt_and_checks_weigh_more(pool: Pool) -
         if turns[1].weight == 0.0:
             assert len(turns) > 2
     assert min(seen.values()) > 60
+
+
+def test_a_check_says_what_was_found_and_whether_it_complies() -> None:
+    wishes = [
+        Wish("word_count", WordCount(at_most=4), True, ""),
+        Wish("register", Register(level="formal"), False, "informal"),
+    ]
+    assert check_answer(wishes) == "word count: yes; register: informal, no"
+    assert says("register: informal, no", "register") is False
+    assert says("word count: yes", "word_count") is True
+    for other in ("register: informal", "topic: yes", "register: informal, no; topic: art, yes", ""):
+        assert says(other, "register") is None
+
+
+@pytest.mark.parametrize("task", PLAIN_TASKS)
+def test_what_a_check_finds_is_what_the_verifier_finds(pool: Pool, task: str) -> None:
+    rng = random.Random(8)
+    for text in pool.texts[:80]:
+        kept = rng.random() < 0.5
+        constraint = constraint_about(rng, pool, task, text, kept)
+        if constraint is None:
+            continue
+        found, measured = found_in(constraint, kept, text.traits), constraint.check(text.text).measured
+        if isinstance(constraint, Include | Exclude):
+            assert (found != "none") == (constraint.terms[0] in text.vocabulary)
+        else:
+            assert found == ("" if task.endswith("count") else measured)
 
 
 def test_a_revision_ends_its_conversation_and_complies(pool: Pool) -> None:
@@ -45,13 +87,13 @@ def test_a_revision_ends_its_conversation_and_complies(pool: Pool) -> None:
 
 
 def test_every_task_is_asked_for_and_checked_both_ways(pool: Pool) -> None:
-    rng, answers = random.Random(2), Counter[str]()
+    rng, answers = random.Random(2), Counter[tuple[str, str]]()
     for _ in range(2500):
         for turn in draw_dialogue(rng, pool, MIXTURE):
             if turn.weight == 5.0:
-                answers.update(turn.content.split(", "))
+                answers.update((part.split(":")[0], part.split()[-1]) for part in turn.content.split("; "))
     for name in TASKS:
-        yes, no = answers[f"{check_name(name)} yes"], answers[f"{check_name(name)} no"]
+        yes, no = answers[check_name(name), "yes"], answers[check_name(name), "no"]
         assert yes + no > 150, name
         assert 0.3 < yes / (yes + no) < 0.7, (name, yes, no)
 

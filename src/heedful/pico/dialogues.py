@@ -9,7 +9,10 @@ instruction. Knows no tensor and no tokenizer.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
 from typing import NamedTuple
 
 from heedful.constraints import (
@@ -36,6 +39,7 @@ from heedful.pico.wishes import (
 )
 from heedful.prompts.base import training_base_prompts
 from heedful.prompts.tasks import TASKS, Task
+from heedful.prompts.templates import Template, parse_templates
 
 CHECK = "Check."
 """The user's turn that asks whether the response complies with its instruction."""
@@ -54,6 +58,7 @@ class Mixture(NamedTuple):
         json: share of those that ask for JSON, or answer in it.
         ends: share of complying answers that end the conversation; after a violating one it always goes on.
         constraints: relative frequencies of instructions with none, one, two, … constraints.
+        tasks: how often a task is asked for or checked, where others have 1; JSON's share is `json`.
         stated: the most checks of a constraint that the check turn states itself.
         check_weight: loss weight of a token of a check's answer, and of a conversation's end; a response's token has 1.
     """
@@ -65,6 +70,12 @@ class Mixture(NamedTuple):
     constraints: Sequence[float]
     stated: int
     check_weight: float
+    tasks: Mapping[str, float] = MappingProxyType({})
+
+    def draw_tasks(self, rng: random.Random, among: Sequence[str], count: int) -> list[str]:
+        """`count` different tasks, by their weights (Efraimidis & Spirakis 2006)."""
+        keyed = {task: rng.random() ** (1 / self.tasks.get(task, 1.0)) for task in among}
+        return sorted(among, key=keyed.__getitem__, reverse=True)[:count]
 
 
 class Turn(NamedTuple):
@@ -150,9 +161,17 @@ def _found_by_verifier(constraint: Constraint, verdict: Verdict) -> str:
             return ""
 
 
+@cache
+def _paraphrases() -> dict[str, tuple[Template, ...]]:
+    """Every paraphrase that may be trained on: a study's own that are not held out, and more."""
+    more = parse_templates(files("heedful.pico").joinpath("words/paraphrases.yaml").read_text(encoding="utf-8"))
+    own = {name: tuple(t for t in task.templates if not t.held_out) for name, task in TASKS.items()}
+    return {name: own[name] + more[name] for name in TASKS}
+
+
 def _phrased(rng: random.Random, task: Task, constraint: Constraint, held_out: bool = False) -> tuple[str, bool]:
     """A clause for a constraint in a paraphrase, and whether it goes ahead of the base prompt."""
-    template = rng.choice([t for t in task.templates if t.held_out == held_out])
+    template = rng.choice([t for t in task.templates if t.held_out] if held_out else _paraphrases()[task.name])
     wording = task.wording(constraint)
     return template.clause(wording.form, **wording.slots), template.before
 
@@ -214,7 +233,7 @@ def _followed_or_not(rng: random.Random, pool: Pool, mixture: Mixture) -> list[T
     """Instruction, response, and where the conversation goes on a check of the instruction and stated checks."""
     follow = rng.random() < mixture.follow
     [count] = rng.choices(range(len(mixture.constraints)), mixture.constraints)
-    tasks = rng.sample(PLAIN_TASKS, count)
+    tasks = mixture.draw_tasks(rng, PLAIN_TASKS, count)
     keys: tuple[str, ...] = ()
     wishes: list[Wish] = []
     text = rng.choice(pool.texts)
@@ -250,13 +269,16 @@ def _followed_or_not(rng: random.Random, pool: Pool, mixture: Mixture) -> list[T
     if complies and rng.random() < mixture.ends:
         return turns
     turns += _check(wishes, mixture.check_weight)
-    checkable = LABEL_TASKS if keys else PLAIN_TASKS
-    for task in rng.sample(checkable, rng.randint(0 if wishes else 1, min(mixture.stated, len(checkable)))):
+    for _ in range(rng.randint(0 if wishes else 1, mixture.stated)):
         kept = rng.random() < 0.5
-        constraint = constraint_about(rng, pool, task, text, kept)
+        [task] = mixture.draw_tasks(rng, (*LABEL_TASKS, "json") if keys else PLAIN_TASKS, 1)
+        if task == "json":
+            constraint: Constraint | None = json_constraint(rng, keys, kept)
+        else:
+            constraint = constraint_about(rng, pool, task, text, kept)
         if constraint is not None:
             clause, _ = _phrased(rng, TASKS[task], constraint)
-            said = check_answer([Wish(task, constraint, kept, found_in(constraint, kept, text.traits))])
+            said = check_answer([Wish(task, constraint, kept, found_in(constraint, kept, text.traits, keys))])
             turns += [Turn("user", f"{CHECK} {clause}", 0.0), Turn("assistant", said, mixture.check_weight)]
     return turns
 

@@ -46,7 +46,11 @@ def templates(task: str) -> tuple[Template, ...]:
 
 @cache
 def _all_templates() -> dict[str, tuple[Template, ...]]:
-    text = files(__package__).joinpath("templates.yaml").read_text(encoding="utf-8")
+    return parse_templates(files(__package__).joinpath("templates.yaml").read_text(encoding="utf-8"))
+
+
+def parse_templates(text: str) -> dict[str, tuple[Template, ...]]:
+    """The paraphrases of each task, from YAML in the form of `templates.yaml`."""
     return {
         task: tuple(
             Template(
