@@ -61,7 +61,7 @@ def test_commands_of_a_terminal(say: Say) -> None:
     asked = f"{ASK}\n/new\n{ASK}\n/undo\n/nonsense\n/quit\n{ASK}\n"
     status, out, err = say(asked, "--temperature", "0", terminal=True)
     assert status == 0
-    answers = [line.removeprefix("> ") for line in out.splitlines()[1:] if line.removeprefix("> ")]
+    answers = list(filter(None, (line.replace("> ", "") for line in out.splitlines()[1:])))
     assert len(answers) == 2  # after /quit nothing is answered
     assert answers[0] == answers[1]  # after /new the conversation has no past
     assert "no command /nonsense: there are /new, /undo and /quit" in err

@@ -19,8 +19,8 @@ from heedful.prompts.tasks import TASKS
 CARDS = {card.name: card for card in embedded_models()}
 
 
-@pytest.fixture(scope="module")
-def pico() -> LanguageModel:
+@pytest.fixture(scope="module", params=CARDS)
+def pico(request: pytest.FixtureRequest) -> LanguageModel:
     with pytest.MonkeyPatch.context() as patch:
 
         def refuse(*args: Any, **kwargs: Any) -> None:
@@ -28,13 +28,19 @@ def pico() -> LanguageModel:
 
         patch.setattr(socket.socket, "connect", refuse)
         patch.setattr(socket, "getaddrinfo", refuse)
-        return load("pico-llama")
+        return load(request.param)
 
 
-def test_pico_llama_is_shipped_with_a_card() -> None:
-    about = CARDS["pico-llama"].about
-    assert {"summary", "facts", "license", "recipe", "steps", "scores"} <= set(about)
-    assert set(about["scores"]) == set(TASKS)
+def test_the_models_that_are_shipped() -> None:
+    assert set(CARDS) == {"pico-gemma", "pico-llama"}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_each_has_a_card_that_says_what_was_measured(name: str) -> None:
+    about = CARDS[name].about
+    assert {"summary", "facts", "license", "recipe", "steps", "measured"} <= set(about)
+    assert set(about["measured"]["tasks"]) == set(about["measured"]["contrast"]) == set(TASKS)
+    assert name.removeprefix("pico-") in about["summary"].lower()
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -70,6 +76,17 @@ def test_it_follows_what_is_easy_for_it_far_above_chance(pico: LanguageModel) ->
         passed[each.task].append(each.constraint.check(answer.text).passed)
     assert sum(passed["topic"]) >= 16
     assert sum(passed["register"]) >= 30
+
+
+def test_it_tells_whether_an_answer_complies(pico: LanguageModel) -> None:
+    """Chance is one half; the answer was written elsewhere, so it cannot know it from having meant to comply."""
+    texts = {"formal": "We are pleased to inform you of the result.", "informal": "Hey mate, it's gonna be awesome!"}
+    for asked in texts:
+        for level, text in texts.items():
+            turns = [f"Write a note to a visitor. Use {'a' if asked == 'formal' else 'an'} {asked} style.", text, "Check."]
+            messages = [{"role": ("user", "assistant")[i % 2], "content": turn} for i, turn in enumerate(turns)]
+            [answer] = pico.generate([pico.encode(messages)], [0], temperature=0.0, max_new_tokens=16)
+            assert answer.text == f"register: {level}, {'yes' if asked == level else 'no'}"
 
 
 def test_it_ends_its_answers(pico: LanguageModel) -> None:

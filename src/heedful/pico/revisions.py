@@ -1,6 +1,6 @@
 """Drafts that break one constraint, and revisions that keep it and otherwise say what the draft said.
 
-A draft is too long or too short by a sentence or more, lacks a word or has one too many, is no JSON or lacks a key, is in
+A draft is too long or too short, lacks a word or has one too many, is no JSON or lacks a key, is in
 the wrong register or sentiment about the same things, insults or does not; only a wrong topic asks for another text.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from heedful.constraints import CharCount, Constraint, Exclude, Include, JsonFormat, Topic, Toxicity, Verdict, WordCount
@@ -96,23 +97,22 @@ def _broken_and_mended(rng: random.Random, pool: Pool, task: str) -> tuple[Const
 
 
 def _length(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, str, PoolText] | None:
-    text = pool.draw(rng, lambda text: len(text.sentences) > 1)
+    """A bound as a study draws it, a text that breaks it, and as many of its sentences as the bound lets be kept."""
+    bound = TASKS[task].draw(rng)
+    assert isinstance(bound, WordCount | CharCount)
+    text = pool.draw(rng, lambda text: not bound.check(text.text).passed, tries=4)
     if text is None:
         return None
-    kept = sorted(rng.sample(range(len(text.sentences)), rng.randint(1, len(text.sentences) - 1)))
-    short, long = " ".join(text.sentences[i] for i in kept), text.text
-    kind = WordCount if task == "word_count" else CharCount
-    few, many = (len(word_spans(t)) if task == "word_count" else len(t) for t in (short, long))
-    form = rng.choice(("bound", "bound", "between", "exactly"))
-    if rng.random() < 0.5:  # too long
-        bounds = {"at_most": rng.randint(few, many - 1)}
-        if form == "between":
-            bounds["at_least"] = max(1, few - rng.randint(0, 8))
-        return kind(**({"exactly": few} if form == "exactly" else bounds)), long, short, text
-    bounds = {"at_least": rng.randint(few + 1, many)}
-    if form == "between":
-        bounds["at_most"] = many + rng.randint(0, 8)
-    return kind(**({"exactly": many} if form == "exactly" else bounds)), short, long, text
+    like = [rng.choice(pool.by_topic[text.traits.topic]) for _ in range(40)]
+    others = [each.sentences for each in like if each.traits == text.traits and each.text != text.text]
+    added = ["", *(sentence for sentences in others for sentence in sentences)]
+    for size in range(len(text.sentences), 0, -1):
+        for kept in combinations(text.sentences, size):
+            for sentence in added:
+                revised = " ".join(filter(None, [*kept, sentence]))
+                if bound.check(revised).passed:
+                    return bound, text.text, revised, text
+    return None
 
 
 def _word(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, str, PoolText] | None:
@@ -145,9 +145,12 @@ def _json(rng: random.Random, pool: Pool) -> tuple[Constraint, str, str, PoolTex
     keys = tuple(rng.sample(JSON_KEYS, n))
     revised = json_of(rng, text.sentences, keys)
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.3:
         draft = text.text
-    elif kind < 0.7 and n > 1:
+    elif kind < 0.5 and n > 1:  # a key twice is no JSON
+        first, *rest = keys
+        draft = json_of(rng, text.sentences, keys).replace(f'"{rng.choice(rest)}": ', f'"{first}": ', 1)
+    elif kind < 0.75 and n > 1:
         draft = json_of(rng, text.sentences, tuple(rng.sample(keys, n - 1)))
     else:
         wrong = list(keys)
