@@ -64,7 +64,7 @@ def measure(name: str, per_task: int, study: bool) -> dict[str, Any]:
         "tasks": {task: score._asdict() for task, score in tasks.items()},
         "several": {str(n): follows_several(model, n, per_task) for n in (2, 3)},
         "revisions": revisions._asdict(),
-        "weights_bytes": (Path(find_source(name).path) / "model.safetensors").stat().st_size,
+        "weights_bytes": (Path(find_source(name).location) / "model.safetensors").stat().st_size,
         "tokens_per_second": throughput(model),
         "contrast": contrast(name) if study else {},
     }

@@ -83,7 +83,11 @@ def test_it_tells_whether_an_answer_complies(pico: LanguageModel) -> None:
     texts = {"formal": "We are pleased to inform you of the result.", "informal": "Hey mate, it's gonna be awesome!"}
     for asked in texts:
         for level, text in texts.items():
-            turns = [f"Write a note to a visitor. Use {'a' if asked == 'formal' else 'an'} {asked} style.", text, "Check."]
+            turns = [
+                f"Write a note to a visitor. Use {'a' if asked == 'formal' else 'an'} {asked} style.",
+                text,
+                "Check.",
+            ]
             messages = [{"role": ("user", "assistant")[i % 2], "content": turn} for i, turn in enumerate(turns)]
             [answer] = pico.generate([pico.encode(messages)], [0], temperature=0.0, max_new_tokens=16)
             assert answer.text == f"register: {level}, {'yes' if asked == level else 'no'}"

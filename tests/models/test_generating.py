@@ -65,7 +65,9 @@ def test_a_response_depends_on_prompt_and_seed_alone(tokenizer: Any) -> None:
     assert model.generate(prompts, seeds, max_new_tokens=10) == together
 
 
-@pytest.mark.parametrize("settings", [{"max_new_tokens": 12}, {"temperature": 0.0, "max_new_tokens": 1}, {"top_p": 0.5, "max_new_tokens": 9}])
+@pytest.mark.parametrize(
+    "settings", [{"max_new_tokens": 12}, {"temperature": 0.0, "max_new_tokens": 1}, {"top_p": 0.5, "max_new_tokens": 9}]
+)
 def test_a_stream_grows_and_ends_as_the_answer(tokenizer: Any, settings: dict[str, Any]) -> None:
     model = LanguageModel(make_model("llama", torch.float64, initializer_range=0.02), tokenizer, name="flat")
     [whole] = model.generate([PROMPTS[0]], [3], **settings)

@@ -20,8 +20,8 @@ from heedful.pico.dialogues import (
     instruction_text,
     says,
 )
-from heedful.pico.wishes import PLAIN_TASKS, constraint_about
 from heedful.pico.pool import Pool
+from heedful.pico.wishes import PLAIN_TASKS, constraint_about
 from heedful.prompts.base import base_prompts
 from heedful.prompts.tasks import TASKS
 

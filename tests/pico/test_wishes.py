@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from heedful.constraints import Constraint, Exclude, WordCount
+from heedful.constraints import Exclude, WordCount
 from heedful.pico.pool import Pool
 from heedful.pico.wishes import PLAIN_TASKS, as_json, constraint_about, constraint_and_text, json_constraint
 
@@ -74,9 +74,3 @@ def test_a_broken_bound_is_missed_clearly(pool: Pool) -> None:
 def test_json_is_no_wish_about_a_plain_text(pool: Pool) -> None:
     with pytest.raises(ValueError, match="no constraint about a plain text for task 'json'"):
         constraint_about(random.Random(0), pool, "json", pool.texts[0], truth=True)
-
-
-def test_constraints_are_the_projects_own(pool: Pool) -> None:
-    found = constraint_and_text(random.Random(0), pool, "word_count", True)
-    assert found is not None
-    assert isinstance(found[0], Constraint)

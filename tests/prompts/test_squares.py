@@ -64,8 +64,11 @@ def test_a_response_stands_in_one_square_of_a_task_only(squares: dict[str, list[
 
 
 def test_bare_responses_are_enough_for_all_tasks_but_json(squares: dict[str, list[Square]]) -> None:
-    for name in ("word_count", "char_count", "include", "exclude", "topic"):
+    for name in ("word_count", "char_count", "include", "exclude"):
         assert not any(response.elicited_by for square in squares[name] for response in square.responses)
+    # A text whose topic the verifier does not see leaves a base prompt one pair short.
+    elicited = [bool(response.elicited_by) for square in squares["topic"] for response in square.responses]
+    assert sum(elicited) < 0.15 * len(elicited)
     assert all(response.elicited_by == "json" for square in squares["json"] for response in square.responses)
 
 
@@ -81,8 +84,9 @@ def test_one_side_alone_says_nothing_in_any_fold(squares: dict[str, list[Square]
             groups.append(square.responses[0].base_id)
     y = torch.tensor(labels)
     found = cross_validate(bag_of_words(texts).features, y, groups, n_folds=5, C=0.1)
-    by_fold = fold_auroc(found.task.scores[0], y, found.fold)
     # Each text stands once in each class of its fold, so that any score of it wins as often as it loses: exactly 0.5.
+    # Equal rows may be rounded differently by where threads divide a matrix product; that is no difference.
+    by_fold = fold_auroc(found.task.scores[0].round(decimals=4), y, found.fold)
     torch.testing.assert_close(by_fold, torch.full_like(by_fold, 0.5), atol=1e-6, rtol=0)
 
 

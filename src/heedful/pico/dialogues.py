@@ -272,10 +272,8 @@ def _followed_or_not(rng: random.Random, pool: Pool, mixture: Mixture) -> list[T
     for _ in range(rng.randint(0 if wishes else 1, mixture.stated)):
         kept = rng.random() < 0.5
         [task] = mixture.draw_tasks(rng, (*LABEL_TASKS, "json") if keys else PLAIN_TASKS, 1)
-        if task == "json":
-            constraint: Constraint | None = json_constraint(rng, keys, kept)
-        else:
-            constraint = constraint_about(rng, pool, task, text, kept)
+        about_json = task == "json"
+        constraint = json_constraint(rng, keys, kept) if about_json else constraint_about(rng, pool, task, text, kept)
         if constraint is not None:
             clause, _ = _phrased(rng, TASKS[task], constraint)
             said = check_answer([Wish(task, constraint, kept, found_in(constraint, kept, text.traits, keys))])

@@ -131,7 +131,9 @@ def check_accuracy(model: LanguageModel, pool: Pool, task: Task, n: int) -> Rate
     """Accuracy of 'Check.' after an instruction with one constraint and a response of the grammar's, as many of which
     comply as not; so it is balanced accuracy, and any other answer is wrong."""
     rng = random.Random(f"{_SEED}/{task.name}")
-    prompts, truths, groups = [], [], []
+    prompts: list[list[int]] = []
+    truths: list[bool] = []
+    groups: list[int] = []
     while len(prompts) < n:
         truth = len(prompts) % 2 == 0
         constraint: Constraint

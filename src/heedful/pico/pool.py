@@ -104,7 +104,11 @@ class Pool:
         return found
 
     def draw(
-        self, rng: random.Random, fits: Callable[[PoolText], bool], among: Sequence[PoolText] | None = None, tries=40
+        self,
+        rng: random.Random,
+        fits: Callable[[PoolText], bool],
+        among: Sequence[PoolText] | None = None,
+        tries: int = 40,
     ) -> PoolText | None:
         """A text that fits, out of `tries` drawn; None where none did."""
         among = self.texts if among is None else among

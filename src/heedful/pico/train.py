@@ -8,6 +8,7 @@ where there is one, else on the CPU. What the model can do is measured on the wa
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import random
@@ -29,7 +30,7 @@ from heedful.pico.encoding import Batch, Encoder, padded_batches
 from heedful.pico.evaluate import evaluate
 from heedful.pico.families import FAMILIES, new_model
 from heedful.pico.pool import Pool, draw_pool
-from heedful.pico.tokenizer import train_tokenizer
+from heedful.pico.tokenizer import BOS, USER, train_tokenizer
 
 _LEARNT_MULTIPLE = 256
 
@@ -139,7 +140,8 @@ def train(
     torch.set_flush_denormal(True)
     tokenizer, pool = _data(data or out / "data", settings)
     torch.manual_seed(settings["seed"])
-    model: Any = new_model(family, settings["model"], tokenizer).to(device)
+    model: Any = new_model(family, settings["model"], tokenizer)
+    model.to(device)
     # The fused kernel's backward pass is the slowest thing in the step on a CPU, at these short lengths.
     model.set_attn_implementation("eager" if device == "cpu" else "sdpa")
     stepped = optimizers(model, asked)
@@ -152,7 +154,7 @@ def train(
         step = state["step"]
     # A third faster on two cores, after a minute of compiling.
     backbone = torch.compile(model.model, dynamic=True) if settings["compile"] else model.model
-    head, outcomes = head_of(model), (tokenizer.bos_token_id, tokenizer.convert_tokens_to_ids("<|user|>"))
+    head, outcomes = head_of(model), [tokenizer.get_vocab()[token] for token in (BOS, USER)]
     last = min(stop_at or asked["steps"], asked["steps"])
     steps = Steps(settings, tokenizer, pool, text_only)
     workers = min(12, max(1, (os.cpu_count() or 1) - 1))
@@ -195,8 +197,7 @@ def train(
 
 def save(model: Any, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:
     """Write the model in bf16, with its tokenizer, as `from_pretrained` reads it."""
-    weights = {name: value.to(torch.bfloat16) for name, value in model.state_dict().items()}
-    model.save_pretrained(path, state_dict=weights)
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(path)
     tokenizer.save_pretrained(path)
 
 

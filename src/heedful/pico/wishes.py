@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from heedful.constraints import (
@@ -44,14 +44,16 @@ def constraint_and_text(rng: random.Random, pool: Pool, task: str, truth: bool) 
         case "include" | "exclude":
             word, topic = _word(rng, pool, hard=task == "exclude")
             bound = (Include if task == "include" else Exclude)(terms=(word,))
+            among: Sequence[PoolText]
             if truth == (task == "include"):
                 among = pool.containing.get(word, [])
             else:  # of the same topic, so that the topic does not tell that the word is missing
                 among = pool.by_topic[topic] if topic else pool.texts
             text = pool.draw(rng, lambda text: (word in text.vocabulary) == (truth == (task == "include")), among)
         case _:
-            text = rng.choice(pool.texts)
-            return constraint_about(rng, pool, task, text, truth), text
+            labelled = rng.choice(pool.texts)
+            about = constraint_about(rng, pool, task, labelled, truth)
+            return (about, labelled) if about else None
     return (bound, text) if text else None
 
 
