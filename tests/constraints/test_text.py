@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from heedful.constraints.text import find_term, fold, word_spans
@@ -51,6 +51,7 @@ def test_words_of_any_text_are_the_reference_rule_once_marks_are_left_out(text: 
 
 
 @given(HARD, st.booleans())
+@example(" \xad ", False)
 def test_folding_piece_by_piece_is_folding_the_whole(text: str, case_sensitive: bool) -> None:
     whole = unicodedata.normalize("NFD", text)
     if not case_sensitive:

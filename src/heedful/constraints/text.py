@@ -70,8 +70,11 @@ def fold(text: str, *, case_sensitive: bool) -> Folded:
             while end < length and unicodedata.combining(text[end]):
                 end += 1
             piece = _fold_piece(text[start:end], case_sensitive)
-        pieces.append(piece)
-        sources.extend([(start, end)] * len(piece))
+        if piece == " " and pieces[-1:] == [" "]:  # two runs of white space with something invisible between
+            sources[-1] = (sources[-1][0], end)
+        elif piece:
+            pieces.append(piece)
+            sources.extend([(start, end)] * len(piece))
         start = end
     return Folded("".join(pieces), sources)
 
