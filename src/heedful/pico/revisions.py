@@ -7,14 +7,14 @@ the wrong register or sentiment about the same things, insults or does not; only
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import combinations
 from typing import NamedTuple
 
 from heedful.constraints import CharCount, Constraint, Exclude, Include, JsonFormat, Topic, Toxicity, Verdict, WordCount
 from heedful.constraints.text import word_spans
 from heedful.pico.pool import Pool, PoolText
-from heedful.pico.wishes import constraint_about, json_of
+from heedful.pico.wishes import as_json, constraint_about, json_of
 from heedful.prompts.tasks import TASKS
 from heedful.prompts.words import COMMON_WORDS, JSON_KEYS, TERMS
 
@@ -83,12 +83,9 @@ def _broken_and_mended(rng: random.Random, pool: Pool, task: str) -> tuple[Const
             draft, revised = (found.plain, found.text) if toxic else (found.text, found.plain)
             return Toxicity(toxic=toxic), draft, revised, found
         case _:
-            text_of = TASKS[task].name
             found = pool.draw(
                 rng,
-                lambda text: (
-                    text.twin is not None and getattr(text.twin.traits, text_of) != getattr(text.traits, text_of)
-                ),
+                lambda text: text.twin is not None and getattr(text.twin.traits, task) != getattr(text.traits, task),
             )
             if found is None or found.twin is None:
                 return None
@@ -141,9 +138,8 @@ def _has(sentence: str, word: str) -> bool:
 
 def _json(rng: random.Random, pool: Pool) -> tuple[Constraint, str, str, PoolText]:
     text = rng.choice(pool.texts)
-    n = min(rng.choice((1, 2, 2, 3)), len(text.sentences))
-    keys = tuple(rng.sample(JSON_KEYS, n))
-    revised = json_of(rng, text.sentences, keys)
+    revised, keys = as_json(rng, text)
+    n = len(keys)
     kind = rng.random()
     if kind < 0.3:
         draft = text.text
@@ -166,5 +162,4 @@ def kept_share(draft: str, revised: str) -> float:
 
 
 def _content(text: str) -> set[str]:
-    spans: Sequence[tuple[int, int]] = word_spans(text)
-    return {text[start:end].casefold() for start, end in spans if end - start > 3}
+    return {text[start:end].casefold() for start, end in word_spans(text) if end - start > 3}
