@@ -8,18 +8,9 @@ from collections import Counter
 import pytest
 
 from heedful.constraints import Exclude, Include, Register, WordCount
-from heedful.pico.dialogues import (
-    CHECK,
-    Mixture,
-    Wish,
-    check_answer,
-    check_name,
-    draw_dialogue,
-    draw_text_only,
-    found_in,
-    instruction_text,
-    says,
-)
+from heedful.pico.checks import CHECK, Wish, check_answer, check_name, found_in, says
+from heedful.pico.dialogues import Mixture, draw_dialogue, draw_text_only
+from heedful.pico.phrasing import instruction_text
 from heedful.pico.pool import Pool
 from heedful.pico.wishes import PLAIN_TASKS, constraint_about
 from heedful.prompts.base import base_prompts

@@ -9,24 +9,13 @@ instruction. Knows no tensor and no tokenizer.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from heedful.constraints import (
-    Constraint,
-    Exclude,
-    Include,
-    JsonFormat,
-    Register,
-    Sentiment,
-    Topic,
-    Toxicity,
-    Verdict,
-)  # fmt: skip
-from heedful.pico.grammar import Traits
+from heedful.constraints import Include, JsonFormat
+from heedful.pico.checks import CHECK, Wish, check_answer, found_by_verifier, found_in
+from heedful.pico.phrasing import instruction_text, phrased
 from heedful.pico.pool import Pool
 from heedful.pico.revisions import draw_request, draw_revision, feedback
 from heedful.pico.wishes import (
@@ -38,11 +27,7 @@ from heedful.pico.wishes import (
     json_constraint,
 )
 from heedful.prompts.base import training_base_prompts
-from heedful.prompts.tasks import TASKS, Task
-from heedful.prompts.templates import Template, parse_templates
-
-CHECK = "Check."
-"""The user's turn that asks whether the response complies with its instruction."""
+from heedful.prompts.tasks import TASKS
 
 STRESS = 8.0
 
@@ -95,100 +80,6 @@ class Turn(NamedTuple):
     outcome: float = 0.0
 
 
-class Wish(NamedTuple):
-    """A constraint, whether the response keeps it, and what the response has of what it is about.
-
-    `found` is the response's topic, sentiment, register or toxicity, the word if it is there, the keys of a JSON object;
-    'none' for no such word or object, and empty for counts.
-    """
-
-    task: str
-    constraint: Constraint
-    kept: bool
-    found: str
-
-
-def check_answer(wishes: Iterable[Wish]) -> str:
-    """What a check turn says: 'word count: yes; register: informal, no'.
-
-    What was found comes first: whether two labels agree can hardly be learnt before the labels are.
-    """
-    parts = ((wish, "yes" if wish.kept else "no") for wish in wishes)
-    return "; ".join(
-        f"{check_name(wish.task)}: {f'{wish.found}, ' if wish.found else ''}{said}" for wish, said in parts
-    )
-
-
-def says(answer: str, task: str) -> bool | None:
-    """What a check of one constraint says: True for yes, False for no; None if it is no answer about this task."""
-    name, _, said = answer.strip().partition(": ")
-    said = said.rpartition(", ")[2]
-    return {"yes": True, "no": False}.get(said) if name == check_name(task) and ";" not in answer else None
-
-
-def check_name(task: str) -> str:
-    """What a check turn calls a task: 'word count' for word_count."""
-    return task.replace("_", " ")
-
-
-def found_in(constraint: Constraint, kept: bool, traits: Traits, keys: Sequence[str] = ()) -> str:
-    """What a text with these traits, or these JSON keys, has of what a constraint is about: see `Wish`."""
-    match constraint:
-        case Include() | Exclude():
-            return constraint.terms[0] if kept == isinstance(constraint, Include) else "none"
-        case JsonFormat():
-            return " and ".join(keys) or "none"
-        case Topic():
-            return traits.topic
-        case Sentiment():
-            return traits.sentiment
-        case Register():
-            return traits.register
-        case Toxicity():
-            return "toxic" if traits.toxic else "clean"
-        case _:
-            return ""
-
-
-def _found_by_verifier(constraint: Constraint, verdict: Verdict) -> str:
-    """The same for a text whose traits are not known."""
-    match constraint:
-        case Topic() | Sentiment() | Register() | Toxicity():
-            return str(verdict.measured)
-        case Include() | Exclude():
-            return constraint.terms[0] if verdict.passed == isinstance(constraint, Include) else "none"
-        case _:
-            return ""
-
-
-@cache
-def _paraphrases() -> dict[str, tuple[Template, ...]]:
-    """Every paraphrase that may be trained on: a study's own that are not held out, and more."""
-    more = parse_templates(files("heedful.pico").joinpath("words/paraphrases.yaml").read_text(encoding="utf-8"))
-    own = {name: tuple(t for t in task.templates if not t.held_out) for name, task in TASKS.items()}
-    return {name: own[name] + more[name] for name in TASKS}
-
-
-def _phrased(rng: random.Random, task: Task, constraint: Constraint, held_out: bool = False) -> tuple[str, bool]:
-    """A clause for a constraint in a paraphrase, and whether it goes ahead of the base prompt."""
-    template = rng.choice([t for t in task.templates if t.held_out] if held_out else _paraphrases()[task.name])
-    wording = task.wording(constraint)
-    return template.clause(wording.form, **wording.slots), template.before
-
-
-def instruction_text(
-    rng: random.Random, wishes: Sequence[tuple[str, Constraint]], base: str, held_out: bool = False
-) -> str:
-    """A base prompt with one to three constraints of different tasks, in paraphrases that may be trained on or not."""
-    clauses = [_phrased(rng, TASKS[task], constraint, held_out) for task, constraint in wishes]
-    # Two clauses ahead of the base prompt would read badly; the second one of that kind is phrased anew.
-    while sum(before for _, before in clauses) > 1:
-        clauses = [_phrased(rng, TASKS[task], constraint, held_out) for task, constraint in wishes]
-    ahead = [clause for clause, before in clauses if before]
-    behind = [clause for clause, before in clauses if not before]
-    return " ".join([*ahead, base, *behind])
-
-
 def draw_text_only(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn]:
     """A response with no instruction before it and no check after it: what the control model is trained on."""
     text = rng.choice(pool.texts)
@@ -212,7 +103,7 @@ def _revised(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn] | N
     weight = mixture.check_weight
     verdicts = [constraint.check(revision.draft) for _, constraint in revision.wishes]
     wishes = [
-        Wish(task, constraint, verdict.passed, _found_by_verifier(constraint, verdict))
+        Wish(task, constraint, verdict.passed, found_by_verifier(constraint, verdict))
         for (task, constraint), verdict in zip(revision.wishes, verdicts, strict=True)
     ]
     turns = [
@@ -275,7 +166,7 @@ def _followed_or_not(rng: random.Random, pool: Pool, mixture: Mixture) -> list[T
         about_json = task == "json"
         constraint = json_constraint(rng, keys, kept) if about_json else constraint_about(rng, pool, task, text, kept)
         if constraint is not None:
-            clause, _ = _phrased(rng, TASKS[task], constraint)
+            clause, _ = phrased(rng, TASKS[task], constraint)
             said = check_answer([Wish(task, constraint, kept, found_in(constraint, kept, text.traits, keys))])
             turns += [Turn("user", f"{CHECK} {clause}", 0.0), Turn("assistant", said, mixture.check_weight)]
     return turns

@@ -17,7 +17,8 @@ import torch
 
 from heedful.constraints import Constraint
 from heedful.models import Generation, LanguageModel
-from heedful.pico.dialogues import CHECK, instruction_text, says
+from heedful.pico.checks import CHECK, says
+from heedful.pico.phrasing import instruction_text
 from heedful.pico.pool import Pool
 from heedful.pico.revisions import HELD_OUT_REQUEST, feedback, kept_share
 from heedful.pico.wishes import as_json, constraint_and_text, json_constraint
