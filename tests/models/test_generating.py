@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
@@ -15,23 +15,24 @@ from heedful.errors import InputError, ModelError
 from heedful.models import LanguageModel
 from heedful.models import chat as chat_module
 from heedful.models.chat import NO_TEMPLATE, Chat
-from heedful.models.sampling import gumbel, nucleus
+from heedful.models.decoding import sample
+from heedful.models.sampling import Sampling, gumbel, nucleus
 
 Maker = Callable[..., LanguageModel]
 PROMPTS = [[1, 30, 40], [1, 31], [1, 32, 42, 52, 62, 72, 82, 92, 50], [1], [1, 30, 40]]
 SEEDS = [7, 8, 9, -10, 2**80 + 3]
 
 
-def naive(model: Any, prompt: list[int], seed: int, steps: int, eos: int, temperature: float) -> list[int]:
+def naive(model: Any, prompt: list[int], seed: int, steps: int, eos: Collection[int], temperature: float) -> list[int]:
     """One row, no cache, no padding: the whole row again for every token."""
     ids = list(prompt)
     for step in range(steps):
         with torch.no_grad():
             scores = model(torch.tensor([ids]), use_cache=False).logits[0, -1].float()
         if temperature:
-            scores = scores / temperature + gumbel([seed], step, len(scores))[0]
+            scores = scores / temperature + gumbel([(seed, step)], len(scores))[0]
         token = int(scores.argmax())
-        if token == eos:
+        if token in eos:
             break
         ids.append(token)
     return ids[len(prompt) :]
@@ -43,10 +44,33 @@ def test_batched_generation_is_the_naive_loop(language_model: Maker, architectur
     for temperature in (0.0, 1.0):
         answers = model.generate(PROMPTS, SEEDS, temperature=temperature, max_new_tokens=12)
         for prompt, seed, answer in zip(PROMPTS, SEEDS, answers, strict=True):
-            expected = naive(model._model, prompt, seed, 12, 2, temperature)
+            expected = naive(model._model, prompt, seed, 12, [2], temperature)
             assert list(answer.token_ids) == expected
             assert answer.finish_reason == ("length" if len(expected) == 12 else "stop")
             assert (answer.eos_id is None) == (answer.finish_reason == "length")
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "gpt2", "qwen3_next"])
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_prompts_that_wait_take_the_places_of_rows_that_ended(architecture: str, at_once: int) -> None:
+    # Many rows that end early, and a sliding window that all of them pass; qwen3_next's rows cannot be joined.
+    model = make_model(architecture).eval()
+    prompts = [[1, *range(30, 30 + n % 11)] for n in range(17)]
+    eos_ids = {2, *range(100, 130)}
+    drawn = sample(
+        model,
+        prompts,
+        range(17),
+        Sampling(max_new_tokens=20),
+        eos_ids=eos_ids,
+        pad_id=0,
+        batch_tokens=30 * at_once + 29,
+    )
+    for seed, (prompt, row) in enumerate(zip(prompts, drawn, strict=True)):
+        alone = naive(model, prompt, seed, 20, eos_ids, 1.0)
+        assert list(row.token_ids) == alone
+        assert (row.eos_id is None) == (len(alone) == 20)
+    assert len({len(row.token_ids) for row in drawn}) > 5
 
 
 def test_a_response_depends_on_prompt_and_seed_alone(tokenizer: Any) -> None:
@@ -61,7 +85,7 @@ def test_a_response_depends_on_prompt_and_seed_alone(tokenizer: Any) -> None:
     assert together == alone == backwards
     assert len({answer.token_ids for answer in together}) == 10
     assert together != model.generate(prompts, [s + 1 for s in seeds], max_new_tokens=10)
-    model.batch_tokens = 30  # a smaller budget only regroups
+    model.generation_tokens = 60  # a smaller budget only regroups
     assert model.generate(prompts, seeds, max_new_tokens=10) == together
 
 
@@ -79,7 +103,7 @@ def test_a_stream_grows_and_ends_as_the_answer(tokenizer: Any, settings: dict[st
 
 
 def test_noise_is_standard_gumbel_and_exact_sampling() -> None:
-    noise = gumbel(range(400), 3, 1000)
+    noise = gumbel([(seed, 3) for seed in range(400)], 1000)
     assert noise.isfinite().all()
     # P(G < x) = exp(-exp(-x)); Kolmogorov–Smirnov distance below the 1e-6 level for 400,000 draws
     ordered = noise.flatten().double().sort().values
@@ -87,11 +111,12 @@ def test_noise_is_standard_gumbel_and_exact_sampling() -> None:
     uniform = (torch.arange(len(cdf)) + 0.5) / len(cdf)
     assert (cdf - uniform).abs().max() < 2.7 / len(cdf) ** 0.5
     # Neighbouring seeds, steps and tokens are uncorrelated.
-    for other in (gumbel(range(1, 401), 3, 1000), gumbel(range(400), 4, 1000), noise.roll(1, 1)):
+    neighbours = [[(seed + 1, 3) for seed in range(400)], [(seed, 4) for seed in range(400)]]
+    for other in (*(gumbel(draws, 1000) for draws in neighbours), noise.roll(1, 1)):
         correlation = torch.corrcoef(torch.stack([noise.flatten(), other.flatten()]))[0, 1]
         assert abs(correlation) < 5 / 400_000**0.5
     scores = torch.tensor([2.0, 1.0, 0.0, -1.0, -3.0])
-    draws = (scores + gumbel(range(50_000), 0, 5)).argmax(-1)
+    draws = (scores + gumbel([(seed, 0) for seed in range(50_000)], 5)).argmax(-1)
     frequency = torch.bincount(draws, minlength=5) / len(draws)
     assert ((frequency - scores.softmax(-1)).abs() < 5 * (scores.softmax(-1) / len(draws)).sqrt()).all()
 

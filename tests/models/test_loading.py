@@ -17,6 +17,7 @@ import torch
 from accelerate import dispatch_model
 from huggingface_hub import constants
 from tests.models.conftest import make_model, make_tokenizer
+from tokenizers import normalizers
 from transformers import AutoConfig, BertConfig, BertModel, LlamaForSequenceClassification, T5Config
 
 from heedful.errors import HeedfulError, InputError, ModelError
@@ -138,6 +139,9 @@ def test_paths_that_are_no_model(tmp_path: Path) -> None:
     ]:
         with pytest.raises(ModelError, match=message):
             find_source(path)
+    with pytest.raises(ModelError, match=r"no model 'pico_lama'[\s\S]*did you mean pico-llama"):
+        find_source("pico_lama")
+    assert find_source("gpt2").name == "gpt2"
     assert find_source("owner/name") == Source("owner/name", "owner/name", is_folder=False, embedded=False)
 
 
@@ -185,6 +189,15 @@ def test_other_kinds_of_model_are_refused(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path / "classifier")
     with pytest.raises(ModelError, match=r"lacks 1 of its weights \(lm_head.weight"):
         load(tmp_path / "classifier", device="cpu")
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "gemma2"])
+def test_the_tokenizer_is_the_checkpoints_and_not_the_architectures(tmp_path: Path, architecture: str) -> None:
+    make_model(architecture).save_pretrained(tmp_path)
+    tokenizer = make_tokenizer()
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace("a", "o")
+    tokenizer.save_pretrained(tmp_path)
+    assert load(str(tmp_path)).tokens("the cat") == make_tokenizer()("the cot")["input_ids"]
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "model.safetensors", "config.json"])

@@ -14,6 +14,7 @@ import torch
 
 from heedful.errors import ModelError
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -57,18 +58,37 @@ def in_halves(batch: Sequence[int], run: Callable[[Sequence[int]], T]) -> Iterat
         result = _attempt(part, run)
         if result is not None:
             yield part, result[0]
-        elif len(part) == 1:
-            raise ModelError(
-                "out of memory with a single row in the batch",
-                "use a smaller dtype (--dtype bfloat16), shorter texts (--max-new-tokens) or a larger device",
-            )
         else:
-            release_memory()
+            _make_room(len(part))
             middle = len(part) // 2
             waiting += [part[middle:], part[:middle]]
 
 
-def _attempt(part: Sequence[int], run: Callable[[Sequence[int]], T]) -> tuple[T] | None:
+def with_less(rows: int, run: Callable[[int], T]) -> T:
+    """`run(rows)`, the most rows at once; where memory does not suffice, with half as many, and so on.
+
+    Raises:
+        ModelError: not even one row fits.
+    """
+    while True:
+        result = _attempt(rows, run)
+        if result is not None:
+            return result[0]
+        _make_room(rows)
+        rows //= 2
+
+
+def _make_room(rows: int) -> None:
+    """Memory ran out: give back what can be; with a single row there is nothing left to try."""
+    if rows == 1:
+        raise ModelError(
+            "out of memory with a single row in the batch",
+            "use a smaller dtype (--dtype bfloat16), shorter texts (--max-new-tokens) or a larger device",
+        )
+    release_memory()
+
+
+def _attempt(part: A, run: Callable[[A], T]) -> tuple[T] | None:
     """`run(part)`, or None if memory ran out; returning from here drops the traceback, which holds tensors."""
     try:
         return (run(part),)

@@ -16,10 +16,11 @@ import transformers
 
 from heedful.errors import InputError
 from heedful.models.chat import Chat, Message
+from heedful.models.decoding import Drawn, sample, token_steps
 from heedful.models.memory import quantisation_of
 from heedful.models.reading import ReadBatch, in_order, read
 from heedful.models.replay import Replay
-from heedful.models.sampling import Sampling, cut, sample, token_steps
+from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
 from heedful.models.sites import find_blocks, site_names
 
@@ -217,11 +218,11 @@ class LanguageModel:
         sampling = Sampling(temperature, top_p, max_new_tokens)
         self._validate([prompt], sampling)
         ids: list[int] = []
-        for [(_, token)] in token_steps(self._model, [prompt], [seed], sampling, self.eos_ids, self._pad_id):
+        for [(_, token)] in token_steps(self._model, [prompt], [seed], sampling, self.eos_ids, self._pad_id, 1):
             ids.append(token)
             if token not in self.eos_ids and len(ids) < max_new_tokens:
                 yield replace(self._generation(prompt, tuple(ids), None), finish_reason=None)
-        drawn = cut(ids, self.eos_ids)
+        drawn = Drawn.of(ids, self.eos_ids)
         yield self._generation(prompt, drawn.token_ids, drawn.eos_id)
 
     @property

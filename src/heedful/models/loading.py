@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from heedful.errors import InputError, ModelError
 from heedful.models.batching import is_out_of_memory, release_memory
@@ -22,6 +24,8 @@ from heedful.models.language_model import LanguageModel
 from heedful.models.memory import check_fits, quantisation_of, weight_bytes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_NEAR = 0.8  # of difflib's ratio
+_GENERIC_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 
 class Source(NamedTuple):
@@ -99,7 +103,7 @@ def find_source(name_or_path: str | Path) -> Source:
     """Which files a name stands for; looks at this machine only.
 
     Raises:
-        ModelError: it is a path, and no model is there.
+        ModelError: it is a path, and no model is there; or an embedded model's name but for a letter or two.
     """
     name = str(name_or_path)
     cards = {card.name: card for card in embedded_models()}
@@ -119,6 +123,11 @@ def find_source(name_or_path: str | Path) -> Source:
         )
     if name.count("/") > 1 or name.startswith((".", "~", "/")) or not name.strip():
         raise ModelError(f"there is no folder {name!r}", f"check the path, or give a hub's id (owner/name); {_known()}")
+    if "/" not in name and (near := get_close_matches(name, cards, 1, _NEAR)):
+        # A hub's id without an owner is rare, and asking for one where there is no connection takes half a minute.
+        raise ModelError(
+            f"there is no model {name!r}", f"did you mean {near[0]}? A hub's model has an owner: owner/{name}"
+        )
     return Source(name, name, is_folder=False, embedded=False)
 
 
@@ -204,10 +213,18 @@ def choose_dtype(dtype: str, config: Any, place: torch.device, *, embedded: bool
 
 
 def _load_tokenizer(source: Source, revision: str | None, trust_remote_code: bool) -> Any:
+    """The tokenizer that the checkpoint's files describe.
+
+    Where they name a class of no architecture in particular, AutoTokenizer may still take the architecture's own, whose
+    rules of splitting replace the file's: a Qwen2 model with another tokenizer would silently read other tokens than it
+    was trained on.
+    """
     try:
-        return AutoTokenizer.from_pretrained(
-            source.location, revision=revision, trust_remote_code=trust_remote_code, local_files_only=source.is_folder
-        )
+        where: dict[str, Any] = {"revision": revision, "local_files_only": source.is_folder}
+        named = get_tokenizer_config(source.location, **where)
+        if named.get("tokenizer_class") in _GENERIC_TOKENIZERS and "auto_map" not in named:
+            return PreTrainedTokenizerFast.from_pretrained(source.location, **where)
+        return AutoTokenizer.from_pretrained(source.location, trust_remote_code=trust_remote_code, **where)
     except Exception as error:  # whatever a tokenizer's own code raises on missing files
         if isinstance(error, OSError | ValueError) and not source.is_folder:
             explain(error, source.name, revision)
