@@ -22,6 +22,7 @@ FAMILIES = {
     "topic": "semantic",
     "register": "stylistic",
 }
+FAMILY_OF = {**FAMILIES, "exclude": "lexical", "sentiment": "semantic", "toxicity": "stylistic"}
 RESPONSE = ("response_text", "response_ids", "n_words", "n_chars")
 LABEL = {"I1R1": 1, "I1R2": 0, "I2R1": 0, "I2R2": 1}
 
@@ -50,6 +51,8 @@ class Planted:
 
     strength: Signal = lambda task, site, position: 0.0
     shared: bool = False
+    axis: Callable[[str], tuple[str, float]] = lambda task: (task, 1.0)
+    """The task along whose direction a task's label lies, and its sign there; `shared` makes it one for all."""
     squares: dict[str, int] | int = 48
     natural: dict[str, int] | int = 0
     tasks: tuple[str, ...] = tuple(FAMILIES)
@@ -72,7 +75,7 @@ def rows_of(planted: Planted) -> list[dict[str, Any]]:
         words = int(rng.integers(5, 40))
         held_out = bool(rng.random() < 0.2)
         return {
-            "kind": kind, "task": task, "family": FAMILIES.get(task, ""), "base_id": base, "square_id": None,
+            "kind": kind, "task": task, "family": FAMILY_OF.get(task, ""), "base_id": base, "square_id": None,
             "cell": None, "template_id": f"{task}-{int(rng.integers(2)) + 4 * held_out}", "held_out": held_out,
             "constraint": json.dumps({"id": f"some/{task}", "at_most": int(rng.integers(4))}),
             "prompt_text": f"{task} {int(rng.integers(9))}", "response_text": "word " * words,
@@ -110,7 +113,11 @@ def states_of(planted: Planted, rows: list[dict[str, Any]]) -> Tensor:
     n, d = len(rows), planted.hidden
     x = torch.randn(len(planted.sites), len(planted.positions), n, d, generator=generator)
     basis = torch.linalg.qr(torch.randn(d, d, generator=generator)).Q
-    direction = {task: basis[0 if planted.shared else t] for t, task in enumerate(planted.tasks)}
+    number = {task: 0 if planted.shared else t for t, task in enumerate(planted.tasks)}
+    direction = {}
+    for task in planted.tasks:
+        along, sign = planted.axis(task)
+        direction[task] = sign * basis[number[along]]
     cells: dict[tuple[Any, str], Tensor] = {}
     for i, one in enumerate(rows):
         for part in (one["cell"] or "")[:2], (one["cell"] or "")[2:]:

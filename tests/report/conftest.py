@@ -108,6 +108,8 @@ def synthetic_run(
         probe.write("results/specialists.nc", encode_results(specialists))
         probe.write("results/baselines.nc", encode_results(_baselines(rng, tasks, too_few)))
         probe.write("results/depth.nc", encode_results(_depth(rng, tasks, positions, too_few)))
+        probe.write("results/transfer.nc", encode_results(_transfer(rng, tasks, too_few)))
+        probe.write("results/ablation.nc", encode_results(_ablation(rng, tasks, too_few)))
         probe.finish()
     return path
 
@@ -282,3 +284,83 @@ def _depth(
     for suffix, value in (("", 0.7), ("_low", 0.35), ("_high", 0.9)):
         found[f"rank_correlation{suffix}"] = (("kind", "position"), np.full((2, len(positions)), value))
     return _without(found, too_few)
+
+
+def _transfer(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[tuple[str, str], ...]) -> xr.Dataset:
+    """Topic and sentiment read each other, nothing else does; a tree that adds one task after the other."""
+    n, dims = len(tasks), ("kind", "source", "target")
+    auroc = 0.5 + rng.normal(0, 0.03, (2, n, n))
+    for i, a in enumerate(tasks):
+        for j, b in enumerate(tasks):
+            auroc[:, i, j] += 0.35 * (i == j) + 0.25 * ({a, b} == {"topic", "sentiment"})
+    for k, kind in enumerate(KINDS):
+        gone = [tasks.index(task) for each, task in too_few if each == kind and task in tasks]
+        auroc[k, gone], auroc[k, :, gone] = np.nan, np.nan
+    here = np.isfinite(auroc[:, np.arange(n), np.arange(n)])
+    found = xr.Dataset(
+        coords={"kind": list(KINDS), "task": list(tasks), "source": list(tasks), "target": list(tasks)},
+        attrs={"n_permutations": 1999},
+    )
+    share = (auroc - 0.5) / 0.35
+    for name, values in (("auroc", auroc), ("normalised", share)):
+        for suffix, shift in (("", 0.0), ("_low", -0.05), ("_high", 0.05)):
+            found[f"{name}{suffix}"] = (dims, values + shift)
+    found["p_value"] = found["q_value"] = (dims, np.where(np.isnan(auroc), np.nan, np.where(auroc > 0.6, 0.001, 0.4)))
+    for name, value in (("planned", 0.12), ("mean_off_diagonal", 0.51)):
+        for suffix, shift in (("", 0.0), ("_low", -0.03), ("_high", 0.03)):
+            found[f"{name}{suffix}"] = ("kind", [value + shift] * 2)
+    found["mantel"], found["mantel_p"] = ("kind", [0.4, 0.1]), ("kind", [0.03, 0.4])
+    order = np.array([[*np.flatnonzero(row), *np.flatnonzero(~row)] for row in here])
+    merges = max(n - 1, 0)
+    merged = np.zeros((2, merges, n), bool)
+    height = np.full((2, merges), np.nan)
+    for k, row in enumerate(here):
+        for merge in range(int(row.sum()) - 1):
+            merged[k, merge, order[k, : merge + 2]], height[k, merge] = True, 0.3 + 0.02 * merge
+    found["merged"], found["order"] = (("kind", "merge", "task"), merged), (("kind", "task"), order)
+    found["height"], found["support"] = (
+        (("kind", "merge"), height),
+        (("kind", "merge"), np.where(height > 0, 0.9, np.nan)),
+    )
+    found["n_tasks"] = ("kind", here.sum(1))
+    found["shared_site"], found["shared_position"] = ("kind", ["block.1.out"] * 2), ("kind", ["eos"] * 2)
+    return found
+
+
+def _ablation(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[tuple[str, str], ...]) -> xr.Dataset:
+    """Each task loses by its own erasure, sentiment by that of topic too; JSON is not gone when erased."""
+    n = len(tasks)
+    drop = rng.normal(0, 0.01, (2, n, n)) + 0.3 * np.eye(n)
+    before, refitted = np.full((2, n), 0.8), np.full((2, n, n), 0.8) - 0.3 * np.eye(n)
+    q = np.full((2, n, n), 0.6)
+    for i, a in enumerate(tasks):
+        for j, b in enumerate(tasks):
+            if (a, b) == ("topic", "sentiment"):
+                drop[:, i, j], q[:, i, j] = 0.2, 0.004
+            refitted[:, i, j] += 0.15 * (a == b == "json")
+    for k, kind in enumerate(KINDS):
+        for t in [tasks.index(task) for each, task in too_few if each == kind and task in tasks]:
+            for values in (drop, refitted, q):
+                values[k, t], values[k, :, t] = np.nan, np.nan
+            before[k, t] = np.nan
+    dims = ("kind", "eraser", "erased", "target")
+    found = xr.Dataset(
+        coords={
+            "kind": list(KINDS),
+            "eraser": ["leace"],
+            "task": list(tasks),
+            "erased": list(tasks),
+            "target": list(tasks),
+        },
+        attrs={"headline_eraser": "leace", "n_controls": 3},
+    )
+    for name, values in (("drop", drop), ("refitted", refitted)):
+        for suffix, shift in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
+            found[f"{name}{suffix}"] = (dims, (values + shift)[:, None])
+    found["drop_permuted"] = found["drop_random"] = (dims, 0 * drop[:, None])
+    found["p_value"] = found["q_value"] = (dims, q[:, None])
+    for suffix, shift in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
+        found[f"before{suffix}"] = (("kind", "target"), before + shift)
+    found["n_tasks"] = ("kind", np.isfinite(before).sum(1))
+    found["shared_site"], found["shared_position"] = ("kind", ["block.1.out"] * 2), ("kind", ["eos"] * 2)
+    return found

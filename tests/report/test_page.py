@@ -80,7 +80,7 @@ def test_an_ordinary_run_makes_a_sound_page(ordinary_page: str) -> None:
     for reference in re.findall(r"url\(#([\w-]+)\)", html):
         assert reference in ids
     assert [attrs["id"] for attrs in page.all("section")] == [
-        "summary", "asked", "answers", "specialists", "where", "depth", "reading", "settings"
+        "summary", "asked", "answers", "specialists", "transfer", "ablation", "where", "depth", "reading", "settings"
     ]  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def test_every_selectable_view_exists_and_one_is_chosen(ordinary_page: str) -> N
     assert set(chosen.values()) == {1}
     ids = {attrs["id"] for attrs in radios}
     rules = re.findall(r"#(\w+)((?::has\(#[\w-]+:checked\))+) \.(v-[\d-]+)", html)
-    assert len(rules) == len(set(rules)) == 3 * 2 + 2 * 2 * 4
+    assert len(rules) == len(set(rules)) == 5 * 2 + 2 * 2 * 4
     for figure, conditions, view in rules:
         needed = re.findall(r"#([\w-]+):checked", conditions)
         assert set(needed) <= ids
@@ -102,7 +102,7 @@ def test_every_selectable_view_exists_and_one_is_chosen(ordinary_page: str) -> N
     views = Counter(
         name for attrs in page.all("div") for name in (attrs.get("class") or "").split() if name[:2] == "v-"
     )
-    assert views == {"v-0": 3, "v-1": 3} | {f"v-{k}-{p}": 2 for k in range(2) for p in range(4)}
+    assert views == {"v-0": 5, "v-1": 5} | {f"v-{k}-{p}": 2 for k in range(2) for p in range(4)}
 
 
 def test_untrusted_text_is_shown_and_never_obeyed(make_run: Callable[..., Path]) -> None:

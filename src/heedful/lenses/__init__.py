@@ -7,11 +7,13 @@ from collections.abc import Callable
 
 import xarray as xr
 
+from heedful.lenses.ablation import ablation
 from heedful.lenses.baselines import baselines
 from heedful.lenses.data import KINDS, Examples, Kind, StudyData
 from heedful.lenses.depth import depth
 from heedful.lenses.fits import PROBES, Fits, Progress, TaskFits, fit_probes
 from heedful.lenses.specialists import specialists
+from heedful.lenses.transfer import transfer
 
 Lens = Callable[[StudyData, Fits], xr.Dataset]
 
@@ -19,6 +21,8 @@ LENSES: dict[str, Lens] = {
     "specialists": specialists,
     "baselines": lambda data, fits: baselines(data),
     "depth": depth,
+    "transfer": transfer,
+    "ablation": ablation,
 }
 """By the name of the result file."""
 
@@ -33,8 +37,10 @@ __all__ = [
     "Progress",
     "StudyData",
     "TaskFits",
+    "ablation",
     "baselines",
     "depth",
     "fit_probes",
     "specialists",
+    "transfer",
 ]

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedful.errors import InputError
-from heedful.probes import FeatureScale, fit_scale, grouped_folds, index_groups
+from heedful.probes import FeatureScale, fit_scale, grouped_folds, index_groups, permute_within_groups, swap_squares
 from heedful.prompts.tasks import TASKS
 from heedful.store import Activations, Table
 
@@ -66,6 +66,12 @@ class Examples:
         """Whether the rows of one task carry a result: 25 squares, or 50 natural rows of either class."""
         smaller = min(int((self.label == value).sum()) for value in (0, 1))
         return smaller >= (2 * MIN_SQUARES if self.kind == "contrast" else MIN_NATURAL)
+
+    def permuted(self, n: int, seed: int) -> Int[Tensor, "draw sample"]:
+        """Labels as they would be with nothing to find: whole squares flipped, or labels shuffled within base prompts."""
+        if self.kind == "contrast":
+            return swap_squares(self.label, self.unit, n, seed)
+        return permute_within_groups(self.label, self.base, n, seed)
 
     @property
     def weight(self) -> Float[Tensor, " sample"]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits, TaskFits
 from heedful.lenses.result import Canvas, coordinates, sizes, variable
-from heedful.probes import Interval, Jackknife, best_cell, jackknife_auroc
+from heedful.probes import Interval, Jackknife, best_cell, combine, jackknife_auroc
 
 LEVEL = 0.95
 HEADLINE = "eos"
@@ -198,13 +198,10 @@ def _rank_correlation(centres: list[Jackknife], ranks: list[int], seed: int) -> 
     The jackknife of tau itself would be of no use: leaving out one base prompt hardly ever swaps two tasks, so that it
     sees no variance where tau jumps.
     """
-    estimate = torch.stack([one.estimate for one in centres])
-    spread = torch.stack([one.replicates - one.replicates.mean(-1, keepdim=True) for one in centres])
-    n = min(one.n_groups for one in centres)
-    noise = torch.randn(N_DRAWS, spread.shape[1], dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    draws = estimate + ((n - 1) / n) ** 0.5 * noise @ spread.mT  # their covariance is the jackknife's
+    both = combine(lambda *each: torch.stack(each), *centres)
+    draws = both.draws(N_DRAWS, seed)
     order = torch.tensor(ranks, dtype=torch.float64)
-    tau, drawn = tau_b(estimate, order), tau_b(draws, order)
+    tau, drawn = tau_b(both.estimate, order), tau_b(draws, order)
     tail = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
     low, high = drawn.quantile(tail)
     return Interval(tau, torch.minimum(low, tau), torch.maximum(high, tau), drawn.std())

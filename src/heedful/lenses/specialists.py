@@ -14,7 +14,8 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heedful.lenses.data import KINDS, MIN_NATURAL, MIN_SQUARES, Examples, Kind, StudyData
+from heedful.lenses.cells import Candidates, candidates
+from heedful.lenses.data import KINDS, MIN_NATURAL, MIN_SQUARES, Examples, StudyData
 from heedful.lenses.fits import GRID, N_CONTROLS, PROBES, Fits, TaskFits
 from heedful.lenses.result import Canvas, coordinates, sizes, variable, words
 from heedful.probes import (
@@ -27,8 +28,6 @@ from heedful.probes import (
     fold_mean,
     jackknife_auroc,
     permutation_p,
-    permute_within_groups,
-    swap_squares,
 )
 
 LEVEL = 0.95
@@ -101,7 +100,7 @@ def specialists(data: StudyData, fits: Fits) -> xr.Dataset:
             _by_cell(data, f, canvas, k, t)
             canvas["control_recurrence"][k, t] = f.controls.recurrence
             text["control_types"][k][t] = f.controls.types
-            cells = _candidates(data, f, kind)
+            cells = candidates(data, f, kind)
             if not cells.positions or not f.examples.take(cells.rows).enough:
                 continue
             chosen = _choose(data, f, cells)
@@ -170,22 +169,6 @@ def _fold_balanced_accuracy(scores: Float[Tensor, "*cell sample"], rows: Example
     return fold_mean(balanced_accuracy(scores.unsqueeze(-2), rows.label, in_fold))
 
 
-class _Candidates(NamedTuple):
-    """Where the best cell is looked for, and the rows that every such cell has."""
-
-    positions: list[int]
-    rows: Bool[Tensor, " sample"]
-
-
-def _candidates(data: StudyData, f: TaskFits, kind: Kind) -> _Candidates:
-    """Positions of the most rows (of all, in a default study), less leak checks and quantiles of the response."""
-    count = f.valid.sum(-1).tolist()
-    able = [p for p, name in enumerate(data.positions) if not data.is_leak_check(kind, name) and "%" not in name]
-    most = max((count[p] for p in able), default=0)
-    positions = [p for p in able if count[p] == most]
-    return _Candidates(positions, f.valid[positions].all(0))
-
-
 class _Chosen(NamedTuple):
     """The cell of each outer fold, chosen on its inner folds by the specialist."""
 
@@ -199,11 +182,11 @@ class _Chosen(NamedTuple):
     """The cell that the most folds chose."""
 
 
-def _choose(data: StudyData, f: TaskFits, candidates: _Candidates) -> _Chosen:
-    rows = f.examples.take(candidates.rows)
-    positions = candidates.positions
+def _choose(data: StudyData, f: TaskFits, able: Candidates) -> _Chosen:
+    rows = f.examples.take(able.rows)
+    positions = able.positions
     inner = f.inner_auroc[:, positions].flatten(0, 1)  # [cell, fold], position fastest
-    scores = f.scores[:, :, positions][..., candidates.rows].flatten(1, 2).transpose(0, 1)  # [cell, probe, sample]
+    scores = f.scores[:, :, positions][..., able.rows].flatten(1, 2).transpose(0, 1)  # [cell, probe, sample]
     best = best_cell(inner.unsqueeze(1).expand(-1, len(PROBES), -1), scores, rows.fold)
     cells = [(c // len(positions), positions[c % len(positions)]) for c in best.cell[0].tolist()]
     (s, p), _ = Counter(cells).most_common(1)[0]
@@ -233,7 +216,7 @@ def _null(data: StudyData, chosen: _Chosen) -> Float[Tensor, " draw"]:
     contrast tasks of 192 rows), p ≤ 0.05 came up in 9.6 % of them; with one cell and one C, in 6 % of 400.
     """
     rows = chosen.rows
-    labels = _permuted(rows, data.seed)
+    labels = rows.permuted(N_PERMUTATIONS, data.seed)
     scores = torch.full(labels.shape, torch.nan)
     for fold, (s, p) in enumerate(chosen.cells):
         here = rows.fold == fold
@@ -246,12 +229,6 @@ def _null(data: StudyData, chosen: _Chosen) -> Float[Tensor, " draw"]:
     in_fold = torch.nn.functional.one_hot(rows.fold).T
     null: Tensor = fold_mean(auroc(scores.unsqueeze(-2), labels.unsqueeze(-2), in_fold))
     return null
-
-
-def _permuted(rows: Examples, seed: int) -> Int[Tensor, "draw sample"]:
-    if rows.kind == "contrast":
-        return swap_squares(rows.label, rows.unit, N_PERMUTATIONS, seed)
-    return permute_within_groups(rows.label, rows.base, N_PERMUTATIONS, seed)
 
 
 def _balanced(labels: Int[Tensor, "draw sample"], trained: Bool[Tensor, " sample"]) -> Float[Tensor, "draw sample"]:

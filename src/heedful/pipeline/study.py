@@ -85,12 +85,22 @@ class Study:
         return self.result("baselines")
 
     @cached_property
+    def transfer(self) -> xr.Dataset:
+        """What the probe of each task says of every other."""
+        return self.result("transfer")
+
+    @cached_property
+    def ablation(self) -> xr.Dataset:
+        """What every task's probe loses when another task is erased, beside both controls."""
+        return self.result("ablation")
+
+    @cached_property
     def depth(self) -> xr.Dataset:
         """At which depth each task's signal stands, and whether families differ."""
         return self.result("depth")
 
     def summary(self) -> dict[str, Any]:
-        """The study in one JSON object: pass rates, specialists, baselines, depth, timings."""
+        """The study in one JSON object: pass rates, specialists, baselines, transfer, ablation, depth, timings."""
         return summarise(self.path)
 
 

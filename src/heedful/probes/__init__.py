@@ -26,7 +26,14 @@ from heedful.probes.crossval import (
 from heedful.probes.intervals import Interval, Jackknife, bootstrap_auroc, combine, jackknife_auroc, jackknife_mean
 from heedful.probes.linear import fit_mean_difference, fit_ridge
 from heedful.probes.logistic import fit_logistic
-from heedful.probes.metrics import auroc, balanced_accuracy, fold_auroc, fold_balanced_accuracy, fold_mean
+from heedful.probes.metrics import (
+    auroc,
+    balanced_accuracy,
+    fold_auroc,
+    fold_balanced_accuracy,
+    fold_mean,
+    label_sets_auroc,
+)
 from heedful.probes.principal import PrincipalRows, principal_rows
 from heedful.probes.result import LinearProbes
 from heedful.probes.scaling import FeatureScale, fit_scale
@@ -68,6 +75,7 @@ __all__ = [
     "index_groups",
     "jackknife_auroc",
     "jackknife_mean",
+    "label_sets_auroc",
     "length_features",
     "out_of_fold",
     "permutation_p",

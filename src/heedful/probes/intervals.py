@@ -78,6 +78,16 @@ class Jackknife:
         high = torch.where(edge, torch.where(theta >= 1, 1.0, 1 - bound), high)
         return Interval(theta, low, high, se)
 
+    def draws(self, n: int, seed: int) -> Float[Tensor, draw * cell]:
+        """Normal draws around the estimates, with the jackknife's covariance over all cells: for statistics that jump
+        (a rank, a tree), of which leaving out one group in turn would show no variance."""
+        size = self.replicates.shape[-1]
+        scale = ((self.n_groups - 1) / max(self.n_groups, 1)) ** 0.5
+        spread = scale * (self.replicates - self.replicates.mean(-1, keepdim=True)).double()
+        noise = torch.randn(n, size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        draws: Tensor = self.estimate.double() + (noise @ spread.flatten(0, -2).mT).reshape(n, *self.estimate.shape)
+        return draws
+
 
 def combine(function: Callable[..., Tensor], *parts: Jackknife) -> Jackknife:
     """The jackknife of a function of estimates: `combine(torch.sub, specialist, general)` is a paired difference.

@@ -43,6 +43,22 @@ def fold_auroc(
     return wins / ((positive @ member) * (negative @ member))
 
 
+def label_sets_auroc(
+    scores: Float[Tensor, "*cell sample"], labels: Int[Tensor, "set sample"], fold: Int[Tensor, " sample"]
+) -> Float[Tensor, "*cell set"]:
+    """AUROC within folds, averaged, of the same scores for many label sets: one sort, then products.
+
+    A positive's rank among all rows, less its rank among the positives, counts the negatives below it. NaN where a set
+    lacks a class in every fold. No score may be NaN.
+    """
+    in_fold, labels = one_hot(fold).to(scores.device), labels.to(scores.device).double()
+    below = counts_below(scores, torch.ones_like(scores, dtype=torch.float64), fold)
+    positive = labels @ in_fold  # [set, fold]
+    negative = (1 - labels) @ in_fold
+    ranks = labels @ (below.unsqueeze(-1) * in_fold)
+    return fold_mean((ranks - positive.square() / 2) / (positive * negative))
+
+
 def balanced_accuracy(
     scores: Float[Tensor, "*#cell sample"], labels: Tensor, weight: Tensor | None = None
 ) -> Float[Tensor, "*cell"]:

@@ -101,13 +101,15 @@ class Task:
 
 
 def _count_task(name: str, kind: type[WordCount] | type[CharCount], count: Callable[[str], int], scale: int) -> Task:
-    """Word and character count differ in the unit alone: `scale` is the typical number of units per word."""
+    """Word and character count differ in the unit: `scale` is the typical number of units per word. And nobody is asked for
+    an exact number of characters, which no writer could meet but by chance."""
+    forms = ("at_most", "at_most", "at_least", "at_least", "between", "between", *(("exactly",) if scale == 1 else ()))
 
     def draw(rng: Random) -> Constraint:
         def about(low: int, high: int) -> int:
             return rng.randint(low * scale, high * scale)
 
-        form = rng.choice(("at_most", "at_most", "at_least", "at_least", "between", "between", "exactly"))
+        form = rng.choice(forms)
         if form == "at_most":
             return kind(at_most=about(8, 30))
         if form == "at_least":

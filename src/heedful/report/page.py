@@ -21,6 +21,7 @@ from markupsafe import Markup
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
+from heedful.report.matrix import drops, matrix
 from heedful.report.run import Run, read_run
 from heedful.report.summary import headline_position, order_correlation, sentences
 from heedful.store import atomic_write
@@ -100,7 +101,15 @@ def _context(run: Run) -> dict[str, Any]:
         "identity": _identity(manifest),
         "settings": _flat(manifest.settings),
         "facts": _flat(manifest.facts),
-        "method": _flat({**run.specialists.attrs, "depth": run.depth.attrs, "baselines": run.baselines.attrs}),
+        "method": _flat(
+            {
+                **run.specialists.attrs,
+                "depth": run.depth.attrs,
+                "baselines": run.baselines.attrs,
+                "transfer": run.transfer.attrs,
+                "ablation": run.ablation.attrs,
+            }
+        ),
         "answers": answered,
         "overall": overall(run),
         "counts": _counts(run),
@@ -129,6 +138,8 @@ def _context(run: Run) -> dict[str, Any]:
             k: {each.task: figures.heat_panel(run.specialists, heat, each, k) for each in found[k]} for k in kinds
         },
         "massive": _massive(run),
+        "matrices": {k: matrix(run.transfer, k) for k in kinds},
+        "drops": {k: drops(run.ablation, run.transfer, k) for k in kinds},
         "depth_positions": depth_positions,
         "depth_position": headline_position(run.depth),
         "depths": {k: {p: {t: _depth(run, k, p, t) for t in run.tasks} for p in depth_positions} for k in kinds},

@@ -30,7 +30,7 @@ class Run:
         manifest: settings, facts and stages.
         samples: one record a response.
         rows: one record a replay: an instruction with a response and its label.
-        specialists, baselines, depth: the lenses' results.
+        specialists, baselines, depth, transfer, ablation: the lenses' results.
     """
 
     path: Path
@@ -40,6 +40,8 @@ class Run:
     specialists: xr.Dataset
     baselines: xr.Dataset
     depth: xr.Dataset
+    transfer: xr.Dataset
+    ablation: xr.Dataset
 
     @property
     def model(self) -> str:
@@ -67,13 +69,13 @@ def read_run(path: Path | str) -> Run:
     """
     path = Path(path)
     manifest = _manifest(path)
-    needed = ("samples.parquet", "rows.parquet", "results/specialists.nc", "results/baselines.nc", "results/depth.nc")
-    missing = [name for name in needed if not (path / name).is_file()]
+    tables = ("samples.parquet", "rows.parquet")
+    lenses = tuple(f"results/{name}.nc" for name in ("specialists", "baselines", "depth", "transfer", "ablation"))
+    missing = [name for name in (*tables, *lenses) if not (path / name).is_file()]
     if missing:
         raise StoreError(f"the study in {path} is not finished: {', '.join(missing)} still to come", _TO_ITS_END)
-    specialists, baselines, depth = (read_results(path / name) for name in needed[2:])
-    samples, rows = (list(read_table(path / name).rows()) for name in needed[:2])
-    return Run(path, manifest, samples, rows, specialists, baselines, depth)
+    samples, rows = (list(read_table(path / name).rows()) for name in tables)
+    return Run(path, manifest, samples, rows, *(read_results(path / name) for name in lenses))
 
 
 def _manifest(path: Path) -> Manifest:

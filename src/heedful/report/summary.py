@@ -15,6 +15,7 @@ import xarray as xr
 
 from heedful.report.answers import TaskAnswers, answers, overall
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
+from heedful.report.matrix import drops, matrix
 from heedful.report.run import Run, read_run
 from heedful.report.wording import KINDS, Estimate, count, listed, percent, percent_interval, task_name, thousands
 from heedful.report.wording import with_interval as shown
@@ -26,12 +27,15 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
         *_compliance(run, answered),
         *_readability(found, kind),
         *_general(found),
+        *_transfer(run, kind),
+        *_ablation(run, kind),
         *_depth(run, kind),
     ]
 
 
 def summarise(path: Path | str) -> dict[str, Any]:
-    """A finished study in one JSON object: pass rates, specialists against general probes, baselines, depth, timings.
+    """A finished study in one JSON object: pass rates, specialists against general probes, baselines, transfer, ablation,
+    depth, timings.
 
     Raises:
         StoreError: not a finished run.
@@ -58,6 +62,8 @@ def summarise(path: Path | str) -> dict[str, Any]:
             | {label: _finding_dict(by_kind[label][i]) for label in KINDS}
             for i, each in enumerate(answered)
         },
+        "transfer": {label: _transfer_dict(run, label) for label in KINDS},
+        "ablation": {label: _ablation_dict(run, label) for label in KINDS},
         "depth": {
             label: _estimate_dict(order_correlation(run.depth, label, headline_position(run.depth))) for label in KINDS
         },
@@ -136,6 +142,81 @@ def _general(found: Sequence[TaskFinding]) -> list[str]:
         f"Among the {count(len(readable))} that can be read, {listed(parts)}; "
         f"a probe that has never seen the skill still tells {count(shared)} of them from chance."
     ]
+
+
+def _transfer(run: Run, kind: str) -> list[str]:
+    found = matrix(run.transfer, kind)
+    if found is None:
+        return []
+    told = (
+        f"{count(found.grid.told)} of {found.grid.pairs} pairs"
+        if found.grid.told
+        else f"none of {found.grid.pairs} pairs"
+    )
+    wrong = f", {count(found.grid.reversed)} of them the wrong way round" if found.grid.reversed else ""
+    said = [
+        f"Put to another skill, a probe reaches AUROC {shown(found.mean)} on average; {told} are told from chance{wrong}."
+    ]
+    if found.planned.bounded:
+        named = "Topic with sentiment and exclusion with toxicity, which are said to transfer,"
+        if found.planned.low > 0:
+            verdict = "do so more than the other pairs"
+        elif found.planned.high < 0:
+            verdict = "do so less than the other pairs"
+        else:
+            verdict = "are not told from the other pairs"
+        said.append(f"{named} {verdict} (difference {shown(found.planned)}).")
+    return said
+
+
+def _ablation(run: Run, kind: str) -> list[str]:
+    found = drops(run.ablation, run.transfer, kind)
+    if found is None:
+        return []
+    edges = found.grid.told
+    share = f"in {count(edges)} of {found.grid.pairs} pairs"
+    first = f"Erasing one skill’s trace hurts another’s probe, beyond both controls, {share}"
+    named = listed([f"{task_name(edge.erased)} → {task_name(edge.target)}" for edge in found.edges[:3]] or [""])
+    said = [f"{first}{f' (most of all {named})' if edges else ''}."]
+    if found.incomplete:
+        said.append(
+            f"After its own erasure a new probe still reads {listed([task_name(t) for t in found.incomplete])}."
+        )
+    return said
+
+
+def _ablation_dict(run: Run, kind: str) -> dict[str, Any] | None:
+    found = drops(run.ablation, run.transfer, kind)
+    if found is None:
+        return None
+    return {
+        "site": found.site,
+        "position": found.position,
+        "pairs": found.grid.pairs,
+        "edges": [{"erased": e.erased, "target": e.target, "drop": _estimate_dict(e.drop)} for e in found.edges],
+        "refitted_after_own_erasure": {task: _estimate_dict(after) for task, _, after in found.left},
+    }
+
+
+def _transfer_dict(run: Run, kind: str) -> dict[str, Any] | None:
+    found = matrix(run.transfer, kind)
+    if found is None:
+        return None
+    here = run.transfer.sel(kind=kind)
+    return {
+        "site": found.site,
+        "position": found.position,
+        "mean_off_diagonal": _estimate_dict(found.mean),
+        "planned": _estimate_dict(found.planned),
+        "told_from_chance": found.grid.told,
+        "pairs": found.grid.pairs,
+        "auroc": {
+            str(source): {
+                str(target): float(here["auroc"].sel(source=source, target=target)) for target in here["target"].values
+            }
+            for source in here["source"].values
+        },
+    }
 
 
 def _depth(run: Run, kind: str) -> list[str]:

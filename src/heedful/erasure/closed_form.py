@@ -1,0 +1,96 @@
+"""Erasers in closed form, from the means of the two classes and the covariance of the rows.
+
+All take rows, labels and weights; a weight of 0 leaves a row out. A label that is missing a class gives a map that changes
+nothing. Moments are accumulated in f64: in f32, let alone half precision, whitening drifts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.erasure.eraser import Eraser
+
+
+class _Moments(NamedTuple):
+    mean: Float[Tensor, "*batch hidden"]
+    difference: Float[Tensor, "*batch hidden"]
+    """Mean of class 1 − mean of class 0; 0 where a class is missing."""
+    centred: Float[Tensor, "*batch sample hidden"]
+    """Rows less the mean, times the root of their share of the weight: its Gram matrix is the covariance."""
+    effective: float
+    """Rows that would tell as much if all weighed alike (Kish)."""
+
+
+def fit_mean_projection(x: Float[Tensor, "*batch sample hidden"], y: Tensor, weight: Tensor | None = None) -> Eraser:
+    """Take off the direction from one class mean to the other: x − (x − mean)·u u.
+
+    The simplest eraser: the classes' means agree afterwards, though a probe may still find what another direction holds.
+
+    Args:
+        x: rows, any floating dtype.
+        y: 0 or 1, [sample], the same for every entry of the batch.
+        weight: ≥ 0, [sample]; None weighs all alike.
+    """
+    return _along_means(x, y, weight, 1.0)
+
+
+def fit_mean_flip(x: Float[Tensor, "*batch sample hidden"], y: Tensor, weight: Tensor | None = None) -> Eraser:
+    """Turn the direction between the class means round: x − 2 (x − mean)·u u, the counterfactual I − 2P.
+
+    Arguments as `fit_mean_projection`.
+    """
+    return _along_means(x, y, weight, 2.0)
+
+
+def fit_leace(x: Float[Tensor, "*batch sample hidden"], y: Tensor, weight: Tensor | None = None) -> Eraser:
+    """Least-squares concept erasure (Belrose et al. 2023): the smallest change after which no linear probe does better
+    than chance on the rows' own distribution.
+
+    The covariance is shrunk towards a sphere by the oracle approximation (Chen et al. 2010), since with about as many rows
+    as dimensions its inverse would fit the rows at hand, and fail on others. Arguments as `fit_mean_projection`.
+    """
+    moments = _moments(x, y, weight)
+    covariance = _shrunk(moments.centred.mT @ moments.centred, moments.effective)
+    whitened = torch.linalg.solve(covariance, moments.difference.unsqueeze(-1)).squeeze(-1)
+    scale = (moments.difference * whitened).sum(-1, keepdim=True)
+    read = torch.where(scale > 0, whitened / scale.clamp_min(torch.finfo(scale.dtype).tiny), 0)
+    return _eraser(x, moments.mean, read, moments.difference)
+
+
+def _along_means(x: Tensor, y: Tensor, weight: Tensor | None, times: float) -> Eraser:
+    moments = _moments(x, y, weight)
+    size = moments.difference.norm(dim=-1, keepdim=True)
+    unit = torch.where(size > 0, moments.difference / size.clamp_min(torch.finfo(size.dtype).tiny), 0)
+    return _eraser(x, moments.mean, times * unit, unit)
+
+
+def _moments(x: Tensor, y: Tensor, weight: Tensor | None) -> _Moments:
+    x, y = x.double(), y.to(x.device).double()
+    weight = torch.ones_like(y) if weight is None else weight.to(x.device).double()
+    one, zero = weight * y, weight * (1 - y)
+    total, both = weight.sum(), one.sum() * zero.sum() > 0
+    mean = weight @ x / total
+    difference = one @ x / one.sum() - zero @ x / zero.sum() if both else torch.zeros_like(mean)
+    centred = (x - mean.unsqueeze(-2)) * (weight / total).sqrt().unsqueeze(-1)
+    return _Moments(mean, difference, centred, float(total.square() / weight.square().sum()))
+
+
+def _shrunk(covariance: Float[Tensor, "*batch hidden hidden"], n: float) -> Float[Tensor, "*batch hidden hidden"]:
+    """(1 − ρ) S + ρ tr(S)/d I, with the ρ of the oracle approximating shrinkage for n rows."""
+    d = covariance.shape[-1]
+    trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+    squared = covariance.square().sum((-2, -1))
+    share = ((1 - 2 / d) * squared + trace.square()) / ((n + 1 - 2 / d) * (squared - trace.square() / d))
+    rho = share.nan_to_num(1.0).clamp(1e-9, 1.0)[..., None, None]
+    eye = torch.eye(d, dtype=covariance.dtype, device=covariance.device)
+    return (1 - rho) * covariance + rho * (trace / d)[..., None, None] * eye
+
+
+def _eraser(x: Tensor, center: Tensor, read: Tensor, write: Tensor) -> Eraser:
+    """Of rank one, in the rows' own precision or f32."""
+    dtype = x.dtype if x.dtype == torch.float64 else torch.float32
+    return Eraser(center.to(dtype), read.unsqueeze(-1).to(dtype), write.unsqueeze(-2).to(dtype))

@@ -1,0 +1,98 @@
+"""Which cells (a site and a position) a choice may fall on, the cell that inner folds choose for all tasks at once, and the
+probes there.
+
+Knows fits, and no lens.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from heedful.lenses.data import Examples, Kind, StudyData
+from heedful.lenses.fits import Fits, TaskFits
+from heedful.probes import LinearProbes, fit_logistic
+
+
+class Candidates(NamedTuple):
+    """Where the best cell is looked for, and the rows that every such cell has."""
+
+    positions: list[int]
+    rows: Bool[Tensor, " sample"]
+
+
+def candidates(data: StudyData, f: TaskFits, kind: Kind) -> Candidates:
+    """Positions of the most rows (of all, in a default study), less leak checks and quantiles of the response."""
+    count = f.valid.sum(-1).tolist()
+    able = [p for p, name in enumerate(data.positions) if not data.is_leak_check(kind, name) and "%" not in name]
+    most = max((count[p] for p in able), default=0)
+    positions = [p for p in able if count[p] == most]
+    return Candidates(positions, f.valid[positions].all(0))
+
+
+class SharedCells(NamedTuple):
+    """One cell for all tasks, an outer fold each."""
+
+    fits: Mapping[str, TaskFits]
+    """Of the tasks that take part, in the standard order."""
+    examples: Mapping[str, Examples]
+    """Of each task: the rows that every candidate position has."""
+    cells: list[tuple[int, int]]
+    """Site and position."""
+    site: str
+    position: str
+    """The cell that the most folds chose."""
+
+
+def shared_cells(data: StudyData, fits: Fits, kind: Kind) -> SharedCells | None:
+    """The cell of the best mean inner AUROC over tasks, chosen for each outer fold on its inner folds.
+
+    None with fewer than two tasks, or where they share no position that could be chosen.
+    """
+    mine = {task: fits.tasks[kind, task] for task in data.tasks if (kind, task) in fits.tasks}
+    able = {task: candidates(data, f, kind) for task, f in mine.items()}
+    able = {task: c for task, c in able.items() if c.positions and mine[task].examples.take(c.rows).enough}
+    mine = {task: f for task, f in mine.items() if task in able}
+    positions = sorted(set.intersection(*(set(c.positions) for c in able.values()))) if len(able) > 1 else []
+    if not positions:
+        return None
+    inner = torch.stack([f.inner_auroc[:, positions] for f in mine.values()]).mean(0)  # [site, position, fold]
+    best = inner.nan_to_num(-1).flatten(0, 1).argmax(0)
+    cells = [(cell // len(positions), positions[cell % len(positions)]) for cell in best.tolist()]
+    (s, p), _ = Counter(cells).most_common(1)[0]
+    rows = {task: f.examples.take(able[task].rows) for task, f in mine.items()}
+    return SharedCells(mine, rows, cells, data.sites[s], data.positions[p])
+
+
+class SharedFold(NamedTuple):
+    """One outer fold at its shared cell: what was trained on, a probe a task, and what is held out."""
+
+    fold: int
+    trained: Mapping[str, Float[Tensor, "sample hidden"]]
+    """States of all rows of a task; those of the fold weigh nothing."""
+    weight: Mapping[str, Float[Tensor, " sample"]]
+    """Training weights: balanced, 0 for the fold and for held-out templates."""
+    C: Mapping[str, float]
+    probes: Mapping[str, LinearProbes]
+    """Each task's, without the fold."""
+    held: Mapping[str, Float[Tensor, "held hidden"]]
+    """States of the fold's rows."""
+    rows: Mapping[str, Bool[Tensor, " sample"]]
+    """Which rows of a task the fold holds."""
+
+
+def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
+    """Fold by fold, every task's probe at the cell that the fold chose, at the C that the task chose there."""
+    examples = shared.examples
+    for fold, (site, position) in enumerate(shared.cells):
+        x = {t: data.states((data.sites[site],), data.positions[position], mine)[0] for t, mine in examples.items()}
+        weight = {t: mine.weight * (mine.fold != fold) for t, mine in examples.items()}
+        C = {t: float(f.C[site, position, fold]) for t, f in shared.fits.items()}
+        probes = {t: fit_logistic(x[t], examples[t].label[None], weight[t][None], C[t], tol=1e-2) for t in examples}
+        rows = {t: mine.fold == fold for t, mine in examples.items()}
+        yield SharedFold(fold, x, weight, C, probes, {t: x[t][rows[t]] for t in examples}, rows)

@@ -1,0 +1,241 @@
+"""Transfer: what does a probe trained on one task say of another?
+
+T[s, t] is the AUROC, on held-out base prompts of task t, of the probe trained on task s, all at one site and position that
+inner folds choose for all tasks together. Below 0.5 is information too: the probe then reads the other task the wrong way
+round. The null holds the fitted probes fixed, so that a small p says that these probes read the other task; one that is not
+exactly orthogonal to a strong direction does so a little, by chance, and the size is what counts. Knows nothing of
+mechanisms: what the matrix means for the claim is the verdict's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Bool, Float
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+from torch import Tensor
+
+from heedful.lenses.cells import SharedCells, shared_cells, shared_folds
+from heedful.lenses.data import KINDS, StudyData
+from heedful.lenses.fits import Fits
+from heedful.lenses.result import Canvas, coordinates, sizes, variable, words
+from heedful.probes import (
+    Jackknife,
+    benjamini_hochberg,
+    combine,
+    jackknife_auroc,
+    label_sets_auroc,
+    permutation_p,
+)
+
+LEVEL = 0.95
+N_PERMUTATIONS = 1999
+N_MANTEL = 9999
+N_DRAWS = 1000
+NORMALISED_FROM = 0.6
+"""A target's own AUROC, by its lower bound, from which a share of it means something."""
+NAMED_PAIRS = (frozenset({"topic", "sentiment"}), frozenset({"exclude", "toxicity"}))
+"""The pairs that are said to transfer (Rocchetti & Ferrara 2026)."""
+MIN_TASKS = 4
+
+_MATRIX = ("kind", "source", "target")
+_FLOATS = {
+    "auroc": (_MATRIX, "AUROC on the target of the probe trained on the source", "probability; 0.5 is chance"),
+    "auroc_low": (_MATRIX, "lower bound of AUROC", "probability"),
+    "auroc_high": (_MATRIX, "upper bound of AUROC", "probability"),
+    "normalised": (_MATRIX, "share of the target's own AUROC − 0.5", "1 is as good as its own probe"),
+    "normalised_low": (_MATRIX, "lower bound of the share", "share"),
+    "normalised_high": (_MATRIX, "upper bound of the share", "share"),
+    "p_value": (_MATRIX, "share of permutations of the target's labels as far from 0.5, with one added", "probability"),
+    "q_value": (_MATRIX, "p adjusted for the false discovery rate over all pairs of tasks", "probability"),
+    "planned": (
+        ("kind",),
+        "mean AUROC of the named pairs − mean of all other pairs, of readable tasks",
+        "difference in AUROC",
+    ),
+    "planned_low": (("kind",), "lower bound of the planned contrast", "difference in AUROC"),
+    "planned_high": (("kind",), "upper bound of the planned contrast", "difference in AUROC"),
+    "mean_off_diagonal": (("kind",), "mean AUROC over pairs of different tasks", "probability; 0.5 is chance"),
+    "mean_off_diagonal_low": (("kind",), "lower bound of the mean over pairs", "probability"),
+    "mean_off_diagonal_high": (("kind",), "upper bound of the mean over pairs", "probability"),
+    "mantel": (("kind",), "correlation of symmetrised transfer with 'same family' (Mantel)", "correlation"),
+    "mantel_p": (("kind",), "share of relabelled matrices that correlate as much, with one added", "probability"),
+    "height": (
+        ("kind", "merge"),
+        "distance (1 − mean symmetrised AUROC) at which two clusters merge",
+        "distance; 0.5 is none at all",
+    ),
+    "support": (("kind", "merge"), "share of draws of the matrix whose tree has the cluster", "share"),
+}
+
+
+def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
+    """Lens 2: the matrix of transfer at one shared site and position, and what structure it has.
+
+    Intervals by the cluster jackknife over base prompts; a null that permutes the target's labels with the source's probe
+    fixed, two-sided, corrected over all ordered pairs; the planned contrast of the named pairs against all others;
+    average-linkage clustering with the support of draws of the whole matrix; Mantel's test against the families.
+    """
+    n = sizes(data, source=len(data.tasks), target=len(data.tasks), merge=max(len(data.tasks) - 1, 0))
+    canvas = {name: Canvas(n, dims) for name, (dims, *_) in _FLOATS.items()}
+    canvas["merged"] = Canvas(n, ("kind", "merge", "task"), torch.bool)
+    canvas["order"] = Canvas(n, ("kind", "task"), torch.long)
+    canvas["n_tasks"] = Canvas(n, ("kind",), torch.long)
+    cell = {"site": [""] * len(KINDS), "position": [""] * len(KINDS)}
+    for k, kind in enumerate(KINDS):
+        canvas["order"][k] = torch.arange(len(data.tasks))
+        shared = shared_cells(data, fits, kind)
+        if shared is None:
+            continue
+        cell["site"][k], cell["position"][k] = shared.site, shared.position
+        at = torch.tensor([data.tasks.index(task) for task in shared.fits])
+        canvas["n_tasks"][k] = len(at)
+        matrix, p = _matrix(data, shared)
+        _write_matrix(canvas, k, at, matrix, p)
+        off = ~torch.eye(len(at), dtype=torch.bool)
+        _write_interval(canvas, "mean_off_diagonal", k, combine(lambda m, off=off: m[off].mean(0), matrix), "logit")
+        # A task that its own probe does not read can neither transfer nor be told not to.
+        readable = matrix.interval(LEVEL, "logit").low.diagonal() > 0.5
+        named, others = (pairs & readable.outer(readable) for pairs in _split(list(shared.fits)))
+        if bool(named.any()) and bool(others.any()):
+            contrast = combine(lambda m, a=named, b=others: m[a].mean(0) - m[b].mean(0), matrix)
+            _write_interval(canvas, "planned", k, contrast, "plain")
+        if len(at) >= MIN_TASKS:
+            families = [data.families[t] for t in at.tolist()]
+            canvas["mantel"][k], canvas["mantel_p"][k] = _mantel(matrix.estimate, families, data.seed)
+            _write_tree(canvas, k, at, _tree(matrix, data.seed))
+    variables = {name: variable(canvas[name], *about) for name, (_, *about) in _FLOATS.items()}
+    variables["merged"] = variable(canvas["merged"], "tasks in the cluster of each merge", "true or false")
+    variables["order"] = variable(canvas["order"], "tasks in the order of the tree's leaves", "index into tasks")
+    variables["n_tasks"] = variable(canvas["n_tasks"], "tasks in the matrix", "tasks")
+    variables["shared_site"] = words(("kind",), cell["site"], "site that the most folds chose for all tasks")
+    variables["shared_position"] = words(
+        ("kind",), cell["position"], "position that the most folds chose for all tasks"
+    )
+    return xr.Dataset(variables, coordinates(data, source=data.tasks, target=data.tasks), _attrs(data))
+
+
+def _attrs(data: StudyData) -> dict[str, object]:
+    return {
+        "level": LEVEL,
+        "interval": "cluster jackknife over base prompts, Student's t; logit scale for AUROC, else plain",
+        "null": "the target's labels permuted (contrast: squares swapped; natural: within base prompts), probes fixed",
+        "n_permutations": N_PERMUTATIONS,
+        "n_mantel": N_MANTEL,
+        "n_draws": N_DRAWS,
+        "named_pairs": [" and ".join(sorted(pair)) for pair in NAMED_PAIRS],
+        "normalised_from": NORMALISED_FROM,
+        "seed": data.seed,
+    }
+
+
+def _matrix(data: StudyData, shared: SharedCells) -> tuple[Jackknife, Float[Tensor, "source target"]]:
+    """AUROC of every source's probes on every target's rows, and its permutation p."""
+    rows = shared.examples
+    scores = {task: torch.full((len(rows), len(mine)), torch.nan) for task, mine in rows.items()}
+    for fold in shared_folds(data, shared):
+        for source, probe in enumerate(fold.probes.values()):
+            for target, x in fold.held.items():
+                scores[target][source, fold.rows[target]] = probe.scores(x)[0]
+    columns = [
+        jackknife_auroc(scores[task], mine.label, mine.base, mine.fold, n_groups=data.n_bases)
+        for task, mine in rows.items()
+    ]
+    p = [
+        permutation_p(
+            column.estimate,
+            label_sets_auroc(scores[task], rows[task].permuted(N_PERMUTATIONS, data.seed), rows[task].fold),
+            alternative="two-sided",
+        )
+        for column, task in zip(columns, rows, strict=True)
+    ]
+    return combine(lambda *each: torch.stack(each, 1), *columns), torch.stack(p, 1)
+
+
+def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackknife, p: Tensor) -> None:
+    cells = (k, at.unsqueeze(1), at)
+    interval = matrix.interval(LEVEL, "logit")
+    canvas["auroc"][cells], canvas["auroc_low"][cells], canvas["auroc_high"][cells] = interval[:3]
+    own = interval.low.diagonal() > NORMALISED_FROM
+    share = combine(lambda m: (m - 0.5) / (m.diagonal().movedim(-1, 0).unsqueeze(0) - 0.5), matrix).interval(LEVEL)
+    for name, values in zip(("normalised", "normalised_low", "normalised_high"), share, strict=False):
+        canvas[name][cells] = torch.where(own, values, torch.nan)
+    canvas["p_value"][cells] = p
+    different = ~torch.eye(len(at), dtype=torch.bool)
+    canvas["q_value"][cells] = benjamini_hochberg(torch.where(different, p, torch.nan))
+
+
+def _write_interval(canvas: dict[str, Canvas], name: str, k: int, one: Jackknife, scale: Any) -> None:
+    interval = one.interval(LEVEL, scale)
+    canvas[name][k], canvas[f"{name}_low"][k], canvas[f"{name}_high"][k] = interval[:3]
+
+
+def _split(tasks: list[str]) -> tuple[Bool[Tensor, "source target"], Bool[Tensor, "source target"]]:
+    """Which ordered pairs of different tasks are named ones, and which are not."""
+    named = torch.tensor([[{a, b} in NAMED_PAIRS for b in tasks] for a in tasks])
+    return named, ~named & ~torch.eye(len(tasks), dtype=torch.bool)
+
+
+def _mantel(matrix: Float[Tensor, "task task"], families: list[str], seed: int) -> tuple[float, float]:
+    """Correlation of symmetrised transfer with 'same family' over pairs of tasks, and its one-sided p: tasks relabelled."""
+    i, j = np.triu_indices(len(families), 1)
+    same = np.array([families[a] == families[b] for a, b in zip(i, j, strict=True)], dtype=float)
+    symmetric = ((matrix + matrix.T) / 2).numpy()
+    if same.std() == 0 or symmetric[i, j].std() == 0:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(seed)
+    orders = [np.arange(len(families)), *(rng.permutation(len(families)) for _ in range(N_MANTEL))]
+    pairs = np.stack([symmetric[order[i], order[j]] for order in orders])
+    centred = pairs - pairs.mean(1, keepdims=True)
+    r = centred @ (same - same.mean()) / (len(i) * same.std() * symmetric[i, j].std())
+    return float(r[0]), float((r >= r[0] - 1e-12).sum() / len(r))
+
+
+class _Tree(NamedTuple):
+    order: list[int]
+    merged: Bool[Tensor, "merge task"]
+    height: Float[Tensor, " merge"]
+    support: Float[Tensor, " merge"]
+
+
+def _tree(matrix: Jackknife, seed: int) -> _Tree:
+    """Average-linkage tree of symmetrised transfer; a cluster's support is the share of drawn matrices that have it too."""
+    links = _linkage(matrix.estimate)
+    clusters = _clusters(links)
+    drawn = [set(_clusters(_linkage(each))) for each in matrix.draws(N_DRAWS, seed)]
+    n = len(matrix.estimate)
+    return _Tree(
+        order=hierarchy.leaves_list(links).tolist(),
+        merged=torch.tensor([[t in cluster for t in range(n)] for cluster in clusters]),
+        height=torch.from_numpy(links[:, 2]),
+        support=torch.tensor([sum(cluster in each for each in drawn) / N_DRAWS for cluster in clusters]),
+    )
+
+
+def _linkage(matrix: Float[Tensor, "task task"]) -> Any:
+    """Distance 1 − symmetrised AUROC: near 0 where probes read each other's task, 0.5 where they tell nothing."""
+    distance = (1 - (matrix + matrix.T) / 2).clamp_min(0).fill_diagonal_(0)
+    return hierarchy.linkage(squareform(distance.numpy(), checks=False), "average")
+
+
+def _clusters(links: Any) -> list[frozenset[int]]:
+    """The tasks of each merge, in the order of merging."""
+    n = len(links) + 1
+    found = [frozenset({t}) for t in range(n)]
+    for a, b, *_ in links:
+        found.append(found[int(a)] | found[int(b)])
+    return found[n:]
+
+
+def _write_tree(canvas: dict[str, Canvas], k: int, at: Tensor, tree: _Tree) -> None:
+    """Tasks that are not in the matrix come last."""
+    order = at[tree.order].tolist()
+    n_tasks = len(canvas["order"].values[k])
+    canvas["order"][k] = torch.tensor(order + [t for t in range(n_tasks) if t not in order])
+    merges = torch.arange(len(tree.height))
+    canvas["merged"][k, merges.unsqueeze(1), at] = tree.merged
+    canvas["height"][k, merges], canvas["support"][k, merges] = tree.height, tree.support

@@ -1,0 +1,267 @@
+"""Where the cells and the tree of a matrix of tasks go: numbers in, SVG coordinates out.
+
+Transfer: rows are the tasks that probes were trained on, columns the tasks that they read. Ablation: rows are the tasks that
+were erased, columns the tasks that were read. Both in the order of the leaves of transfer's tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from heedful.report.findings import CHANCE, LEVEL, estimate
+from heedful.report.wording import Estimate, interval, number, task_name, with_interval
+
+_REACH = 0.5
+_LEFT, _TOP, _CELL, _TREE = 112.0, 96.0, 46.0, 96.0
+_DARK = 6  # from this shade on, a light number reads better than a dark one
+
+
+class MatrixCell(NamedTuple):
+    """One pair of tasks: `shade` is −10 … 10 steps from chance."""
+
+    x: float
+    y: float
+    shade: int
+    value: float
+    strong: bool
+    """Told from chance, corrected over all pairs."""
+    light: bool
+    text: str
+
+
+class Branch(NamedTuple):
+    """One merge of the tree."""
+
+    path: str
+    x: float
+    y: float
+    support: str
+    text: str
+
+
+class Names(NamedTuple):
+    """The task of a row or column, and where its name stands."""
+
+    at: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells with their names, in SVG units; `branches` is empty where there is no tree."""
+
+    cells: list[MatrixCell]
+    rows: list[Names]
+    columns: list[Names]
+    branches: list[Branch]
+    cell: float
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def pairs(self) -> int:
+        """Ordered pairs of different tasks."""
+        return len(self.rows) * (len(self.rows) - 1)
+
+    @property
+    def told(self) -> int:
+        """Of these, the ones told from chance."""
+        return len(self._strong())
+
+    @property
+    def reversed(self) -> int:
+        """Of those told from chance, the ones below it."""
+        return sum(cell.value < CHANCE for cell in self._strong())
+
+    def _strong(self) -> list[MatrixCell]:
+        n = len(self.rows)
+        return [cell for i, cell in enumerate(self.cells) if i // n != i % n and cell.strong]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Transfer by one kind of labels: the figure, and the numbers that its caption says."""
+
+    grid: Grid
+    site: str
+    position: str
+    mean: Estimate
+    planned: Estimate
+    mantel: float
+    mantel_p: float
+
+
+class Edge(NamedTuple):
+    """A task that loses beyond both controls when another is erased."""
+
+    erased: str
+    target: str
+    drop: Estimate
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Ablation by one kind of labels: the figure, the edges, and whether what was erased is gone."""
+
+    grid: Grid
+    site: str
+    position: str
+    edges: list[Edge]
+    left: list[tuple[str, Estimate, Estimate]]
+    """Task, AUROC before, and AUROC of a probe fitted again after it was itself erased."""
+    incomplete: list[str]
+    """Tasks that a new probe still tells from chance."""
+
+
+def matrix(transfer: xr.Dataset, kind: str) -> Matrix | None:
+    """The figure of a kind of labels; None where fewer than two tasks could be compared."""
+    found = transfer.sel(kind=kind)
+    n = int(found["n_tasks"])
+    if n < 2:
+        return None
+    order = _order(found, "auroc")
+
+    def cell(source: str, target: str, x: float, y: float) -> MatrixCell:
+        return _cell(found.sel(source=source, target=target), source, target, x, y)
+
+    return Matrix(
+        grid=_grid(order, cell, _branches(found, order)),
+        site=str(found["shared_site"].item()),
+        position=str(found["shared_position"].item()),
+        mean=estimate(found, "mean_off_diagonal", "mean_off_diagonal_low", "mean_off_diagonal_high"),
+        planned=estimate(found, "planned", "planned_low", "planned_high"),
+        mantel=float(found["mantel"]),
+        mantel_p=float(found["mantel_p"]),
+    )
+
+
+def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None:
+    """The figure of the eraser that decides; None where fewer than two tasks could be compared."""
+    found = ablation.sel(kind=kind, eraser=ablation.attrs["headline_eraser"])
+    if int(found["n_tasks"]) < 2:
+        return None
+    order = [
+        task for task in _order(transfer.sel(kind=kind), "auroc") if bool(found["before"].sel(target=task).notnull())
+    ]
+
+    def cell(erased: str, target: str, x: float, y: float) -> MatrixCell:
+        return _drop_cell(found.sel(erased=erased, target=target), erased, target, x, y)
+
+    edges = [
+        Edge(a, b, estimate(here, "drop", "drop_low", "drop_high"))
+        for a in order
+        for b in order
+        if a != b and float((here := found.sel(erased=a, target=b))["q_value"]) <= LEVEL
+    ]
+    left = [
+        (
+            task,
+            estimate(found.sel(target=task), "before", "before_low", "before_high"),
+            estimate(found.sel(erased=task, target=task), "refitted", "refitted_low", "refitted_high"),
+        )
+        for task in order
+    ]
+    return Drops(
+        grid=_grid(order, cell, []),
+        site=str(found["shared_site"].item()),
+        position=str(found["shared_position"].item()),
+        edges=sorted(edges, key=lambda edge: -edge.drop.value),
+        left=left,
+        incomplete=[task for task, _, after in left if after.bounded and after.low > CHANCE],
+    )
+
+
+def _order(found: xr.Dataset, name: str) -> list[str]:
+    """The tasks of a matrix, in the order of the tree's leaves."""
+    tasks = [str(task) for task in found["task"].values]
+    order = [tasks[i] for i in found["order"].values]
+    return [task for task in order if bool(found[name].sel(source=task, target=task).notnull())]
+
+
+def _grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell], branches: list[Branch]) -> Grid:
+    cells = [
+        cell(row, column, _LEFT + j * _CELL, _TOP + i * _CELL)
+        for i, row in enumerate(order)
+        for j, column in enumerate(order)
+    ]
+    n, tree = len(order), _TREE if branches else 0.0
+    return Grid(
+        cells=cells,
+        rows=[Names(_TOP + (i + 0.5) * _CELL, task_name(task)) for i, task in enumerate(order)],
+        columns=[Names(_LEFT + (i + 0.5) * _CELL, task_name(task)) for i, task in enumerate(order)],
+        branches=branches,
+        cell=_CELL,
+        left=_LEFT,
+        top=_TOP,
+        width=_LEFT + n * _CELL + tree + 48,
+        height=_TOP + n * _CELL + 24,
+    )
+
+
+def _cell(cell: xr.Dataset, source: str, target: str, x: float, y: float) -> MatrixCell:
+    auroc = estimate(cell, "auroc", "auroc_low", "auroc_high")
+    share = estimate(cell, "normalised", "normalised_low", "normalised_high")
+    own = source == target
+    q = float(cell["p_value" if own else "q_value"])
+    shade = round((auroc.value - CHANCE) / _REACH * 10)
+    text = f"trained on {task_name(source)}, read on {task_name(target)}: {with_interval(auroc)}"
+    if not own:
+        text += f"; {_q(q)}"
+        text += f"; share of its own probe’s {number(share.value)} {interval(share)}" if share.known else ""
+    return MatrixCell(x, y, shade, auroc.value, q <= LEVEL, abs(shade) >= _DARK, text)
+
+
+def _drop_cell(cell: xr.Dataset, erased: str, target: str, x: float, y: float) -> MatrixCell:
+    drop = estimate(cell, "drop", "drop_low", "drop_high")
+    permuted, random = float(cell["drop_permuted"]), float(cell["drop_random"])
+    own = erased == target
+    q = float(cell["p_value" if own else "q_value"])
+    shade = max(-10, min(10, round(drop.value / _REACH * 10)))
+    text = (
+        f"{task_name(erased)} erased, {task_name(target)} read: drop in AUROC {with_interval(drop)}; under permuted labels "
+        f"{number(permuted)}, under random directions {number(random)}"
+    )
+    text += "" if own else f"; {_q(q)}"
+    return MatrixCell(x, y, shade, drop.value, q <= LEVEL, abs(shade) >= _DARK, text)
+
+
+def _q(value: float) -> str:
+    return "q under 0.001" if value < 0.001 else f"q {number(value, 3)}"
+
+
+def _branches(found: xr.Dataset, order: list[str]) -> list[Branch]:
+    """The tree, to the right of the matrix: leaves at the rows, merges as far right as their tasks are apart."""
+    tasks = [str(task) for task in found["task"].values]
+    merges = np.flatnonzero(found["height"].notnull().values)
+    if not len(merges):
+        return []
+    x0, nearest, farthest = _LEFT + len(order) * _CELL + 6, float(found["height"].min()), float(found["height"].max())
+    # Of each cluster so far: where its stem stands.
+    stems = {frozenset({task}): (x0, _TOP + (i + 0.5) * _CELL) for i, task in enumerate(order)}
+    branches = []
+    for merge in merges:
+        members = frozenset(t for t, inside in zip(tasks, found["merged"].values[merge], strict=True) if inside)
+        a, b = [cluster for cluster in stems if cluster <= members]
+        (xa, ya), (xb, yb) = stems.pop(a), stems.pop(b)
+        share = (float(found["height"][merge]) - nearest) / max(farthest - nearest, 1e-9)
+        x = round(x0 + (0.2 + 0.8 * share) * _TREE, 1)
+        stems[members] = (x, (ya + yb) / 2)
+        support = float(found["support"][merge])
+        names = ", ".join(task_name(task) for task in order if task in members)
+        branches.append(
+            Branch(
+                f"M{xa:g},{ya:g}H{x:g}V{yb:g}H{xb:g}",
+                x,
+                (ya + yb) / 2,
+                f"{100 * support:.0f}",
+                f"{names}: in {100 * support:.0f} % of the drawn matrices",
+            )
+        )
+    return branches

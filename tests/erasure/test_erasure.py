@@ -1,0 +1,126 @@
+"""Erased labels are gone, nothing else is; and the controls take off as much."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from heedful.erasure import Eraser, fit_inlp, fit_leace, fit_mean_flip, fit_mean_projection, random_eraser
+from heedful.probes import auroc, fit_logistic
+
+Fitter = Callable[..., Eraser]
+
+
+def planted(n: int = 600, d: int = 24, strength: float = 1.5, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Rows with correlated features of very different spread, and a label along one direction."""
+    generator = torch.Generator().manual_seed(seed)
+    spread = torch.logspace(0.5, -1, d)
+    mix = torch.linalg.qr(torch.randn(d, d, generator=generator)).Q
+    y = torch.arange(n) % 2
+    x = torch.randn(n, d, generator=generator) * spread @ mix
+    direction = torch.randn(d, generator=generator)
+    return x + strength * (y - 0.5).unsqueeze(-1) * direction / direction.norm(), y
+
+
+def readable(x: Tensor, y: Tensor) -> float:
+    probe = fit_logistic(x, y[None], None, 1.0)
+    return float(auroc(probe.scores(x), y)[0])
+
+
+@pytest.mark.parametrize("fit", [fit_leace, fit_mean_projection])
+def test_the_class_means_agree_afterwards(fit: Fitter) -> None:
+    x, y = planted()
+    erased = fit(x, y)(x)
+    torch.testing.assert_close(erased[y == 1].mean(0), erased[y == 0].mean(0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(erased.mean(0), x.mean(0), atol=1e-5, rtol=0)
+
+
+def test_after_leace_no_linear_probe_reads_the_label() -> None:
+    x, y = planted()
+    assert readable(x, y) > 0.8
+    # The rows' own: a logistic probe at its optimum is a constant.
+    assert fit_logistic(fit_leace(x, y)(x), y[None], None, 1.0).coef.norm() < 1e-3
+    # Other rows of the same kind: near chance.
+    probe_x, probe_y = planted(seed=0, n=1200)
+    eraser = fit_leace(probe_x[:600], probe_y[:600])
+    probe = fit_logistic(eraser(probe_x[:600]), probe_y[None, :600], None, 1e-2)
+    assert abs(float(auroc(probe.scores(eraser(probe_x[600:])), probe_y[600:])[0]) - 0.5) < 0.07
+
+
+def test_leace_changes_no_more_than_a_projection_does() -> None:
+    x, y = planted(n=4000)
+    assert fit_leace(x, y).energy(x) < fit_mean_projection(x, y).energy(x)
+
+
+def test_a_flip_exchanges_the_class_means() -> None:
+    x, y = planted()
+    flipped = fit_mean_flip(x, y)(x)
+    for value in (0, 1):
+        torch.testing.assert_close(flipped[y == value].mean(0), x[y == 1 - value].mean(0), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("fit", [fit_leace, fit_mean_projection, fit_inlp])
+def test_rows_without_weight_have_no_say(fit: Fitter) -> None:
+    x, y = planted()
+    weight = (torch.arange(len(y)) < 400).float()
+    other = x.clone()
+    other[400:] += 100.0
+    torch.testing.assert_close(fit(x, y, weight)(x[:400]), fit(other, y, weight)(x[:400]), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("fit", [fit_leace, fit_mean_projection, fit_mean_flip, fit_inlp])
+def test_with_one_class_there_is_nothing_to_take_off(fit: Fitter) -> None:
+    x, y = planted()
+    torch.testing.assert_close(fit(x, torch.ones_like(y))(x), x)
+
+
+def test_a_batch_of_sites_is_the_sites_one_by_one() -> None:
+    sites = torch.stack([planted(seed=seed)[0] for seed in range(3)])
+    y = planted()[1]
+    for fit in (fit_leace, fit_mean_projection):
+        together = fit(sites, y)(sites)
+        for site, x in enumerate(sites):
+            torch.testing.assert_close(together[site], fit(x, y)(x), atol=1e-5, rtol=1e-5)
+
+
+def test_inlp_reads_less_with_every_direction() -> None:
+    x, y = planted(strength=3.0)
+    eraser = fit_inlp(x, y, rank=6)
+    assert eraser.rank == 6
+    torch.testing.assert_close(eraser.write @ eraser.read, torch.eye(6), atol=1e-5, rtol=0)
+    left = [readable(eraser.top(k)(x), y) for k in (0, 1, 3, 6)]
+    assert left[0] > 0.95
+    assert left[0] > left[1] > left[3]
+    assert left[3] < 0.65
+    normal = fit_logistic(x - x.mean(0), y[None], None, 1e-2, tol=1e-2).coef[0]
+    assert torch.cosine_similarity(eraser.read[:, 0], normal, 0) > 0.9999
+
+
+@pytest.mark.parametrize(("energy", "rank"), [(0.2, 1), (0.02, 1), (0.001, 1), (0.4, 4)])
+def test_a_random_control_takes_off_as_much_as_it_is_told(energy: float, rank: int) -> None:
+    x, _ = planted()
+    erasers = [random_eraser(x, energy, rank=rank, seed=seed) for seed in range(3)]
+    for eraser in erasers:
+        assert eraser.rank == rank
+        assert float(eraser.energy(x)) == pytest.approx(energy, rel=0.01)
+        torch.testing.assert_close(eraser.write @ eraser.read, torch.eye(rank), atol=1e-5, rtol=0)
+    assert (erasers[0].read - erasers[1].read).abs().max() > 0.01
+    assert torch.equal(random_eraser(x, energy, rank=rank, seed=1).read, erasers[1].read)
+
+
+def test_what_cannot_be_reached_is_approached() -> None:
+    x, _ = planted()
+    highest = float(random_eraser(x, 1.0).energy(x))
+    assert 0.2 < highest < 0.3
+    assert float(random_eraser(x, 0.9 * highest).energy(x)) == pytest.approx(0.9 * highest, rel=0.01)
+
+
+def test_half_precision_rows_are_lifted() -> None:
+    x, y = planted()
+    for fit in (fit_leace, fit_mean_projection, fit_inlp):
+        eraser = fit(x.bfloat16(), y)
+        assert eraser.read.dtype == torch.float32
+        assert eraser(x.bfloat16()).isfinite().all()

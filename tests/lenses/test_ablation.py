@@ -1,0 +1,96 @@
+"""Erasing what was planted takes away what hangs on it, and no more; controls take away next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.lenses.conftest import Planted
+
+from heedful.lenses import StudyData, fit_probes
+from heedful.lenses.ablation import ERASERS, ablation
+
+Write = Callable[..., StudyData]
+FIVE = ("word_count", "include", "topic", "sentiment", "toxicity")
+ALONG = {"sentiment": "topic"}
+
+
+def strong(task: str, site: int, position: int) -> float:
+    return 0.0 if site == 0 else 1.5
+
+
+@pytest.fixture(scope="module")
+def erased(write_study: Write) -> xr.Dataset:
+    planted = Planted(strong, tasks=FIVE, squares=60, axis=lambda task: (ALONG.get(task, task), 1.0))
+    data = write_study(planted)
+    return ablation(data, fit_probes(data)).sel(kind="contrast")
+
+
+def together(a: str, b: str) -> bool:
+    return ALONG.get(a, a) == ALONG.get(b, b)
+
+
+@pytest.mark.parametrize("eraser", ERASERS)
+def test_a_task_loses_what_lies_along_the_erased_direction_and_no_other_does(erased: xr.Dataset, eraser: str) -> None:
+    here = erased.sel(eraser=eraser)
+    for a in FIVE:
+        for b in FIVE:
+            drop = float(here["drop"].sel(erased=a, target=b))
+            # INLP goes on to directions of noise, and takes a little of everything with them.
+            assert (drop > 0.25) if together(a, b) else abs(drop) < 0.12, (a, b, drop)
+            random = abs(float(here["drop_random"].sel(erased=a, target=b)))
+            # In 24 dimensions eight, or a turn the other way round, hit something of everything.
+            assert random < (0.25 if eraser in ("leace", "mean_projection") else 0.45), (a, b, random)
+    off = [(a, b) for a in FIVE for b in FIVE if a != b]
+    edges = {(a, b) for a, b in off if float(here["q_value"].sel(erased=a, target=b)) < 0.05}
+    assert len(edges) <= 5
+    if eraser != "inlp":
+        assert {("topic", "sentiment"), ("sentiment", "topic")} <= edges
+    assert (here["drop_low"] <= here["drop"]).all()
+    assert (here["drop"] <= here["drop_high"]).all()
+
+
+def test_erasure_is_complete_but_for_a_flip(erased: xr.Dataset) -> None:
+    for a in FIVE:
+        own = erased["refitted"].sel(erased=a, target=a)
+        assert float(erased["before"].sel(target=a)) > 0.9
+        assert abs(float(own.sel(eraser="leace")) - 0.5) < 0.15
+        assert float(own.sel(eraser="flip")) > 0.9
+        assert float(erased["drop"].sel(eraser="flip", erased=a, target=a)) > 0.7  # read the wrong way round
+    other = erased["refitted"].sel(eraser="leace", erased="topic", target="word_count")
+    assert float(other) > 0.85
+    assert np.isnan(erased["refitted"].sel(eraser="inlp", erased="topic", target="word_count"))
+
+
+def test_controls_take_off_as_much_and_hurt_less(erased: xr.Dataset) -> None:
+    here = erased.sel(eraser="leace")
+    own = [float(here["beyond_random"].sel(erased=a, target=a)) for a in FIVE]
+    assert min(own) > 0.2
+    assert (abs(np.array([here["drop_permuted"].sel(erased=a, target=a) for a in FIVE])) < 0.1).all()
+    assert (here["energy"] > 0).all()
+    assert (here["energy"] < 0.3).all()
+    share = here["share"].sel(erased="topic", target="sentiment")
+    assert 0.7 < float(share) < 1.3
+
+
+def test_asymmetry_is_antisymmetric(erased: xr.Dataset) -> None:
+    values = erased["asymmetry"].sel(eraser="leace").values
+    np.testing.assert_allclose(values, -values.T, atol=1e-12)
+
+
+def test_nothing_planted_draws_no_edge(write_study: Write) -> None:
+    edges = 0
+    for seed in range(3):
+        data = write_study(Planted(tasks=FIVE, squares=48, seed=seed))
+        found = ablation(data, fit_probes(data)).sel(kind="contrast")
+        edges += int((found["q_value"] < 0.05).sum())
+    assert edges <= 2
+
+
+def test_without_rows_nothing_is_made_up(write_study: Write) -> None:
+    data = write_study(Planted(strong, tasks=("include", "topic"), squares={"include": 48, "topic": 3}))
+    found = ablation(data, fit_probes(data))
+    assert (found["n_tasks"] == 0).all()
+    assert np.isnan(found["drop"]).all()

@@ -1,0 +1,128 @@
+"""What was planted is what the matrix shows: nothing, pairs, signs; and a null that is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from tests.lenses.conftest import Planted
+
+from heedful.lenses import StudyData, fit_probes
+from heedful.lenses.transfer import transfer
+from heedful.probes import auroc, fold_mean, label_sets_auroc
+
+Write = Callable[..., StudyData]
+SIX = ("word_count", "include", "exclude", "topic", "sentiment", "toxicity")
+PAIR = {"sentiment": "topic", "toxicity": "exclude"}
+
+
+def strong(task: str, site: int, position: int) -> float:
+    return 0.0 if site == 0 else 1.2
+
+
+def lens(write_study: Write, planted: Planted) -> xr.Dataset:
+    data = write_study(planted)
+    return transfer(data, fit_probes(data))
+
+
+@pytest.fixture(scope="module")
+def paired(write_study: Write) -> xr.Dataset:
+    return lens(write_study, Planted(strong, tasks=SIX, squares=60, axis=lambda task: (PAIR.get(task, task), 1.0)))
+
+
+def test_pairs_that_share_a_direction_transfer_and_no_others(paired: xr.Dataset) -> None:
+    here = paired.sel(kind="contrast")
+    for source in SIX:
+        for target in SIX:
+            value = float(here["auroc"].sel(source=source, target=target))
+            together = PAIR.get(source, source) == PAIR.get(target, target)
+            assert (value > 0.85) if together else (0.3 < value < 0.7), (source, target, value)
+    assert float(here["planned"]) > 0.3
+    assert float(here["planned_low"]) > 0.2
+    assert int(here["n_tasks"]) == 6
+    assert str(here["shared_site"].values) in ("block.0.out", "block.1.out")
+    significant = (here["q_value"] < 0.05).values
+    named = np.array([[a != b and PAIR.get(a, a) == PAIR.get(b, b) for b in SIX] for a in SIX])
+    assert significant[named].all()
+    # Others may be, and small: no fitted probe is exactly orthogonal to a strong direction of another task.
+    assert significant[~named].mean() < 0.3
+    assert (here["auroc_low"] <= here["auroc"]).all()
+    assert (here["auroc"] <= here["auroc_high"]).all()
+    share = here["normalised"].sel(source="topic", target="sentiment")
+    assert 0.8 < float(share) < 1.2
+    assert np.allclose(np.diag(here["normalised"].values), 1)
+
+
+def test_the_tree_finds_the_pairs_and_says_how_sure_it_is(paired: xr.Dataset) -> None:
+    here = paired.sel(kind="contrast")
+    first_two = [frozenset(np.array(SIX)[merge]) for merge in here["merged"].values[:2]]
+    assert set(first_two) == {frozenset({"topic", "sentiment"}), frozenset({"exclude", "toxicity"})}
+    assert (here["support"].values[:2] > 0.95).all()
+    assert (np.diff(here["height"].values) >= 0).all()
+    order = [SIX[i] for i in here["order"].values]
+    assert sorted(order) == sorted(SIX)
+    assert abs(order.index("topic") - order.index("sentiment")) == 1
+
+
+def test_a_label_that_lies_the_other_way_round_transfers_below_chance(write_study: Write) -> None:
+    planted = Planted(
+        strong, tasks=SIX[:4], squares=60, axis=lambda task: ("topic", -1.0 if task == "include" else 1.0)
+    )
+    here = lens(write_study, planted).sel(kind="contrast")
+    assert float(here["auroc"].sel(source="topic", target="include")) < 0.15
+    assert float(here["auroc"].sel(source="topic", target="exclude")) > 0.85
+    assert float(here["normalised"].sel(source="topic", target="include")) < -0.8
+    assert float(here["q_value"].sel(source="topic", target="include")) < 0.01
+
+
+def test_nothing_planted_is_nothing_found(write_study: Write) -> None:
+    significant, within = 0, []
+    for seed in range(4):
+        here = lens(write_study, Planted(tasks=SIX, squares=48, seed=seed)).sel(kind="contrast")
+        off = ~np.eye(6, dtype=bool)
+        significant += int((here["q_value"].values[off] < 0.05).sum())
+        within.append(bool(here["mean_off_diagonal_low"] < 0.5 < here["mean_off_diagonal_high"]))
+        assert np.isnan(here["normalised"].values).all()
+    assert significant <= 2
+    assert sum(within) >= 3
+
+
+def test_mantel_tells_families_that_share_from_families_that_do_not(write_study: Write) -> None:
+    family = {
+        "word_count": "word_count",
+        "include": "include",
+        "exclude": "include",
+        "topic": "topic",
+        "sentiment": "topic",
+    }
+    planted = Planted(strong, tasks=SIX[:5], squares=48, axis=lambda task: (family[task], 1.0))
+    together = lens(write_study, planted).sel(kind="contrast")
+    crossed = lens(write_study, Planted(strong, tasks=SIX, squares=48, axis=lambda task: (PAIR.get(task, task), 1.0)))
+    assert float(together["mantel"]) > 0.9
+    assert float(together["mantel_p"]) < 0.1  # five tasks in two pairs: one labelling in fifteen is as good
+    assert float(crossed["mantel"].sel(kind="contrast")) < 0.9
+
+
+def test_tasks_without_rows_are_left_out_and_nothing_is_made_up(write_study: Write) -> None:
+    squares = {"word_count": 48, "include": 48, "topic": 4}
+    here = lens(write_study, Planted(strong, tasks=tuple(squares), squares=squares)).sel(kind="contrast")
+    assert int(here["n_tasks"]) == 2
+    assert np.isnan(here["auroc"].sel(target="topic").values).all()
+    assert np.isnan(here["mantel"])
+    assert not np.isnan(here["auroc"].sel(source="word_count", target="include"))
+    natural = lens(write_study, Planted(strong, tasks=tuple(squares), squares=squares)).sel(kind="natural")
+    assert int(natural["n_tasks"]) == 0
+    assert np.isnan(natural["auroc"].values).all()
+
+
+def test_label_sets_auroc_is_auroc_of_each_set() -> None:
+    torch.manual_seed(0)
+    scores = torch.randn(3, 40).round(decimals=1)  # with ties
+    fold = torch.arange(40) % 4
+    labels = (torch.rand(5, 40) < 0.5).long()
+    in_fold = torch.nn.functional.one_hot(fold).T
+    expected = fold_mean(auroc(scores[:, None, None], labels[:, None], in_fold))
+    torch.testing.assert_close(label_sets_auroc(scores, labels, fold), expected)
