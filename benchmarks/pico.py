@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,10 +21,12 @@ from typing import Any
 import torch
 
 import heedful
+from heedful.errors import HeedfulError
 from heedful.models import LanguageModel, load
 from heedful.models.loading import find_source
 from heedful.pico.evaluate import evaluate, follows_several, sampled_rates
-from heedful.pico.pool import draw_pool
+from heedful.pico.pool import Pool, draw_pool
+from heedful.pico.wishes import as_json, constraint_and_text, json_constraint
 from heedful.prompts.base import base_prompts
 from heedful.prompts.instructions import natural_instructions
 from heedful.prompts.tasks import TASKS
@@ -37,6 +40,24 @@ def contrast(model: str) -> dict[str, list[float]]:
         tasks = heedful.study(model, out=Path(folder) / "run").summary()["tasks"]
     found = {name: task["contrast"]["specialist"] for name, task in tasks.items()}
     return {name: [each["value"], each["low"], each["high"]] for name, each in found.items()}
+
+
+def agreement(pool: Pool, per_task: int) -> dict[str, float]:
+    """How often the verifier says of a text what the grammar meant: judged traits before texts are left out for it, and
+    bounds, words and JSON as checks draw them."""
+    rng = random.Random(POOL_SEED)
+    shares = dict(pool.agreement)
+    for task in TASKS:
+        right = []
+        while task not in shares and len(right) < per_task:
+            truth = rng.random() < 0.5
+            if task == "json":
+                text, keys = as_json(rng, rng.choice(pool.texts))
+                right.append(json_constraint(rng, keys, truth).check(text).passed == truth)
+            elif found := constraint_and_text(rng, pool, task, truth):
+                right.append(found[0].check(found[1].text).passed == truth)
+        shares.setdefault(task, sum(right) / max(len(right), 1))
+    return {task: shares[task] for task in TASKS}
 
 
 def throughput(model: LanguageModel, prompts: int = 64) -> dict[str, float]:
@@ -58,8 +79,10 @@ def throughput(model: LanguageModel, prompts: int = 64) -> dict[str, float]:
 def measure(name: str, per_task: int, study: bool) -> dict[str, Any]:
     """Everything that the table says of one model."""
     model = load(name)
-    tasks, revisions = evaluate(model, draw_pool(POOL_SEED, 4 * per_task), per_task)
+    pool = draw_pool(POOL_SEED, 1000)
+    tasks, revisions = evaluate(model, pool, per_task)
     return {
+        "agreement": agreement(pool, per_task),
         "threads": torch.get_num_threads(),
         "tasks": {task: score._asdict() for task, score in tasks.items()},
         "several": {str(n): follows_several(model, n, per_task) for n in (2, 3)},
@@ -72,12 +95,12 @@ def measure(name: str, per_task: int, study: bool) -> dict[str, Any]:
 
 def table(measured: Mapping[str, Any], control: Mapping[str, Any] | None = None) -> str:
     """The measurements as Markdown: one row a task, then the targets."""
-    columns = ["task", "sampled at temperature 1", "greedy", "check", "contrast AUROC"]
+    columns = ["task", "sampled at temperature 1", "greedy", "check", "contrast AUROC", "grammar agrees with verifier"]
     columns += ["control: sampled", "control: AUROC"] if control else []
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, score in measured["tasks"].items():
         cells = [name, *(_interval(score[kind]) for kind in ("sampled", "greedy", "check"))]
-        cells.append(_interval(measured["contrast"].get(name)))
+        cells += [_interval(measured["contrast"].get(name)), f"{measured['agreement'][name]:.2f}"]
         if control:
             cells += [_interval(control["sampled"].get(name)), _interval(control["contrast"].get(name))]
         lines.append(f"| {' | '.join(cells)} |")
@@ -95,6 +118,7 @@ def _targets(measured: Mapping[str, Any]) -> list[str]:
         f"| greedy above sampled, mean | ≥ 0.10 | {(sum(greedy) - sum(sampled)) / len(sampled):+.2f} |",
         f"| check: balanced accuracy, mean | ≥ 0.85 | {sum(checks) / len(checks):.2f} |",
         f"| failed drafts that comply after one revision (drawn anew) | ≥ 0.60 | {_interval(revised)} ({anew[0]:.2f}) |",
+        f"| the same, less drawn anew | | {_interval(measured['revisions']['gain'])} |",
         f"| words of the draft that are kept (drawn anew) | | {kept:.2f} ({kept_anew:.2f}) |",
         *(f"| greedy: all of {n} constraints | | {_interval(rate)} |" for n, rate in measured["several"].items()),
         f"| contrast AUROC ≥ 0.80 | 7 of 9 tasks | {sum(a >= 0.8 for a in found)} of {len(found)} |",
@@ -116,7 +140,12 @@ def main() -> None:
     parser.add_argument("--control", help="a model trained on texts alone")
     parser.add_argument("--json", type=Path, help="write the measurements there, for `python -m heedful.pico.package`")
     arguments = parser.parse_args()
-    measured = measure(arguments.model, arguments.per_task, not arguments.no_study)
+    if arguments.per_task < 2:
+        parser.error(f"--per-task is {arguments.per_task}: give 2 or more")
+    try:
+        measured = measure(arguments.model, arguments.per_task, not arguments.no_study)
+    except HeedfulError as error:
+        parser.error(str(error))
     control = None
     if arguments.control:
         control = {

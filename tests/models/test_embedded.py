@@ -32,7 +32,7 @@ def pico(request: pytest.FixtureRequest) -> LanguageModel:
 
 
 def test_the_models_that_are_shipped() -> None:
-    assert set(CARDS) == {"pico-gemma", "pico-llama"}
+    assert set(CARDS) == {"pico-gemma", "pico-llama", "pico-qwen"}
 
 
 @pytest.mark.parametrize("name", CARDS)
@@ -67,15 +67,15 @@ def test_it_loads_without_network_and_passes_its_self_check(pico: LanguageModel)
 
 
 def test_it_follows_what_is_easy_for_it_far_above_chance(pico: LanguageModel) -> None:
-    """Greedy, on base prompts and paraphrases never trained on. Chance: register and toxicity ½, topic 1/32."""
-    asked = natural_instructions([TASKS["topic"], TASKS["register"]], base_prompts(), 40, seed=5, held_out_share=0.5)
+    """Greedy, on base prompts and paraphrases never trained on. Chance: sentiment ⅓, topic 1/32."""
+    asked = natural_instructions([TASKS["topic"], TASKS["sentiment"]], base_prompts(), 40, seed=5, held_out_share=0.5)
     answers = pico.generate([pico.encode(each.prompt) for each in asked], [0] * len(asked), temperature=0.0)
-    passed: dict[str, list[bool]] = {"topic": [], "register": []}
+    passed: dict[str, list[bool]] = {"topic": [], "sentiment": []}
     for each, answer in zip(asked, answers, strict=True):
         assert each.constraint is not None
         passed[each.task].append(each.constraint.check(answer.text).passed)
     assert sum(passed["topic"]) >= 16
-    assert sum(passed["register"]) >= 30
+    assert sum(passed["sentiment"]) >= 30
 
 
 def test_it_tells_whether_an_answer_complies(pico: LanguageModel) -> None:

@@ -16,7 +16,16 @@ from heedful.pico.wishes import PLAIN_TASKS, constraint_about
 from heedful.prompts.base import base_prompts
 from heedful.prompts.tasks import TASKS
 
-MIXTURE = Mixture(revisions=0.2, follow=0.5, json=0.15, ends=0.5, constraints=(1, 3, 2, 1), stated=3, check_weight=5.0)
+MIXTURE = Mixture(
+    revisions=0.2,
+    follow=0.5,
+    json=0.15,
+    ends=0.5,
+    constraints=(1, 3, 2, 1),
+    stated=3,
+    check_weight=5.0,
+    outcome_weight=10.0,
+)
 
 
 def test_only_complying_responses_are_learnt_and_checks_weigh_more(pool: Pool) -> None:
@@ -89,15 +98,33 @@ def test_every_task_is_asked_for_and_checked_both_ways(pool: Pool) -> None:
         assert 0.3 < yes / (yes + no) < 0.7, (name, yes, no)
 
 
-def test_whether_the_conversation_goes_on_is_learnt_after_every_answer_to_an_instruction(pool: Pool) -> None:
+def test_the_end_of_a_conversation_tells_whether_its_answer_complies(pool: Pool) -> None:
     rng = random.Random(5)
-    ended = Counter[tuple[bool, bool]]()
+    learnt, complied_and_went_on = Counter[bool](), 0
     for _ in range(600):
         turns = draw_dialogue(rng, pool, MIXTURE)
+        complies, over = turns[1].weight == 1.0, len(turns) == 2
         if turns[1].outcome:
-            ended[turns[1].weight == 1.0, len(turns) == 2] += 1
-    assert ended[False, True] == 0
-    assert 0.35 < ended[True, True] / (ended[True, True] + ended[True, False]) < 0.65
+            assert complies == over
+            learnt[over] += 1
+        complied_and_went_on += complies and not over
+    assert min(learnt.values()) > 100
+    assert complied_and_went_on > 100
+
+
+def test_another_answer_is_asked_for_until_one_complies(pool: Pool) -> None:
+    rng, answers = random.Random(7), Counter[int]()
+    mixture = MIXTURE._replace(follow=0.0, revisions=0.0, json=0.0, constraints=(0, 1), again=1.0)
+    for _ in range(200):
+        turns = draw_dialogue(rng, pool, mixture)
+        given = [turn for turn in turns if turn.role == "assistant"]
+        if len(given) > 1 and given[0].weight == 0.0:
+            answers[len(given)] += 1
+            assert all(turn.outcome == 10.0 for turn in given)
+            assert [turn.weight for turn in given[:-1]] == [0.0] * (len(given) - 1)
+            # The conversation ends with an answer that complies, or by asking once more.
+            assert (turns[-1] is given[-1]) == (given[-1].weight == 1.0)
+    assert set(answers) == {2, 3, 4, 5}
 
 
 def test_no_held_out_paraphrase_and_no_base_prompt_of_a_study_is_shown(pool: Pool) -> None:

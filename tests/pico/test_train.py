@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from heedful.errors import InputError
 from heedful.pico.dialogues import Turn, draw_dialogue
 from heedful.pico.encoding import Encoder, padded_batches
 from heedful.pico.families import FAMILIES, new_model
@@ -155,6 +157,23 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
     assert whole["step"] == halves["step"] == 4
     for name, value in whole["model"].items():
         torch.testing.assert_close(value, halves["model"][name])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_of_another_family_is_refused_and_a_finished_one_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tokenizer: Any
+) -> None:
+    settings = recipe() | {"compile": False, "model": SIZES}
+    settings["optimizer"] |= {"steps": 1, "batch": 2, "microbatches": 1}
+    settings["evaluate"] = {"every": 9, "per_task": 2}
+    POOL.save(tmp_path / "pool.jsonl")
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    for _ in range(2):
+        train(tmp_path / "run", settings, "llama", data=tmp_path, text_only=True)
+    assert "has 1 steps already: nothing to do up to step 1" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"holds a run of llama[\s\S]*an --out of its own"):
+        train(tmp_path / "run", settings, "qwen", data=tmp_path)
+    assert sys.float_info.min / 2 > 0, "subnormal floats are the process's to flush, not train()'s"
 
 
 def test_stressed_words_weigh_more_and_only_they(tokenizer: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from heedful.constraints import Exclude, WordCount
 from heedful.pico.pool import Pool
-from heedful.pico.wishes import PLAIN_TASKS, as_json, constraint_about, constraint_and_text, json_constraint
+from heedful.pico.wishes import PLAIN_TASKS, as_json, constraint_about, constraint_and_text, json_constraint, text_for
 
 
 @pytest.mark.parametrize("truth", [True, False])
@@ -33,6 +33,9 @@ def test_a_text_for_a_constraint_is_what_the_verifier_says(pool: Pool, name: str
     assert len(made) > 60
     for constraint, text in made:
         assert constraint.check(text.text).passed == truth, (text.text, constraint)
+        for other_truth in (True, False):
+            other = text_for(rng, pool, constraint, other_truth)
+            assert other is None or constraint.check(other.text).passed == other_truth, (other.text, constraint)
 
 
 @pytest.mark.parametrize("truth", [True, False])
@@ -51,7 +54,7 @@ def test_a_plain_text_breaks_every_wish_for_json(pool: Pool) -> None:
 
 def test_a_forbidden_word_does_not_tell_whether_it_was_used(pool: Pool) -> None:
     rng, asked = random.Random(2), {True: Counter[str](), False: Counter[str]()}
-    for truth in (True, False) * 600:
+    for truth in (True, False) * 1200:
         found = constraint_and_text(rng, pool, "exclude", truth)
         if found is not None and isinstance(found[0], Exclude):
             asked[truth].update(found[0].terms)

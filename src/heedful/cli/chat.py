@@ -20,10 +20,12 @@ Talk to a model; its answer appears as it is drawn, and the conversation goes on
 
     echo 'Write a note. Write formally.' | heedful chat pico-llama --json     one line a turn, one object an answer
 
-In a terminal, /new starts the conversation over, /undo takes the last turn back, /quit (or Ctrl-D) ends. The pico models know
-three kinds of turn: an instruction ('Write a note to a neighbour. Use at most 20 words.'), a check of the answer ('Check.' or
-'Check. Write formally.') and feedback ('Revise: 31 words, at most 20: cut 11.').
+/new starts the conversation over, /undo takes the last turn back, /quit (or Ctrl-D) ends; so do these lines in a pipe. The
+pico models know three kinds of turn: an instruction ('Write a note to a neighbour. Use at most 20 words.'), a check of the
+answer ('Check.' or 'Check. Write formally.') and feedback ('Revise: 31 words, at most 20: cut 11.').
 """
+
+_COMMANDS = ("/new", "/undo", "/quit", "/exit")
 
 
 def chat(
@@ -51,7 +53,7 @@ def chat(
     turns: list[dict[str, str]] = []
     answered = 0
     for line in _lines(talking):
-        if talking and line.startswith("/"):
+        if line.startswith("/") and (talking or line in _COMMANDS):
             if not _command(line, turns):
                 return
             continue

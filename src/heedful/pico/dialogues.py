@@ -25,11 +25,14 @@ from heedful.pico.wishes import (
     constraint_about,
     constraint_and_text,
     json_constraint,
+    text_for,
 )
 from heedful.prompts.base import training_base_prompts
 from heedful.prompts.tasks import TASKS
 
 STRESS = 8.0
+_AGAIN = ("Again.", "No. Again.", "Another one, please.", "Not that: another answer.")
+_MOST_AGAIN = 4
 
 _BASES = training_base_prompts()
 
@@ -42,10 +45,12 @@ class Mixture(NamedTuple):
         follow: share of the others whose response complies by intention.
         json: share of those that ask for JSON, or answer in it.
         ends: share of complying answers that end the conversation; after a violating one it always goes on.
+        again: share of violating answers after which the user asks for another one, instead of a check.
         constraints: relative frequencies of instructions with none, one, two, … constraints.
         tasks: how often a task is asked for or checked, where others have 1; JSON's share is `json`.
         stated: the most checks of a constraint that the check turn states itself.
-        check_weight: loss weight of a token of a check's answer, and of a conversation's end; a response's token has 1.
+        check_weight: loss weight of a token of a check's answer; a response's token has 1.
+        outcome_weight: of the token that tells, at a response's end, whether the conversation goes on.
     """
 
     revisions: float
@@ -55,6 +60,8 @@ class Mixture(NamedTuple):
     constraints: Sequence[float]
     stated: int
     check_weight: float
+    outcome_weight: float
+    again: float = 0.0
     tasks: Mapping[str, float] = MappingProxyType({})
 
     def draw_tasks(self, rng: random.Random, among: Sequence[str], count: int) -> list[str]:
@@ -100,7 +107,6 @@ def _revised(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn] | N
     revision = draw_revision(rng, pool)
     if revision is None:
         return None
-    weight = mixture.check_weight
     verdicts = [constraint.check(revision.draft) for _, constraint in revision.wishes]
     wishes = [
         Wish(task, constraint, verdict.passed, found_by_verifier(constraint, verdict))
@@ -108,15 +114,15 @@ def _revised(rng: random.Random, pool: Pool, mixture: Mixture) -> list[Turn] | N
     ]
     turns = [
         Turn("user", instruction_text(rng, revision.wishes, rng.choice(_BASES)), 0.0),
-        Turn("assistant", revision.draft, 0.0, outcome=weight),
+        Turn("assistant", revision.draft, 0.0, outcome=mixture.outcome_weight),
     ]
     if wishes[0].task != "json" and rng.random() < 0.5:
-        turns += _check(wishes, weight)
+        turns += _check(wishes, mixture.check_weight)
     asked = feedback(verdicts, draw_request(rng))
     return [
         *turns,
         Turn("user", asked, 1.0),
-        Turn("assistant", revision.revised, 1.0, _terms(wishes), outcome=weight),
+        Turn("assistant", revision.revised, 1.0, _terms(wishes), outcome=mixture.outcome_weight),
     ]
 
 
@@ -152,13 +158,17 @@ def _followed_or_not(rng: random.Random, pool: Pool, mixture: Mixture) -> list[T
     rng.shuffle(wishes)
     complies = all(wish.kept for wish in wishes)
     asked = instruction_text(rng, [(wish.task, wish.constraint) for wish in wishes], rng.choice(_BASES))
-    outcome = mixture.check_weight if wishes else 0.0
+    ends = complies and rng.random() < mixture.ends
+    # After a complying answer a check may follow or not: only the end of the conversation tells that it complies.
+    outcome = mixture.outcome_weight if wishes and (ends or not complies) else 0.0
     turns = [
         Turn("user", asked, 0.0),
         Turn("assistant", response, float(complies), _terms(wishes), outcome=outcome),
     ]
-    if complies and rng.random() < mixture.ends:
+    if ends:
         return turns
+    if not complies and len(wishes) == 1 and wishes[0].task != "json" and rng.random() < mixture.again:
+        return turns + _answered_again(rng, pool, wishes[0], mixture)
     turns += _check(wishes, mixture.check_weight)
     for _ in range(rng.randint(0 if wishes else 1, mixture.stated)):
         kept = rng.random() < 0.5
@@ -170,6 +180,25 @@ def _followed_or_not(rng: random.Random, pool: Pool, mixture: Mixture) -> list[T
             said = check_answer([Wish(task, constraint, kept, found_in(constraint, kept, text.traits, keys))])
             turns += [Turn("user", f"{CHECK} {clause}", 0.0), Turn("assistant", said, mixture.check_weight)]
     return turns
+
+
+def _answered_again(rng: random.Random, pool: Pool, wish: Wish, mixture: Mixture) -> list[Turn]:
+    """Further answers to an instruction with one constraint, each asked for, up to one that complies.
+
+    The instruction costs its tokens once, and each answer's end tells once more whether it was met.
+    """
+    turns, complies = [], False
+    for _ in range(_MOST_AGAIN):
+        turns.append(Turn("user", rng.choice(_AGAIN), 0.0))
+        complies = rng.random() < 0.5
+        text = text_for(rng, pool, wish.constraint, complies)
+        if text is None:
+            return turns
+        terms = _terms([wish])
+        turns.append(Turn("assistant", text.text, float(complies), terms, outcome=mixture.outcome_weight))
+        if complies:
+            return turns
+    return [*turns, Turn("user", rng.choice(_AGAIN), 0.0)]
 
 
 def _check(wishes: Sequence[Wish], check_weight: float) -> list[Turn]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -62,12 +62,14 @@ class Revisions(NamedTuple):
     Attributes:
         revised: share that complies after one greedy revision with feedback.
         drawn_anew: share that complies when the answer is sampled once more instead: what feedback must beat.
+        gain: the first less the second, paired.
         kept: mean share of the draft's words of four letters or more that the revision keeps.
         kept_anew: the same of the answer drawn anew.
     """
 
     revised: Rate
     drawn_anew: Rate
+    gain: Rate
     kept: float
     kept_anew: float
 
@@ -120,11 +122,12 @@ def _rates(asked: Sequence[Instruction], answers: Sequence[Generation]) -> dict[
     return {task: _rate(outcomes) for task, outcomes in passed.items()}
 
 
-def _rate(outcomes: Sequence[tuple[bool, int]]) -> Rate:
+def _rate(outcomes: Sequence[tuple[float, int]], scale: Literal["logit", "plain"] = "logit") -> Rate:
+    """The mean over cases of what each was worth, with its interval over base prompts."""
     values = torch.tensor([float(passed) for passed, _ in outcomes])
     if len({group for _, group in outcomes}) < 2:
         return Rate(float(values.mean()), math.nan, math.nan, len(outcomes))
-    interval = jackknife_mean(values, torch.tensor([group for _, group in outcomes])).interval(scale="logit")
+    interval = jackknife_mean(values, torch.tensor([group for _, group in outcomes])).interval(scale=scale)
     return Rate(float(interval.estimate), float(interval.low), float(interval.high), len(outcomes))
 
 
@@ -180,14 +183,19 @@ def revisions(model: LanguageModel, asked: Sequence[Instruction], answers: Seque
     revised = model.generate(prompts, [0] * len(prompts), temperature=0.0, max_new_tokens=_LONGEST)
     anew = _answers(model, instructions, 1.0, draw=1)
 
-    def rate(found: Sequence[Generation]) -> Rate:
-        return _rate([(_complies(i, answer), i.base_id) for i, answer in zip(instructions, found, strict=True)])
+    def complied(found: Sequence[Generation]) -> list[float]:
+        return [float(_complies(i, answer)) for i, answer in zip(instructions, found, strict=True)]
 
     def kept(found: Sequence[Generation]) -> float:
         shares = [kept_share(draft.text, answer.text) for (_, draft), answer in zip(failed, found, strict=True)]
         return sum(shares) / len(shares) if shares else math.nan
 
-    return Revisions(rate(revised), rate(anew), kept(revised), kept(anew))
+    groups = [i.base_id for i in instructions]
+    outcomes = complied(revised), complied(anew)
+    gains = [one - other for one, other in zip(*outcomes, strict=True)]
+    after, instead = (_rate(list(zip(each, groups, strict=True))) for each in outcomes)
+    gain = _rate(list(zip(gains, groups, strict=True)), "plain")
+    return Revisions(after, instead, gain, kept(revised), kept(anew))
 
 
 def follows_several(model: LanguageModel, constraints: int, n: int) -> Rate:

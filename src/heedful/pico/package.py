@@ -77,8 +77,11 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, required=True, help="what benchmarks/pico.py --json wrote of it")
     parser.add_argument("--note", default="", help="what the recipe does not tell of this run, for the card")
     arguments = parser.parse_args()
-    measured = json.loads(arguments.measured.read_text(encoding="utf-8"))
-    print(package(arguments.run, arguments.name, measured, arguments.note))
+    try:
+        measured = json.loads(arguments.measured.read_text(encoding="utf-8"))
+        print(package(arguments.run, arguments.name, measured, arguments.note))
+    except (InputError, OSError, ValueError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ the wrong register or sentiment about the same things, insults or does not; only
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable
 from itertools import combinations
@@ -14,12 +15,15 @@ from typing import NamedTuple
 from heedful.constraints import CharCount, Constraint, Exclude, Include, JsonFormat, Topic, Toxicity, Verdict, WordCount
 from heedful.constraints.text import word_spans
 from heedful.pico.pool import Pool, PoolText
-from heedful.pico.wishes import as_json, constraint_about, json_of
+from heedful.pico.wishes import as_json, constraint_about
 from heedful.prompts.tasks import TASKS
 from heedful.prompts.words import COMMON_WORDS, JSON_KEYS, TERMS
 
 _REQUESTS = ("Revise: {}.", "Please revise: {}.", "Not quite: {}.", "Try again: {}.")
 HELD_OUT_REQUEST = "Please change this: {}."
+
+_OFTEN = {"word_count": 2.0, "char_count": 2.0, "json": 2.0, "include": 1.5, "exclude": 1.5}
+"""How often a task is revised, where others have 1: as they fail."""
 
 
 class Revision(NamedTuple):
@@ -47,7 +51,7 @@ def draw_request(rng: random.Random) -> str:
 
 def draw_revision(rng: random.Random, pool: Pool) -> Revision | None:
     """A verified revision of a random task; None where the text that was drawn allows none."""
-    task = rng.choice(list(TASKS))
+    [task] = rng.choices(list(TASKS), [_OFTEN.get(task, 1.0) for task in TASKS])
     found = _broken_and_mended(rng, pool, task)
     if found is None:
         return None
@@ -94,7 +98,8 @@ def _broken_and_mended(rng: random.Random, pool: Pool, task: str) -> tuple[Const
 
 
 def _length(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, str, PoolText] | None:
-    """A bound as a study draws it, a text that breaks it, and as many of its sentences as the bound lets be kept."""
+    """A bound as a study draws it, a text that breaks it, and as many of its sentences as the bound lets be kept, with another
+    one at the end where that is what fits; in the end none of them."""
     bound = TASKS[task].draw(rng)
     assert isinstance(bound, WordCount | CharCount)
     text = pool.draw(rng, lambda text: not bound.check(text.text).passed, tries=4)
@@ -103,7 +108,7 @@ def _length(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str,
     like = [rng.choice(pool.by_topic[text.traits.topic]) for _ in range(40)]
     others = [each.sentences for each in like if each.traits == text.traits and each.text != text.text]
     added = ["", *(sentence for sentences in others for sentence in sentences)]
-    for size in range(len(text.sentences), 0, -1):
+    for size in range(len(text.sentences), -1, -1):
         for kept in combinations(text.sentences, size):
             for sentence in added:
                 revised = " ".join(filter(None, [*kept, sentence]))
@@ -113,7 +118,11 @@ def _length(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str,
 
 
 def _word(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, str, PoolText] | None:
-    """The text with and without the sentences that have a word."""
+    """The text with and without the sentences that have a word.
+
+    Where a word is wanted, its sentences come first: anywhere else, a model that copies its draft would have to guess where
+    to leave off, and the likeliest next word would always be the draft's.
+    """
     excluding = task == "exclude"
     if rng.random() < 0.35:
         word = rng.choice(rng.choice(pool.texts).content_words)
@@ -122,14 +131,14 @@ def _word(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str, s
     text = pool.draw(rng, lambda text: len(text.sentences) > 1, pool.containing.get(word, []))
     if text is None:
         return None
-    without = " ".join(sentence for sentence in text.sentences if not _has(sentence, word))
-    if not without:
+    having = [sentence for sentence in text.sentences if _has(sentence, word)]
+    others = [sentence for sentence in text.sentences if sentence not in having]
+    if not others:
         return None
-    return (
-        (Exclude(terms=(word,)), text.text, without, text)
-        if excluding
-        else (Include(terms=(word,)), without, text.text, text)
-    )
+    without = " ".join(others)
+    if excluding:
+        return Exclude(terms=(word,)), text.text, without, text
+    return Include(terms=(word,)), without, " ".join([*having, *others]), text
 
 
 def _has(sentence: str, word: str) -> bool:
@@ -137,21 +146,23 @@ def _has(sentence: str, word: str) -> bool:
 
 
 def _json(rng: random.Random, pool: Pool) -> tuple[Constraint, str, str, PoolText]:
+    """An object, and a draft that is none, lacks its last key, has one twice or has others: what can stay stays in place."""
     text = rng.choice(pool.texts)
     revised, keys = as_json(rng, text)
-    n = len(keys)
-    kind = rng.random()
+    values = list(json.loads(revised).values())
+    n, kind = len(keys), rng.random()
     if kind < 0.3:
         draft = text.text
-    elif kind < 0.5 and n > 1:  # a key twice is no JSON
+    elif kind < 0.45 and n > 1:  # a key twice is no JSON
         first, *rest = keys
-        draft = json_of(rng, text.sentences, keys).replace(f'"{rng.choice(rest)}": ', f'"{first}": ', 1)
-    elif kind < 0.75 and n > 1:
-        draft = json_of(rng, text.sentences, tuple(rng.sample(keys, n - 1)))
+        draft = revised.replace(f'"{rng.choice(rest)}": ', f'"{first}": ', 1)
+    elif kind < 0.65 and n > 1:
+        draft = json.dumps(dict(zip(keys[:-1], values[:-1], strict=True)))
     else:
-        wrong = list(keys)
-        wrong[rng.randrange(n)] = rng.choice([key for key in JSON_KEYS if key not in keys])
-        draft = json_of(rng, text.sentences, tuple(wrong))
+        wrong = rng.sample([key for key in JSON_KEYS if key not in keys], n)
+        astray = rng.sample(range(n), rng.randint(1, n))
+        named = [wrong[i] if i in astray else key for i, key in enumerate(keys)]
+        draft = json.dumps(dict(zip(named, values, strict=True)))
     return JsonFormat(keys=tuple(rng.sample(keys, n))), draft, revised, text
 
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
+from heedful.errors import InputError
 from heedful.models import load
 from heedful.pico.dialogues import Mixture, draw_dialogue, draw_text_only
 from heedful.pico.encoding import Batch, Encoder, padded_batches
@@ -136,8 +137,6 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     asked = settings["optimizer"]
-    # Gradients that underflow to denormals cost a CPU a hundredfold; threads made later inherit the setting.
-    torch.set_flush_denormal(True)
     tokenizer, pool = _data(data or out / "data", settings)
     torch.manual_seed(settings["seed"])
     model: Any = new_model(family, settings["model"], tokenizer)
@@ -148,6 +147,8 @@ def train(
     checkpoint, step = out / "checkpoint.pt", 0
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
+        if state.get("family", family) != family:
+            raise InputError(f"{out} holds a run of {state['family']}", "give this family an --out of its own")
         model.load_state_dict(state["model"])
         for optimizer, saved in zip(stepped, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
@@ -156,6 +157,9 @@ def train(
     backbone = torch.compile(model.model, dynamic=True) if settings["compile"] else model.model
     head, outcomes = head_of(model), [tokenizer.get_vocab()[token] for token in (BOS, USER)]
     last = min(stop_at or asked["steps"], asked["steps"])
+    if step >= last:
+        print(f"{out} has {step} steps already: nothing to do up to step {last}")
+        return
     steps = Steps(settings, tokenizer, pool, text_only)
     workers = min(12, max(1, (os.cpu_count() or 1) - 1))
     loader = DataLoader(steps, batch_size=None, sampler=range(step, last), num_workers=workers, prefetch_factor=16)
@@ -181,10 +185,12 @@ def train(
             step += 1
             if step % 25 == 0:
                 speed = round(seen / (time.monotonic() - started))
-                print(json.dumps({"step": step, **kinds, "tokens_per_s": speed}), file=log, flush=True)
+                line = json.dumps({"step": step, **kinds, "tokens_per_s": speed})
+                print(line, file=log, flush=True)
+                print(line, flush=True)
             if step % 100 == 0 or step == last:
                 saved = {"model": model.state_dict(), "optimizers": [each.state_dict() for each in stepped]}
-                torch.save(saved | {"step": step}, out / "checkpoint.tmp")
+                torch.save(saved | {"step": step, "family": family}, out / "checkpoint.tmp")
                 os.replace(out / "checkpoint.tmp", checkpoint)
             if step % settings["evaluate"]["every"] == 0 or step == asked["steps"]:
                 save(model, tokenizer, out / "model")
@@ -230,18 +236,28 @@ def main() -> None:
     parser.add_argument("--stop-at", type=int, help="stop early, with the schedule as it is")
     parser.add_argument("--text-only", action="store_true", help="the control: texts without instructions and checks")
     arguments = parser.parse_args()
+    for option, given in (("--steps", arguments.steps), ("--stop-at", arguments.stop_at)):
+        if given is not None and given < 1:
+            parser.error(f"{option} is {given}: give 1 or more")
+    # Gradients that underflow to denormals cost a CPU a hundredfold; threads made later inherit the setting. It holds for
+    # the whole process, so it is this command's to make, not `train`'s.
+    torch.set_flush_denormal(True)
     settings = recipe()
     if arguments.steps:
         settings["optimizer"]["steps"] = arguments.steps
     name = f"{arguments.family}-text" if arguments.text_only else arguments.family
-    train(
-        arguments.out or Path("runs/train") / name,
-        settings,
-        arguments.family,
-        data=arguments.data,
-        text_only=arguments.text_only,
-        stop_at=arguments.stop_at,
-    )
+    out = arguments.out or Path("runs/train") / name
+    try:
+        train(
+            out,
+            settings,
+            arguments.family,
+            data=arguments.data,
+            text_only=arguments.text_only,
+            stop_at=arguments.stop_at,
+        )
+    except InputError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

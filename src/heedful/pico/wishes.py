@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 from heedful.constraints import (
@@ -40,21 +40,47 @@ def constraint_and_text(rng: random.Random, pool: Pool, task: str, truth: bool) 
     match task:
         case "word_count" | "char_count":
             bound = TASKS[task].draw(rng)
-            text = pool.draw(rng, _keeps(bound, truth))
+            text = text_for(rng, pool, bound, truth)
         case "include" | "exclude":
             word, topic = _word(rng, pool, hard=task == "exclude")
             bound = (Include if task == "include" else Exclude)(terms=(word,))
-            among: Sequence[PoolText]
-            if truth == (task == "include"):
-                among = pool.containing.get(word, [])
-            else:  # of the same topic, so that the topic does not tell that the word is missing
-                among = pool.by_topic[topic] if topic else pool.texts
-            text = pool.draw(rng, lambda text: (word in text.vocabulary) == (truth == (task == "include")), among)
+            # Where it is missing, in a text of the same topic, so that the topic does not tell that it is.
+            text = text_for(rng, pool, bound, truth, topic)
         case _:
             labelled = rng.choice(pool.texts)
             about = constraint_about(rng, pool, task, labelled, truth)
             return (about, labelled) if about else None
     return (bound, text) if text else None
+
+
+def text_for(rng: random.Random, pool: Pool, constraint: Constraint, truth: bool, topic: str = "") -> PoolText | None:
+    """A text that keeps (truth) or breaks a constraint on plain text; None where no such text was met.
+
+    Args:
+        topic: of a text in which a word is missing; any if empty.
+    """
+    match constraint:
+        case WordCount() | CharCount():
+            return pool.draw(rng, _keeps(constraint, truth))
+        case Include() | Exclude():
+            [word] = constraint.terms
+            if truth == isinstance(constraint, Include):
+                return pool.draw(rng, lambda text: True, pool.containing.get(word, []))
+            return pool.draw(
+                rng, lambda text: word not in text.vocabulary, pool.by_topic[topic] if topic else pool.texts
+            )
+        case Topic():
+            if truth:
+                return rng.choice(pool.by_topic[constraint.topic])
+            return pool.draw(rng, lambda text: text.traits.topic != constraint.topic)
+        case Sentiment():
+            return pool.draw(rng, lambda text: (text.traits.sentiment == constraint.sentiment) == truth)
+        case Register():
+            return pool.draw(rng, lambda text: (text.traits.register == constraint.level) == truth)
+        case Toxicity():
+            return pool.draw(rng, lambda text: (text.traits.toxic == constraint.toxic) == truth)
+        case _:
+            raise ValueError(f"no plain text for {constraint!r}")
 
 
 def _keeps(bound: Constraint, truth: bool) -> Callable[[PoolText], bool]:
@@ -72,7 +98,7 @@ def _keeps(bound: Constraint, truth: bool) -> Callable[[PoolText], bool]:
 
 def _word(rng: random.Random, pool: Pool, hard: bool) -> tuple[str, str]:
     """A word to ask for or to forbid, and the topic it is drawn from; '' for an everyday word."""
-    if rng.random() < 0.3:
+    if rng.random() < 0.6:
         text = rng.choice(pool.texts)
         return rng.choice(text.content_words), text.traits.topic
     return rng.choice(COMMON_WORDS if hard and rng.random() < 0.7 else TERMS), ""
@@ -128,7 +154,7 @@ def _term(rng: random.Random, pool: Pool, text: PoolText, present: bool, hard: b
     """A word that is, or is not, in the text, drawn from the same lists either way."""
     everyday = COMMON_WORDS if hard and rng.random() < 0.6 else TERMS
     words = [w for w in everyday if (w in text.vocabulary) == present]
-    if not words or rng.random() < 0.35:
+    if not words or rng.random() < 0.5:
         source = text if present else rng.choice(pool.by_topic[text.traits.topic])
         words = [w for w in source.content_words if (w in text.vocabulary) == present]
     return rng.choice(words) if words else None
