@@ -38,7 +38,11 @@ def assert_equal(
     assert ours @ theirs >= 0.999 * np.linalg.norm(ours) * np.linalg.norm(theirs)
     assert np.linalg.norm(ours - theirs) <= 0.02 * np.linalg.norm(theirs)
     scores = (x @ probes.coef[at] + probes.intercept[at]).numpy()
-    assert abs(roc_auc_score(y, scores) - roc_auc_score(y, oracle.decision_function(x.double().numpy()))) <= 0.002
+    expected = oracle.decision_function(x.double().numpy())
+    # Pairs of rows that the oracle all but ties may stand the other way round: each is a pair of the AUROC's.
+    apart = np.abs(expected[y == 1][:, None] - expected[y == 0])
+    tied = float((apart <= 1e-3 * max(1.0, np.abs(expected).max())).mean())
+    assert abs(roc_auc_score(y, scores) - roc_auc_score(y, expected)) <= 0.002 + tied
 
 
 @settings(max_examples=25, deadline=None)
