@@ -80,7 +80,8 @@ def rows_of(planted: Planted) -> list[dict[str, Any]]:
             "constraint": json.dumps({"id": f"some/{task}", "at_most": int(rng.integers(4))}),
             "prompt_text": f"{task} {int(rng.integers(9))}", "response_text": "word " * words,
             "prompt_ids": [int(rng.integers(9999))], "response_ids": [2] * words, "finish_reason": "stop", "n_words": words,
-            "n_chars": 5 * words, "origin": "model", **more,
+            "n_chars": 5 * words, "origin": "model", "bare_id": None,
+            **more,
         }  # fmt: skip
 
     rows = []

@@ -18,6 +18,7 @@ from typing import Annotated, cast
 import typer
 
 import heedful
+from heedful.cli.calibrate import calibrate
 from heedful.cli.chat import chat
 from heedful.cli.check import check
 from heedful.cli.models import models
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("study")(study)
 app.command("report")(report)
 app.command("check")(check)
+app.command("calibrate")(calibrate)
 app.command("chat")(chat)
 app.command("models")(models)
 

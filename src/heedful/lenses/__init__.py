@@ -13,7 +13,10 @@ from heedful.lenses.data import KINDS, Examples, Kind, StudyData
 from heedful.lenses.depth import depth
 from heedful.lenses.fits import PROBES, Fits, Progress, TaskFits, fit_probes
 from heedful.lenses.specialists import specialists
+from heedful.lenses.specificity import specificity
+from heedful.lenses.temporal import temporal
 from heedful.lenses.transfer import transfer
+from heedful.lenses.verdict import verdict
 
 Lens = Callable[[StudyData, Fits], xr.Dataset]
 
@@ -23,8 +26,10 @@ LENSES: dict[str, Lens] = {
     "depth": depth,
     "transfer": transfer,
     "ablation": ablation,
+    "temporal": temporal,
+    "specificity": specificity,
 }
-"""By the name of the result file."""
+"""By the name of the result file. `verdict` is not among them: it reads their results."""
 
 __all__ = [
     "KINDS",
@@ -42,5 +47,8 @@ __all__ = [
     "depth",
     "fit_probes",
     "specialists",
+    "specificity",
+    "temporal",
     "transfer",
+    "verdict",
 ]

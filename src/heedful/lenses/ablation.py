@@ -1,15 +1,17 @@
 """Ablation: what does every task's probe lose when another task's trace is erased from the hidden states?
 
 At the site and position that inner folds choose for all tasks together. An eraser is fitted on one task's training rows and
-put on every task's held-out rows, which the target's probe then reads as it was (frozen) or fitted again on erased training
-rows. Beside every drop stand those of two controls: the same fitter on permuted labels, and random directions that take off
-just as much. What matters is the drop beyond both. Says nothing of behaviour: states are read here, and not written back.
+put on every other task's rows, which the target's probe then reads as it was (frozen), or fitted again on what was left of
+its training rows. Frozen, a probe also suffers where its signal merely shrinks; fitted again, it loses only what is gone
+for good, so that decides on dependencies. Beside every drop stand those of two controls: the same fitter on permuted
+labels, and random directions that take off just as much. Says nothing of behaviour: states are read here, not written back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import xarray as xr
@@ -21,59 +23,96 @@ from heedful.erasure import Eraser, fit_inlp, fit_leace, fit_mean_flip, fit_mean
 from heedful.lenses.cells import SharedCells, SharedFold, shared_cells, shared_folds
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
-from heedful.lenses.result import Canvas, coordinates, sizes, variable, words
-from heedful.probes import Jackknife, benjamini_hochberg, combine, fit_logistic, jackknife_auroc, principal_rows
+from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
+from heedful.probes import (
+    Change,
+    Jackknife,
+    PrincipalRows,
+    benjamini_hochberg,
+    combine,
+    fit_logistic,
+    jackknife_auroc,
+    principal_rows,
+)
 
-LEVEL = 0.95
 N_CONTROLS = 3
+MIN_DROP = 0.02
+"""AUROC that a target must lose beyond both controls for a dependency to be drawn: with many rows, less is soon significant."""
 INLP_RANK = 8
 SHARE_FROM = 0.6
 """A target's own AUROC, by its lower bound, from which a share of it means something."""
+
+
+class _Fitter(NamedTuple):
+    fit: Callable[..., Eraser]
+    moves: float = 1.0
+    """How far it moves what it reads, where a projection moves it by 1."""
+
+
 HEADLINE = "leace"
-ERASERS: Mapping[str, Callable[..., Eraser]] = {
-    HEADLINE: fit_leace,
-    "inlp": partial(fit_inlp, rank=INLP_RANK),
-    "mean_projection": fit_mean_projection,
-    "flip": fit_mean_flip,
+ERASERS: Mapping[str, _Fitter] = {
+    HEADLINE: _Fitter(fit_leace),
+    "inlp": _Fitter(partial(fit_inlp, rank=INLP_RANK)),
+    "mean_projection": _Fitter(fit_mean_projection),
+    "flip": _Fitter(fit_mean_flip, moves=2.0),
 }
 """By name; the first decides."""
+READINGS = ("refitted", "frozen")
+"""Which probe reads what is left; the first decides."""
 
 _VARIANTS = 1 + 2 * N_CONTROLS  # the eraser, its twins on permuted labels, random directions
 _PERMUTED, _RANDOM = slice(1, 1 + N_CONTROLS), slice(1 + N_CONTROLS, _VARIANTS)
 
-_PAIR = ("kind", "eraser", "erased", "target")
-_DROPS = {
-    "drop": "AUROC that the target's probe loses when the erased task's trace is taken off",
-    "drop_permuted": "the same, erasers fitted on permuted labels",
-    "drop_random": "the same, random directions of the same energy",
-    "beyond_permuted": "drop − drop under permuted labels",
-    "beyond_random": "drop − drop under random directions",
-    "asymmetry": "drop beyond random directions, less that of the reverse pair",
-}
-_FLOATS = {
-    "p_value": (_PAIR, "that the drop is beyond neither control: the larger of two one-sided p", "probability"),
+_PAIR = ("kind", "eraser", "reading", "erased", "target")
+_OVER = ("kind", "eraser", "reading")
+_DIFFERENCE = "difference in AUROC"
+_AUROC = "probability; 0.5 is chance"
+_ABOUT = {
+    **bounded(
+        {
+            "drop": (
+                _PAIR,
+                "AUROC that the target's probe loses when the erased task's trace is taken off",
+                _DIFFERENCE,
+            ),
+            "drop_permuted": (_PAIR, "the same, erasers fitted on permuted labels", _DIFFERENCE),
+            "drop_random": (_PAIR, "the same, random directions of the same energy", _DIFFERENCE),
+            "beyond_permuted": (_PAIR, "drop − drop under permuted labels", _DIFFERENCE),
+            "beyond_random": (_PAIR, "drop − drop under random directions", _DIFFERENCE),
+            "asymmetry": (_PAIR, "drop beyond random directions, less that of the reverse pair", _DIFFERENCE),
+            "after": (_PAIR, "AUROC of the target's probe on what is left", _AUROC),
+            "before": (("kind", "target"), "AUROC of the target's probe on states as they are", _AUROC),
+            "damage": (
+                _OVER,
+                "Σ drop beyond random directions / Σ (AUROC − 0.5) over pairs of different readable tasks",
+                "share; 1 leaves nothing of any other task",
+            ),
+            "hub": (
+                _OVER,
+                "the same of the erased task whose erasure does the most damage; bounds corrected for the choice",
+                "share",
+            ),
+        }
+    ),
+    "p_value": (
+        _PAIR,
+        f"that the drop is not {MIN_DROP} beyond both controls: the larger of two one-sided p",
+        "probability",
+    ),
     "q_value": (_PAIR, "p adjusted for the false discovery rate over all pairs of tasks", "probability"),
     "share": (_PAIR, "drop as a share of the target's AUROC − 0.5", "share; 1 leaves nothing"),
     "energy": (("kind", "eraser", "erased"), "variance that the eraser takes off", "share"),
-    "before": (("kind", "target"), "AUROC of the target's probe on states as they are", "probability; 0.5 is chance"),
-    "before_low": (("kind", "target"), "lower bound of it", "probability"),
-    "before_high": (("kind", "target"), "upper bound of it", "probability"),
-}
-_REFITTED = {
-    "refitted": "AUROC of a probe fitted again on erased states",
-    "refitted_random": "the same, random directions of the same energy",
 }
 
 
-def ablation(data: StudyData, fits: Fits) -> xr.Dataset:
-    """Lens 3, on states: drops of every target under every erased task, by eraser, beside both controls.
+def ablation(data: StudyData, fits: Fits, *, erasers: Sequence[str] = tuple(ERASERS)) -> xr.Dataset:
+    """Lens 3, on states: drops of every target under every erased task, by eraser and reading, beside both controls.
 
-    `refitted` has every pair for the eraser that decides; for the others the erased task itself, which tells whether it is
-    gone: AUROC near 0.5 is a complete erasure (a flip is never one: what was turned round can be read).
+    The drop on the diagonal tells whether an erased task is gone: AUROC near 0.5 after it is a complete erasure (a flip is
+    never one: what was turned round can be read again).
     """
-    n = sizes(data, eraser=len(ERASERS), erased=len(data.tasks), target=len(data.tasks))
-    canvas = {f"{name}{end}": Canvas(n, _PAIR) for name in (*_DROPS, *_REFITTED) for end in ("", "_low", "_high")}
-    canvas |= {name: Canvas(n, dims) for name, (dims, *_) in _FLOATS.items()}
+    n = sizes(data, eraser=len(erasers), reading=len(READINGS), erased=len(data.tasks), target=len(data.tasks))
+    canvas = canvases(_ABOUT, n)
     canvas["n_tasks"] = Canvas(n, ("kind",), torch.long)
     cell = {"site": [""] * len(KINDS), "position": [""] * len(KINDS)}
     for k, kind in enumerate(KINDS):
@@ -83,34 +122,31 @@ def ablation(data: StudyData, fits: Fits) -> xr.Dataset:
         cell["site"][k], cell["position"][k] = shared.site, shared.position
         at = torch.tensor([data.tasks.index(task) for task in shared.fits])
         canvas["n_tasks"][k] = len(at)
-        scores = _Scores(shared)
+        scores = _Scores(shared, len(erasers))
         for fold in shared_folds(data, shared):
-            _erase(shared, fold, scores, data.seed)
+            _erase(shared, fold, scores, erasers, data.seed)
         _write(data, shared, scores, canvas, k, at)
-    variables = {}
-    for name, long_name in {**_DROPS, **_REFITTED}.items():
-        units = "difference in AUROC" if name in _DROPS else "probability; 0.5 is chance"
-        for end, prefix in (("", ""), ("_low", "lower bound of: "), ("_high", "upper bound of: ")):
-            variables[f"{name}{end}"] = variable(canvas[f"{name}{end}"], prefix + long_name, units)
-    variables |= {name: variable(canvas[name], *about) for name, (_, *about) in _FLOATS.items()}
+    variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
     variables["n_tasks"] = variable(canvas["n_tasks"], "tasks compared", "tasks")
     variables["shared_site"] = words(("kind",), cell["site"], "site that the most folds chose for all tasks")
     variables["shared_position"] = words(
         ("kind",), cell["position"], "position that the most folds chose for all tasks"
     )
-    more = {"eraser": tuple(ERASERS), "erased": data.tasks, "target": data.tasks}
+    more = {"eraser": tuple(erasers), "reading": READINGS, "erased": data.tasks, "target": data.tasks}
     return xr.Dataset(variables, coordinates(data, **more), _attrs(data))
 
 
 def _attrs(data: StudyData) -> dict[str, object]:
     return {
         "headline_eraser": HEADLINE,
+        "headline_reading": READINGS[0],
         "level": LEVEL,
         "interval": "cluster jackknife over base prompts, Student's t; logit scale for AUROC, plain for drops",
         "controls": "the same fitter on permuted labels; random directions of the same energy, tilted along the covariance",
         "n_controls": N_CONTROLS,
         "inlp_rank": INLP_RANK,
-        "edge": "a drop beyond both controls, false discovery rate over all ordered pairs",
+        "min_drop": MIN_DROP,
+        "edge": "a drop of more than min_drop beyond both controls, false discovery rate over all ordered pairs",
         "seed": data.seed,
     }
 
@@ -120,57 +156,93 @@ class _Scores:
 
     Attributes:
         before: by target: [sample].
-        frozen: by target: [eraser, erased, variant, sample].
-        refitted: by target: [eraser, erased, variant, sample], of the eraser and of one random control.
+        after: by target: [eraser, reading, erased, variant, sample].
         energy: [eraser, erased, fold].
     """
 
-    def __init__(self, shared: SharedCells) -> None:
-        n, e = len(shared.examples), len(ERASERS)
-
-        def empty(*shape: int) -> dict[str, Tensor]:
-            return {t: torch.full((*shape, len(rows)), torch.nan) for t, rows in shared.examples.items()}
-
-        self.before, self.frozen, self.refitted = empty(), empty(e, n, _VARIANTS), empty(e, n, 2)
-        self.energy = torch.full((e, n, len(shared.cells)), torch.nan)
+    def __init__(self, shared: SharedCells, n_erasers: int) -> None:
+        n, rows = len(shared.examples), shared.examples
+        shape = (n_erasers, len(READINGS), n, _VARIANTS)
+        self.before = {t: torch.full((len(mine),), torch.nan) for t, mine in rows.items()}
+        self.after = {t: torch.full((*shape, len(mine)), torch.nan) for t, mine in rows.items()}
+        self.energy = torch.full((n_erasers, n, len(shared.cells)), torch.nan)
 
 
-def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, seed: int) -> None:
-    """One fold: fit every eraser and its controls on every task's training rows, and score every target's held-out rows."""
-    for target, x in fold.held.items():
-        scores.before[target][fold.rows[target]] = fold.probes[target].scores(x)[0]
-    for a, (erased, rows) in enumerate(shared.examples.items()):
-        x, weight = fold.trained[erased], fold.weight[erased]
-        labels = torch.cat([rows.label[None], rows.permuted(N_CONTROLS, seed)])
-        kept = weight > 0
-        rotated = principal_rows(x[kept])
-        for e, (name, fit) in enumerate(ERASERS.items()):
-            fitted = [fit(x, each, weight) for each in labels]
-            energy = float(fitted[0].energy(x[kept]))
-            scores.energy[e, a, fold.fold] = energy
-            draws = range(seed, seed + N_CONTROLS)
-            times = 4 if name == "flip" else 1  # a flip moves twice as far as it would take off
-            random = [random_eraser(rotated, energy / times, rank=fitted[0].rank, seed=draw) for draw in draws]
-            if name == "flip":
-                random = [Eraser(each.center, 2 * each.read, each.write) for each in random]
-            for target, held in fold.held.items():
-                here = fold.rows[target]
-                for v, eraser in enumerate([*fitted, *random]):
-                    scores.frozen[target][e, a, v, here] = fold.probes[target].scores(eraser(held))[0]
-                if name == HEADLINE or target == erased:
-                    _refit(shared, fold, target, [fitted[0], random[0]], scores.refitted[target][e, a])
+def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequence[str], seed: int) -> None:
+    """One fold: fit every eraser and its controls on every task's training rows, and let every target's probes read."""
+    rotated = {t: principal_rows(x[fold.weight[t] > 0]) for t, x in fold.trained.items()}
+    for e, name in enumerate(names):
+        fitted = [_fitted(shared, fold, rotated[erased], erased, ERASERS[name], seed) for erased in shared.examples]
+        for a, variants in enumerate(fitted):
+            scores.energy[e, a, fold.fold] = variants.energy
+        every = [eraser for variants in fitted for eraser in variants.erasers]
+        for target, held in fold.held.items():
+            here = fold.rows[target]
+            left = torch.stack([eraser(held) for eraser in every])
+            frozen = torch.cat([fold.probes[target].scores(each) for each in left])
+            refitted = refitted_scores(shared, fold, target, rotated[target], every, left)
+            for reading, values in (("refitted", refitted), ("frozen", frozen)):
+                shape = (len(fitted), _VARIANTS, -1)
+                scores.after[target][e, READINGS.index(reading), :, :, here] = values.reshape(shape)
+    for target, held in fold.held.items():
+        scores.before[target][fold.rows[target]] = fold.probes[target].scores(held)[0]
 
 
-def _refit(
-    shared: SharedCells, fold: SharedFold, target: str, erasers: list[Eraser], into: Float[Tensor, "eraser sample"]
-) -> None:
-    """Scores of the target's held-out rows by probes fitted on its erased training rows."""
+class _Variants(NamedTuple):
+    erasers: list[Eraser]
+    """The eraser, its twins on permuted labels, random directions of its energy."""
+    energy: float
+
+
+def _fitted(
+    shared: SharedCells, fold: SharedFold, rotated: PrincipalRows, erased: str, how: _Fitter, seed: int
+) -> _Variants:
+    rows, x, weight = shared.examples[erased], fold.trained[erased], fold.weight[erased]
+    labels = torch.cat([rows.label[None], rows.permuted(N_CONTROLS, seed)])
+    fitted = [how.fit(x, each, weight) for each in labels]
+    energy = float(fitted[0].energy(x[weight > 0]))
+    wanted, rank = energy / how.moves**2, fitted[0].rank
+    random = [random_eraser(rotated, wanted, rank=rank, seed=draw) for draw in range(seed, seed + N_CONTROLS)]
+    return _Variants(fitted + [Eraser(each.center, how.moves * each.read, each.write) for each in random], energy)
+
+
+def refitted_scores(
+    shared: SharedCells,
+    fold: SharedFold,
+    target: str,
+    rotated: PrincipalRows,
+    erasers: Sequence[Eraser],
+    left: Float[Tensor, "eraser held hidden"],
+) -> Float[Tensor, "eraser held"]:
+    """Scores of the target's held-out rows by probes fitted on its erased training rows.
+
+    All problems share the target's rotated rows, each less what its eraser takes off; what an eraser writes outside of the
+    rows' span gets axes of its own, on which no row had anything.
+    """
     rows, weight = shared.examples[target], fold.weight[target]
     kept = weight > 0
-    x = torch.stack([eraser(fold.trained[target][kept]) for eraser in erasers])
-    probes = fit_logistic(x, rows.label[None, kept], weight[None, kept], fold.C[target], tol=1e-2)
-    held = torch.stack([eraser(fold.held[target]) for eraser in erasers])
-    into[:, fold.rows[target]] = probes.scores(held)[:, 0]
+    x = fold.trained[target][kept]
+    rank = max(each.rank for each in erasers)
+    pad = torch.nn.functional.pad
+    taken = torch.stack([pad((x - each.center) @ each.read, (0, rank - each.rank)) for each in erasers])
+    write = torch.stack([pad(each.write, (0, 0, 0, rank - each.rank)) for each in erasers])
+    within = write @ rotated.axes
+    own = torch.linalg.qr((write - within @ rotated.axes.mT).mT)  # [eraser, hidden, rank]
+    z = pad(rotated.z, (0, rank))
+    n_axes = rotated.z.shape[-1]
+    plain = PrincipalRows(z, torch.eye(z.shape[-1]), z.new_zeros(1, z.shape[-1]))
+    probes = fit_logistic(
+        plain,
+        rows.label[None, kept].expand(len(erasers), -1),
+        weight[None, kept],
+        fold.C[target],
+        change=Change(taken, torch.cat([within, own.R.mT], -1)),
+        tol=1e-2,
+    )
+    coef = probes.coef[:, :n_axes] @ rotated.axes.mT + (own.Q @ probes.coef[:, n_axes:, None]).squeeze(-1)
+    centred = left - rotated.mean
+    scores: Tensor = (centred @ coef.unsqueeze(-1)).squeeze(-1) + probes.intercept.unsqueeze(-1)
+    return scores.masked_fill(probes.degenerate.unsqueeze(-1), torch.nan)
 
 
 def _write(
@@ -180,50 +252,64 @@ def _write(
         rows = shared.examples[target]
         return jackknife_auroc(values, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
 
-    before = {t: auroc(t, scores.before[t]) for t in shared.examples}
-    for b, t in zip(at.tolist(), shared.examples, strict=True):
-        interval = before[t].interval(LEVEL, "logit")
-        canvas["before"][k, b], canvas["before_low"][k, b], canvas["before_high"][k, b] = interval[:3]
+    # Stacked over targets, which all number base prompts alike: [target], and [eraser, reading, erased, target, variant].
+    before = combine(lambda *each: torch.stack(each), *(auroc(t, scores.before[t]) for t in shared.examples))
+    after = combine(lambda *each: torch.stack(each, 3), *(auroc(t, scores.after[t]) for t in shared.examples))
+    put(canvas, "before", (k, at), before, "logit")
     canvas["energy"][k, :, at] = scores.energy.mean(-1)
 
-    # [eraser, erased, target]: stacked over targets, which all number base prompts alike.
-    def over_targets(function: Callable[..., Tensor], of: Callable[[str], Jackknife]) -> Jackknife:
-        parts = [combine(function, before[t], of(t)) for t in shared.examples]
-        return combine(lambda *each: torch.stack(each, 2), *parts)
+    def dropped(variants: slice) -> Jackknife:
+        return combine(lambda whole, left: whole - left[:, :, :, :, variants].mean(4), before, after)
 
-    frozen = {t: auroc(t, scores.frozen[t]) for t in shared.examples}
-
-    def dropped(start: int, stop: int) -> Jackknife:
-        return over_targets(lambda whole, left: whole - left[:, :, start:stop].mean(2), frozen.__getitem__)
-
-    drop = dropped(0, 1)
-    found = {
-        "drop": drop,
-        "drop_permuted": dropped(_PERMUTED.start, _PERMUTED.stop),
-        "drop_random": dropped(_RANDOM.start, _RANDOM.stop),
-    }
+    drop = dropped(slice(0, 1))
+    found = {"drop": drop, "drop_permuted": dropped(_PERMUTED), "drop_random": dropped(_RANDOM)}
     found["beyond_permuted"] = combine(torch.sub, drop, found["drop_permuted"])
     found["beyond_random"] = combine(torch.sub, drop, found["drop_random"])
-    found["asymmetry"] = combine(lambda d: d - d.transpose(1, 2), found["beyond_random"])
-    pairs = (k, slice(None), at.unsqueeze(1), at)
+    found["asymmetry"] = combine(lambda d: d - d.transpose(2, 3), found["beyond_random"])
+    pairs = (k, slice(None), slice(None), at.unsqueeze(1), at)
     for name, one in found.items():
-        interval = one.interval(LEVEL)
-        canvas[name][pairs], canvas[f"{name}_low"][pairs], canvas[f"{name}_high"][pairs] = interval[:3]
+        put(canvas, name, pairs, one)
+    put(canvas, "after", pairs, combine(lambda left: left[:, :, :, :, 0], after), "logit")
     p = torch.maximum(_one_sided_p(found["beyond_permuted"]), _one_sided_p(found["beyond_random"]))
     canvas["p_value"][pairs] = p
-    different = ~torch.eye(len(at), dtype=torch.bool)
-    canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(torch.where(different, each, torch.nan)) for each in p])
-    own = torch.stack([before[t].interval(LEVEL, "logit").low for t in shared.examples])
-    excess = torch.stack([before[t].estimate for t in shared.examples]) - 0.5
-    canvas["share"][pairs] = torch.where(own > SHARE_FROM, drop.estimate / excess, torch.nan)
-    refitted = over_targets(lambda _, left: left[:, :, 0], lambda t: auroc(t, scores.refitted[t]))
-    control = over_targets(lambda _, left: left[:, :, 1], lambda t: auroc(t, scores.refitted[t]))
-    for name, one in (("refitted", refitted), ("refitted_random", control)):
-        interval = one.interval(LEVEL, "logit")
-        canvas[name][pairs], canvas[f"{name}_low"][pairs], canvas[f"{name}_high"][pairs] = interval[:3]
+    others = torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, p).flatten(0, 1)
+    canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
+    own = before.interval(LEVEL, "logit").low
+    canvas["share"][pairs] = torch.where(own > SHARE_FROM, drop.estimate / (before.estimate - 0.5), torch.nan)
+    _write_damage(canvas, k, before, found["beyond_random"])
+
+
+def _write_damage(canvas: dict[str, Canvas], k: int, before: Jackknife, beyond: Jackknife) -> None:
+    """How much of the other readable tasks goes with each erased one; overall, and of the worst."""
+    readable = before.interval(LEVEL, "logit").low > 0.5
+    n = int(readable.sum())
+    if n < 2:
+        return
+    different = ~torch.eye(n, dtype=torch.bool)
+
+    def lost_and_held(
+        drop: Float[Tensor, "eraser reading erased target *group"], auroc: Float[Tensor, target * group]
+    ) -> tuple[Tensor, Tensor]:
+        """[eraser, reading, erased, *group] and [erased, *group], summed over the other tasks."""
+        mask = different.reshape(n, n, *[1] * (drop.ndim - 4))
+        lost = (drop[:, :, readable][:, :, :, readable] * mask).sum(3)
+        return lost, ((auroc[readable] - 0.5).unsqueeze(0) * mask).sum(1)
+
+    def overall(drop: Tensor, auroc: Tensor) -> Tensor:
+        lost, held = lost_and_held(drop, auroc)
+        return lost.sum(2) / held.sum(0)
+
+    def each(drop: Tensor, auroc: Tensor) -> Tensor:
+        lost, held = lost_and_held(drop, auroc)
+        return lost / held
+
+    put(canvas, "damage", k, combine(overall, beyond, before))
+    hub = combine(each, beyond, before).interval(1 - (1 - LEVEL) / n)
+    for name, values in zip(("hub", "hub_low", "hub_high"), hub, strict=False):
+        canvas[name][k] = values.amax(2)
 
 
 def _one_sided_p(one: Jackknife) -> Float[Tensor, "*cell"]:
-    """P that a difference as large comes up where there is none, by Student's t of the jackknife."""
-    t = one.estimate / one.se.clamp_min(1e-12)
+    """P that a difference as large comes up where it is `MIN_DROP`, by Student's t of the jackknife."""
+    t = (one.estimate - MIN_DROP) / one.se.clamp_min(1e-12)
     return torch.from_numpy(student_t.sf(t.numpy(), one.n_groups - 1))

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Progress
-from heedful.lenses.result import Canvas, coordinates, sizes, variable
+from heedful.lenses.result import LEVEL, Canvas, coordinates, sizes, variable
 from heedful.probes import Rows, bag_of_words, jackknife_auroc, length_features, out_of_fold
 
-LEVEL = 0.95
 GRID = (1e-2, 1e-1, 1.0)
 MAX_WORDS = 1024
 

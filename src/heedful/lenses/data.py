@@ -7,10 +7,10 @@ a square would tell the label from the instruction or the response alone. Knows 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from heedful.errors import InputError
 from heedful.probes import FeatureScale, fit_scale, grouped_folds, index_groups, permute_within_groups, swap_squares
 from heedful.prompts.tasks import TASKS
-from heedful.store import Activations, Table
+from heedful.store import Table
 
 Kind = Literal["contrast", "natural"]
 KINDS: tuple[Kind, ...] = ("contrast", "natural")
@@ -30,6 +30,31 @@ MIN_NATURAL = 50
 """Rows of either class that a natural task needs."""
 MIN_REFERENCE = 8
 """Reference rows that a feature scale needs, each of another text up to the position."""
+
+
+class HiddenStates(Protocol):
+    """Where hidden states come from: `heedful.store.Activations`, or states that were made for the purpose."""
+
+    @property
+    def sites(self) -> tuple[str, ...]: ...
+    @property
+    def positions(self) -> tuple[str, ...]: ...
+    def index(self, row_ids: Iterable[str]) -> Int[np.ndarray, " sample"]:
+        """Row numbers; KeyError for an unknown row."""
+
+    def get(
+        self, site: str, position: str, rows: Int[np.ndarray, " sample"] | None = None
+    ) -> Float[Tensor, "sample hidden"]:
+        """States of rows, all if None; NaN in those that lack the position."""
+
+    def valid(self, position: str, rows: Int[np.ndarray, " sample"] | None = None) -> Bool[Tensor, " sample"]:
+        """Which rows have the position."""
+
+    def token_index(self, position: str, rows: Int[np.ndarray, " sample"] | None = None) -> Int[Tensor, " sample"]:
+        """Index into the row's tokens, prompt first; −1 where it lacks the position."""
+
+    def log_p(self) -> Float[Tensor, " sample"] | None:
+        """Log p of each row's response [nats]; None if it was not read."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +132,7 @@ class StudyData:
     def __init__(
         self,
         rows: Table,
-        activations: Activations,
+        activations: HiddenStates,
         *,
         tasks: Mapping[str, str] | None = None,
         n_folds: int = 5,
@@ -164,6 +189,16 @@ class StudyData:
         values = self.rows[name]
         return [values[i] for i in examples.row.tolist()]
 
+    def bare(self, examples: Examples) -> Int[Tensor, " sample"]:
+        """Index into the activations of the same response under the bare base prompt; −1 where there is none."""
+        ids = self.column("bare_id", examples)
+        known = [row_id for row_id in ids if row_id is not None]
+        found = torch.full((len(ids),), -1)
+        found[torch.tensor([row_id is not None for row_id in ids], dtype=torch.bool)] = torch.from_numpy(
+            self.activations.index(known)
+        )
+        return found
+
     def log_p(self, examples: Examples) -> Float[Tensor, " sample"] | None:
         """Log p of each response given its prompt, in nats; None if it was not read."""
         values = self.activations.log_p()
@@ -179,10 +214,17 @@ class StudyData:
 
     def states(self, sites: Sequence[str], position: str, examples: Examples) -> Float[Tensor, "site sample hidden"]:
         """Scaled hidden states in f32, of rows that have the position."""
-        at = examples.state.numpy()
-        return torch.stack(
-            [self.scale(site, position)(self.activations.get(site, position, at).float()) for site in sites]
-        )
+        return torch.stack([self.scale(site, position)(self.raw(site, position, examples)) for site in sites])
+
+    def raw(self, site: str, position: str, examples: Examples) -> Float[Tensor, "sample hidden"]:
+        """Hidden states in f32 as they were read, of rows that have the position."""
+        return self.activations.get(site, position, examples.state.numpy()).float()
+
+    @cached_property
+    def hidden(self) -> int:
+        """Width of a hidden state."""
+        none = np.zeros(0, dtype=np.int64)
+        return self.activations.get(self.sites[0], self.positions[0], none).shape[1]
 
     def scale(self, site: str, position: str) -> FeatureScale:
         """The spread of each dimension on the reference rows, at this position or at the one it borrows from."""
@@ -252,7 +294,7 @@ class StudyData:
 
 _COLUMNS = {
     "row_id", "kind", "task", "family", "base_id", "square_id", "template_id", "held_out", "constraint", "label",
-    "prompt_text", "response_text", "prompt_ids", "response_ids", "finish_reason", "n_words", "n_chars",
+    "prompt_text", "response_text", "prompt_ids", "response_ids", "finish_reason", "n_words", "n_chars", "bare_id",
 }  # fmt: skip
 
 

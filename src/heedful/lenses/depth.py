@@ -7,6 +7,7 @@ over chance, which decides, since the other two jump from site to site.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,10 +17,9 @@ from torch import Tensor
 
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits, TaskFits
-from heedful.lenses.result import Canvas, coordinates, sizes, variable
+from heedful.lenses.result import LEVEL, Canvas, coordinates, put, sizes, variable
 from heedful.probes import Interval, Jackknife, best_cell, combine, jackknife_auroc
 
-LEVEL = 0.95
 HEADLINE = "eos"
 FAMILY_RANK = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 2}
 """The order that is put to the test (Rocchetti & Ferrara 2026)."""
@@ -44,13 +44,15 @@ def depth(data: StudyData, fits: Fits) -> xr.Dataset:
     """Lens 6: peak, onset and centre by task and position, and the rank correlation of centres with the family order.
 
     The rank correlation is Kendall's tau-b over the tasks whose specialist reads something at the position (the lower
-    bound of AUROC, at the site chosen on inner folds, is above 0.5), if three or more do and they differ in rank.
+    bound of AUROC, at the site chosen on inner folds, is above 0.5), if three or more do and they differ in rank. Over the
+    same tasks, the slope of the centres over the ranks has a size and a plain interval: it decides on the claim.
     """
     n = sizes(data)
     by_task, by_position = ("kind", "task", "position"), ("kind", "position")
     canvas = {f"{name}{end}": Canvas(n, by_task) for name in _MEASURES for end in ("", "_low", "_high")}
     canvas["readable"] = Canvas(n, by_task, torch.bool)
-    canvas |= {f"rank_correlation{end}": Canvas(n, by_position) for end in ("", "_low", "_high")}
+    orders = [f"{name}{end}" for name in ("rank_correlation", "slope") for end in ("", "_low", "_high")]
+    canvas |= {name: Canvas(n, by_position) for name in orders}
     canvas["rank_tasks"] = Canvas(n, by_position, torch.long)
     rank = [FAMILY_RANK.get(family) for family in data.families]
     for k, kind in enumerate(KINDS):
@@ -74,6 +76,7 @@ def depth(data: StudyData, fits: Fits) -> xr.Dataset:
             canvas["rank_tasks"][k, p] = len(ranks)
             if len(ranks) >= MIN_TASKS and len(set(ranks)) > 1:
                 _write(canvas, "rank_correlation", (k, p), _rank_correlation(centres, ranks, data.seed), 1.0, -1.0)
+                put(canvas, "slope", (k, p), combine(partial(_slope, ranks), *centres))
 
     variables = {}
     for name, (long_name, units) in _MEASURES.items():
@@ -84,6 +87,8 @@ def depth(data: StudyData, fits: Fits) -> xr.Dataset:
     for end, prefix in (("", ""), ("_low", "lower bound of "), ("_high", "upper bound of ")):
         name = f"rank_correlation{end}"
         variables[name] = variable(canvas[name], prefix + tau, "correlation; 1 is this very order")
+        slope = "least-squares slope of the centres over that order's ranks"
+        variables[f"slope{end}"] = variable(canvas[f"slope{end}"], prefix + slope, "relative depth a rank")
     variables["rank_tasks"] = variable(canvas["rank_tasks"], "tasks in the rank correlation", "tasks")
     variables["readable"] = variable(canvas["readable"], "specialist's lower bound is above 0.5", "true or false")
     return xr.Dataset(variables, coordinates(data), _attrs(data))
@@ -205,6 +210,15 @@ def _rank_correlation(centres: list[Jackknife], ranks: list[int], seed: int) -> 
     tail = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
     low, high = drawn.quantile(tail)
     return Interval(tau, torch.minimum(low, tau), torch.maximum(high, tau), drawn.std())
+
+
+def _slope(ranks: list[int], *centres: Float[Tensor, "*group"]) -> Float[Tensor, "*group"]:
+    """Least squares of the centres on the ranks: unlike a rank correlation it has a size, and is near 0 where all tasks
+    stand at one depth."""
+    order = torch.tensor(ranks, dtype=centres[0].dtype)
+    order -= order.mean()
+    slope: Tensor = torch.tensordot(order, torch.stack(centres), 1) / order.square().sum()
+    return slope
 
 
 def tau_b(a: Float[Tensor, "*draw task"], b: Float[Tensor, " task"]) -> Float[Tensor, "*draw"]:

@@ -89,10 +89,11 @@ class Fits:
     n_probes: int
 
 
-def fit_probes(data: StudyData, progress: Progress | None = None) -> Fits:
+def fit_probes(data: StudyData, progress: Progress | None = None, *, general: bool = True) -> Fits:
     """Fit every probe of every kind, task, site and position.
 
     Args:
+        general: whether to fit the general probes as well, the dearest by far; without, their scores stay NaN.
         progress: told after each kind and position.
     """
     fits: dict[tuple[Kind, str], TaskFits] = {}
@@ -106,7 +107,7 @@ def fit_probes(data: StudyData, progress: Progress | None = None) -> Fits:
     with _a_thread_each():
         for done, (kind, p) in enumerate(cells, 1):
             mine = {data.tasks.index(task): f for (k, task), f in fits.items() if k == kind}
-            _fit_position(data, kind, p, mine, tally)
+            _fit_position(data, kind, p, mine, tally, general)
             if progress is not None:
                 progress(f"{kind} labels, {data.positions[p]}", done, len(cells))
     return Fits(fits, tally.not_converged, tally.n_probes)
@@ -147,7 +148,7 @@ def _blank(data: StudyData, examples: Examples, seed: int) -> TaskFits:
     )
 
 
-def _fit_position(data: StudyData, kind: Kind, p: int, fits: dict[int, TaskFits], tally: _Tally) -> None:
+def _fit_position(data: StudyData, kind: Kind, p: int, fits: dict[int, TaskFits], tally: _Tally, general: bool) -> None:
     """All probes of one kind at one position: of each task that has enough rows there, and of their union."""
     here = {t: f for t, f in fits.items() if f.examples.take(f.valid[p]).enough}
     if not here:
@@ -159,15 +160,12 @@ def _fit_position(data: StudyData, kind: Kind, p: int, fits: dict[int, TaskFits]
         x = data.states(data.sites[sites], data.positions[p], union)
         for t, f in here.items():
             _fit_specialist(x[:, union.task == t], f, sites, p, tally)
-        if len(here) > 1:
+        if general and len(here) > 1:
             _fit_general(data, x, union, here, sites, p, tally)
 
 
 def _blocks(data: StudyData, n_rows: int) -> Iterator[slice]:
-    hidden = data.activations.get(data.sites[0], data.positions[0], data.examples("contrast").state[:0].numpy()).shape[
-        1
-    ]
-    step = max(1, _BLOCK_BYTES // (4 * max(n_rows * hidden, 1)))
+    step = max(1, _BLOCK_BYTES // (4 * max(n_rows * data.hidden, 1)))
     return (slice(i, i + step) for i in range(0, len(data.sites), step))
 
 

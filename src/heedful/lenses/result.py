@@ -6,7 +6,7 @@ Knows nothing of what is measured.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,13 @@ import xarray as xr
 from torch import Tensor
 
 from heedful.lenses.data import KINDS, StudyData
+from heedful.probes import Jackknife
+
+LEVEL = 0.95
+"""Of every interval in a result."""
+
+About = tuple[tuple[str, ...], str, str]
+"""Dimensions, long name and units of a variable."""
 
 
 class Canvas:
@@ -26,6 +33,29 @@ class Canvas:
 
     def __setitem__(self, at: Any, value: Tensor | float | int | bool) -> None:
         self.values[at] = torch.as_tensor(value).to(self.values.dtype)
+
+
+def bounded(about: Mapping[str, About]) -> dict[str, About]:
+    """Each variable with its two bounds: `name`, `name_low`, `name_high`."""
+    ends = {"": "", "_low": "lower bound of: ", "_high": "upper bound of: "}
+    return {
+        f"{name}{end}": (dims, prefix + long_name, units)
+        for name, (dims, long_name, units) in about.items()
+        for end, prefix in ends.items()
+    }
+
+
+def canvases(about: Mapping[str, About], sizes: Mapping[str, int]) -> dict[str, Canvas]:
+    """An empty canvas for each described variable."""
+    return {name: Canvas(sizes, dims) for name, (dims, *_) in about.items()}
+
+
+def put(
+    canvas: Mapping[str, Canvas], name: str, at: Any, one: Jackknife, scale: Literal["plain", "logit"] = "plain"
+) -> None:
+    """Write an estimate and its bounds into the canvases that `bounded` names."""
+    interval = one.interval(LEVEL, scale)
+    canvas[name][at], canvas[f"{name}_low"][at], canvas[f"{name}_high"][at] = interval[:3]
 
 
 def variable(canvas: Canvas, long_name: str, units: str) -> xr.Variable:

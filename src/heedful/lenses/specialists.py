@@ -7,6 +7,7 @@ selectivity, a nested choice of the best site and position, and a permutation te
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from heedful.lenses.cells import Candidates, candidates
 from heedful.lenses.data import KINDS, MIN_NATURAL, MIN_SQUARES, Examples, StudyData
 from heedful.lenses.fits import GRID, N_CONTROLS, PROBES, Fits, TaskFits
-from heedful.lenses.result import Canvas, coordinates, sizes, variable, words
+from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
 from heedful.probes import (
     Jackknife,
     auroc,
@@ -30,7 +31,6 @@ from heedful.probes import (
     permutation_p,
 )
 
-LEVEL = 0.95
 N_PERMUTATIONS = 199
 
 _CELL = ("kind", "task", "site", "position")
@@ -61,10 +61,25 @@ _FLOATS = {
     "null_high": (_TASK, "95 % quantile of AUROC on permuted labels", "probability"),
     "p_value": (_TASK, "share of permutations that reach the specialist's best AUROC, with one added", "probability"),
 }
+_OVERALL = bounded(
+    {
+        "mean_gap": (
+            ("kind",),
+            "mean over readable tasks of AUROC of specialist − general (matched examples of each task), at chosen cells",
+            "difference in AUROC",
+        ),
+        "universality": (
+            ("kind",),
+            "Σ (AUROC of general without the task − 0.5) / Σ (AUROC of specialist − 0.5), over readable tasks, in [0, 1]",
+            "share; 1 is one mechanism for all",
+        ),
+    }
+)
 _COUNTS = {
     "n_rows": (_TASK, "rows scored", "rows"),
     "n_positive": (_TASK, "rows that comply", "rows"),
     "n_groups": (_TASK, "base prompts among the rows", "base prompts"),
+    "n_readable": (("kind",), "tasks whose specialist is above chance, beyond its interval", "tasks"),
     "massive_dimensions": (("site",), "massive-activation dimensions, at one position or more", "dimensions"),
 }
 _FLAGS = {
@@ -73,21 +88,22 @@ _FLAGS = {
 }
 
 
-def specialists(data: StudyData, fits: Fits) -> xr.Dataset:
+def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTATIONS) -> xr.Dataset:
     """Lens 1: AUROC of specialist and general probes, by task, site and position.
 
     The best site and position are those that the specialist's inner folds choose, for every probe alike: so the probes
     are compared on the same states. Candidates are the positions that all rows have, short of leak checks and of
-    quantiles of the response, which know its final length.
+    quantiles of the response, which know its final length. Without permutations there is no p, and all else stands.
     """
     n = sizes(data, probe=len(PROBES))
-    canvas = {name: Canvas(n, dims) for name, (dims, *_) in _FLOATS.items()}
+    canvas = canvases({**_FLOATS, **_OVERALL}, n)
     canvas |= {name: Canvas(n, dims, torch.long) for name, (dims, *_) in _COUNTS.items()}
     canvas |= {name: Canvas(n, dims, torch.bool) for name, (dims, *_) in _FLAGS.items()}
     text = {name: [["" for _ in data.tasks] for _ in KINDS] for name in ("best_site", "best_position", "control_types")}
     for k, kind in enumerate(KINDS):
         for p, position in enumerate(data.positions):
             canvas["leak_check"][k, p] = data.is_leak_check(kind, position)
+        readable: list[_AtBest] = []
         for t, task in enumerate(data.tasks):
             examples = data.examples(kind, task)
             canvas["n_rows"][k, t] = len(examples)
@@ -105,19 +121,24 @@ def specialists(data: StudyData, fits: Fits) -> xr.Dataset:
                 continue
             chosen = _choose(data, f, cells)
             text["best_site"][k][t], text["best_position"][k][t] = chosen.site, chosen.position
-            _at_best(data, f, chosen, canvas, k, t)
+            found = _at_best(data, chosen, canvas, k, t, n_permutations)
+            if bool(found.specialist.interval(LEVEL, "logit").low > 0.5):
+                readable.append(found)
+        canvas["n_readable"][k] = len(readable)
+        if readable:
+            _overall(readable, canvas, k)
     for s, site in enumerate(data.sites):
         massive = torch.stack([data.scale(site, position).massive for position in data.positions])
         canvas["massive_dimensions"][s] = massive.any(0).sum()
-    described = {**_FLOATS, **_COUNTS, **_FLAGS}
+    described = {**_FLOATS, **_OVERALL, **_COUNTS, **_FLAGS}
     variables = {name: variable(c, *described[name][1:]) for name, c in canvas.items()}
     variables["best_site"] = words(_TASK, text["best_site"], "site chosen in the most folds")
     variables["best_position"] = words(_TASK, text["best_position"], "position chosen in the most folds")
     variables["control_types"] = words(_TASK, text["control_types"], "what control labels are a function of")
-    return xr.Dataset(variables, coordinates(data, probe=PROBES), _attrs(data, fits))
+    return xr.Dataset(variables, coordinates(data, probe=PROBES), _attrs(data, fits, n_permutations))
 
 
-def _attrs(data: StudyData, fits: Fits) -> dict[str, object]:
+def _attrs(data: StudyData, fits: Fits, n_permutations: int) -> dict[str, object]:
     return {
         "n_folds": data.n_folds,
         "C_grid": list(GRID),
@@ -125,7 +146,7 @@ def _attrs(data: StudyData, fits: Fits) -> dict[str, object]:
         "level": LEVEL,
         "interval": "cluster jackknife over base prompts, Student's t; logit scale for AUROC, plain for gaps",
         "held_out_templates": "rows phrased by a held-out template are scored and never trained on",
-        "n_permutations": N_PERMUTATIONS,
+        "n_permutations": n_permutations,
         "null": "contrast: squares swapped; natural: labels permuted within base prompts; cells and C as chosen, "
         "not chosen again, which makes p somewhat too small",
         "n_control_sets": N_CONTROLS,
@@ -194,21 +215,44 @@ def _choose(data: StudyData, f: TaskFits, able: Candidates) -> _Chosen:
     return _Chosen(rows, best.scores, cells, C, data.sites[s], data.positions[p])
 
 
-def _at_best(data: StudyData, f: TaskFits, chosen: _Chosen, canvas: dict[str, Canvas], k: int, t: int) -> None:
+class _AtBest(NamedTuple):
+    """A task's probes at its chosen cells."""
+
+    specialist: Jackknife
+    general: Jackknife
+    held_out: Jackknife
+
+
+def _at_best(
+    data: StudyData, chosen: _Chosen, canvas: dict[str, Canvas], k: int, t: int, n_permutations: int
+) -> _AtBest:
     rows = chosen.rows
-    for probe in range(len(PROBES)):
-        one = _jackknife(data, chosen.scores[probe], rows)
+    found = [_jackknife(data, scores, rows) for scores in chosen.scores]
+    for probe, one in enumerate(found):
         interval = one.interval(LEVEL, "logit")
         for name, value in (("best_auroc", one.estimate), ("best_low", interval.low), ("best_high", interval.high)):
             canvas[name][probe, k, t] = value
     canvas["best_balanced_accuracy"][:, k, t] = _fold_balanced_accuracy(chosen.scores, rows)
-    null = _null(data, chosen)
-    canvas["null_mean"][k, t] = null.mean()
-    canvas["null_high"][k, t] = null.quantile(0.95)
-    canvas["p_value"][k, t] = permutation_p(canvas["best_auroc"].values[0, k, t], null)
+    if n_permutations:
+        null = _null(data, chosen, n_permutations)
+        canvas["null_mean"][k, t] = null.mean()
+        canvas["null_high"][k, t] = null.quantile(0.95)
+        canvas["p_value"][k, t] = permutation_p(canvas["best_auroc"].values[0, k, t], null)
+    return _AtBest(*(found[PROBES.index(name)] for name in ("specialist", "general_each", "held_out")))
 
 
-def _null(data: StudyData, chosen: _Chosen) -> Float[Tensor, " draw"]:
+def _overall(readable: Sequence[_AtBest], canvas: dict[str, Canvas], k: int) -> None:
+    """What the claim of little shared representation is decided by, and the universality index."""
+    specialist, general, held_out = (
+        combine(lambda *each: torch.stack(each).mean(0), *parts) for parts in zip(*readable, strict=True)
+    )
+    put(canvas, "mean_gap", k, combine(torch.sub, specialist, general))
+    put(canvas, "universality", k, combine(lambda h, s: (h - 0.5) / (s - 0.5), held_out, specialist))
+    for name in ("universality", "universality_low", "universality_high"):
+        canvas[name].values[k].clamp_(0, 1)
+
+
+def _null(data: StudyData, chosen: _Chosen, n_permutations: int) -> Float[Tensor, " draw"]:
     """AUROC of specialists refitted on permuted labels, each fold at the cell and C that it had chosen.
 
     The choice owes nothing to the fold's own labels, so the null is centred where the nested estimate is. But what one
@@ -216,7 +260,7 @@ def _null(data: StudyData, chosen: _Chosen) -> Float[Tensor, " draw"]:
     contrast tasks of 192 rows), p ≤ 0.05 came up in 9.6 % of them; with one cell and one C, in 6 % of 400.
     """
     rows = chosen.rows
-    labels = rows.permuted(N_PERMUTATIONS, data.seed)
+    labels = rows.permuted(n_permutations, data.seed)
     scores = torch.full(labels.shape, torch.nan)
     for fold, (s, p) in enumerate(chosen.cells):
         here = rows.fold == fold

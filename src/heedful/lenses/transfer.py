@@ -22,7 +22,7 @@ from torch import Tensor
 from heedful.lenses.cells import SharedCells, shared_cells, shared_folds
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
-from heedful.lenses.result import Canvas, coordinates, sizes, variable, words
+from heedful.lenses.result import LEVEL, Canvas, coordinates, put, sizes, variable, words
 from heedful.probes import (
     Jackknife,
     benjamini_hochberg,
@@ -32,7 +32,6 @@ from heedful.probes import (
     permutation_p,
 )
 
-LEVEL = 0.95
 N_PERMUTATIONS = 1999
 N_MANTEL = 9999
 N_DRAWS = 1000
@@ -59,6 +58,13 @@ _FLOATS = {
     ),
     "planned_low": (("kind",), "lower bound of the planned contrast", "difference in AUROC"),
     "planned_high": (("kind",), "upper bound of the planned contrast", "difference in AUROC"),
+    "mean_share": (
+        ("kind",),
+        "Σ (AUROC − 0.5) / Σ (the target's own AUROC − 0.5) over pairs of readable tasks that are not named",
+        "share; 1 is as good as its own probe",
+    ),
+    "mean_share_low": (("kind",), "lower bound of the mean share", "share"),
+    "mean_share_high": (("kind",), "upper bound of the mean share", "share"),
     "mean_off_diagonal": (("kind",), "mean AUROC over pairs of different tasks", "probability; 0.5 is chance"),
     "mean_off_diagonal_low": (("kind",), "lower bound of the mean over pairs", "probability"),
     "mean_off_diagonal_high": (("kind",), "upper bound of the mean over pairs", "probability"),
@@ -97,13 +103,16 @@ def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
         matrix, p = _matrix(data, shared)
         _write_matrix(canvas, k, at, matrix, p)
         off = ~torch.eye(len(at), dtype=torch.bool)
-        _write_interval(canvas, "mean_off_diagonal", k, combine(lambda m, off=off: m[off].mean(0), matrix), "logit")
+        put(canvas, "mean_off_diagonal", k, combine(lambda m, off=off: m[off].mean(0), matrix), "logit")
         # A task that its own probe does not read can neither transfer nor be told not to.
         readable = matrix.interval(LEVEL, "logit").low.diagonal() > 0.5
         named, others = (pairs & readable.outer(readable) for pairs in _split(list(shared.fits)))
         if bool(named.any()) and bool(others.any()):
             contrast = combine(lambda m, a=named, b=others: m[a].mean(0) - m[b].mean(0), matrix)
-            _write_interval(canvas, "planned", k, contrast, "plain")
+            put(canvas, "planned", k, contrast)
+        if bool(others.any()):
+            share = combine(lambda m, a=others: _excess(m)[a].sum(0) / _own_excess(m)[a].sum(0), matrix)
+            put(canvas, "mean_share", k, share)
         if len(at) >= MIN_TASKS:
             families = [data.families[t] for t in at.tolist()]
             canvas["mantel"][k], canvas["mantel_p"][k] = _mantel(matrix.estimate, families, data.seed)
@@ -161,7 +170,7 @@ def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackkni
     interval = matrix.interval(LEVEL, "logit")
     canvas["auroc"][cells], canvas["auroc_low"][cells], canvas["auroc_high"][cells] = interval[:3]
     own = interval.low.diagonal() > NORMALISED_FROM
-    share = combine(lambda m: (m - 0.5) / (m.diagonal().movedim(-1, 0).unsqueeze(0) - 0.5), matrix).interval(LEVEL)
+    share = combine(lambda m: _excess(m) / _own_excess(m), matrix).interval(LEVEL)
     for name, values in zip(("normalised", "normalised_low", "normalised_high"), share, strict=False):
         canvas[name][cells] = torch.where(own, values, torch.nan)
     canvas["p_value"][cells] = p
@@ -169,9 +178,13 @@ def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackkni
     canvas["q_value"][cells] = benjamini_hochberg(torch.where(different, p, torch.nan))
 
 
-def _write_interval(canvas: dict[str, Canvas], name: str, k: int, one: Jackknife, scale: Any) -> None:
-    interval = one.interval(LEVEL, scale)
-    canvas[name][k], canvas[f"{name}_low"][k], canvas[f"{name}_high"][k] = interval[:3]
+def _excess(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, "source target *group"]:
+    return matrix - 0.5
+
+
+def _own_excess(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, "source target *group"]:
+    """AUROC − 0.5 of each target's own probe, whatever the source."""
+    return (matrix.diagonal().movedim(-1, 0).unsqueeze(0) - 0.5).expand(matrix.shape)
 
 
 def _split(tasks: list[str]) -> tuple[Bool[Tensor, "source target"], Bool[Tensor, "source target"]]:

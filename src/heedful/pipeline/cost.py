@@ -98,7 +98,9 @@ def study_cost(settings: StudySettings) -> StudyCost:
     asked = study_instructions(settings)
     natural = sum(record["kind"] == "natural" for record in asked)
     pooled = len(asked) > natural
-    rows = natural + (4 * settings.squares * len(settings.tasks) if pooled else 0)
+    without = sum(record["kind"] == "natural" and record["base"] != record["prompt"] for record in asked)
+    rows = natural + without  # with the instruction and without
+    rows += len(asked) - natural + 4 * settings.squares * len(settings.tasks) if pooled else 0
     if settings.responses_file:
         responses = 0, 0
         length = _mean_tokens([record["response"] for record in asked])

@@ -1,7 +1,8 @@
 """Stage 2, respond: the model answers, the answers are verified, and the rows to read are made.
 
 Writes `samples.parquet` (one row a response) and `rows.parquet` (one row a replay: natural responses with their verdict,
-the four cells of each contrast square, and the neutral reference texts). Chunks of responses are kept as they are made.
+the four cells of each contrast square, either's responses once more under the bare base prompt, and the neutral reference
+texts). Chunks of responses are kept as they are made.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def respond(run: RunFolder, settings: StudySettings, model: LanguageModel, progr
     for made in squares.values():
         for square in made:
             rows += _square_rows(square, by_id, _Encoder(model, settings))
+    rows += _bare_rows(rows, _Encoder(model, settings))
     rows += reference_rows(model, settings)
     stage.write(SAMPLES_FILE, encode_table(columns(samples, SAMPLES), SAMPLES))
     stage.write(ROWS_FILE, encode_table(columns(rows, ROWS), ROWS))
@@ -207,8 +209,8 @@ _OF_RESPONSE = ("response_ids", "eos_id", "answer_start", "finish_reason", "n_wo
 
 
 def _natural_row(sample: Mapping[str, Any]) -> Record:
-    kept = ("kind", "task", "family", "base_id", "template_id", "held_out", "constraint", "prompt_ids", *_OF_RESPONSE)
-    return {name: sample[name] for name in kept} | {
+    kept = ("kind", "task", "family", "base_id", "base", "template_id", "held_out", "constraint", "prompt_ids")
+    return {name: sample[name] for name in (*kept, *_OF_RESPONSE)} | {
         "row_id": sample["sample_id"],
         "square_id": None,
         "cell": None,
@@ -227,7 +229,7 @@ def _square_rows(square: Square, samples: Mapping[str, Record], encode: _Encoder
         i, r = int(cell[1]) - 1, int(cell[3]) - 1
         response = samples[square.responses[r].response_id]
         rows.append(
-            {name: response[name] for name in (*_OF_RESPONSE, "base_id")}
+            {name: response[name] for name in (*_OF_RESPONSE, "base_id", "base")}
             | {
                 "row_id": f"{square.square_id}-{cell}",
                 "kind": "contrast",
@@ -246,6 +248,29 @@ def _square_rows(square: Square, samples: Mapping[str, Record], encode: _Encoder
             }
         )
     return rows
+
+
+def _bare_rows(rows: Sequence[Record], encode: _Encoder) -> list[Record]:
+    """Each response once more, under its base prompt alone; every row is given the id of its response's.
+
+    None for a prompt that states its own constraint: there the instruction cannot be taken away.
+    """
+    bare: dict[tuple[str, tuple[int, ...], int | None], Record] = {}
+    for row in rows:
+        row["bare_id"] = None
+        if row["base"] == row["prompt_text"]:
+            continue
+        key = row["base"], tuple(row["response_ids"]), row["eos_id"]
+        if key not in bare:
+            nothing_asked = {"task": "", "family": "", "template_id": "", "held_out": False, "constraint": ""}
+            bare[key] = (
+                row
+                | nothing_asked
+                | {"row_id": f"bare-{len(bare):06d}", "kind": "bare", "square_id": None, "cell": None, "label": -1}
+                | {"prompt_text": row["base"], "prompt_ids": encode(row["base"]), "bare_id": None}
+            )
+        row["bare_id"] = bare[key]["row_id"]
+    return list(bare.values())
 
 
 def reference_rows(model: LanguageModel, settings: StudySettings) -> list[Record]:
@@ -275,6 +300,7 @@ def reference_rows(model: LanguageModel, settings: StudySettings) -> list[Record
             "n_words": len(word_spans(text)),
             "n_chars": len(text),
             "origin": "reference",
+            "bare_id": None,
         }
         for number, text in enumerate(texts)
         if text.strip()

@@ -16,7 +16,7 @@ import xarray as xr
 import heedful
 from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
-from heedful.lenses import LENSES, StudyData, fit_probes
+from heedful.lenses import LENSES, StudyData, fit_probes, verdict
 from heedful.models import LanguageModel, load
 from heedful.models.loading import find_source
 from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
@@ -70,8 +70,8 @@ class Study:
 
     def result(self, lens: str) -> xr.Dataset:
         """What a lens found; InputError for a lens that there is not."""
-        if lens not in LENSES:
-            raise InputError(f"there is no lens {lens!r}", f"choose among {', '.join(LENSES)}")
+        if lens not in (*LENSES, "verdict"):
+            raise InputError(f"there is no lens {lens!r}", f"choose among {', '.join(LENSES)}, verdict")
         return read_results(self.path / "results" / f"{lens}.nc")
 
     @cached_property
@@ -93,6 +93,21 @@ class Study:
     def ablation(self) -> xr.Dataset:
         """What every task's probe loses when another task is erased, beside both controls."""
         return self.result("ablation")
+
+    @cached_property
+    def temporal(self) -> xr.Dataset:
+        """When each task can be read, and whether beyond the words so far."""
+        return self.result("temporal")
+
+    @cached_property
+    def specificity(self) -> xr.Dataset:
+        """What the probes read without the instruction in context."""
+        return self.result("specificity")
+
+    @cached_property
+    def verdict(self) -> xr.Dataset:
+        """The outcome of every claim, with the estimates that made it."""
+        return self.result("verdict")
 
     @cached_property
     def depth(self) -> xr.Dataset:
@@ -195,9 +210,12 @@ def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
         return
     data = read_data(run, settings)
     fits = fit_probes(data, lambda what, done, total: progress("fitting probes", done, total))
+    results: dict[str, xr.Dataset] = {}
     for number, (name, lens) in enumerate(LENSES.items()):
         progress("measuring", number, len(LENSES))
-        stage.write(f"results/{name}.nc", encode_results(lens(data, fits)))
+        results[name] = lens(data, fits)
+        stage.write(f"results/{name}.nc", encode_results(results[name]))
+    stage.write("results/verdict.nc", encode_results(verdict(results)))
     progress("measuring", len(LENSES), len(LENSES))
     stage.finish()
 

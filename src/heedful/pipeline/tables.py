@@ -37,10 +37,13 @@ ROWS = pa.schema(
         "row_id": _TEXT, "kind": _TEXT, "task": _TEXT, "family": _TEXT, "base_id": _INT, "square_id": _TEXT,
         "cell": _TEXT, "template_id": _TEXT, "held_out": _FLAG, "constraint": _TEXT, "label": _INT,
         "prompt_text": _TEXT, "response_text": _TEXT, "prompt_ids": _IDS, "response_ids": _IDS, "eos_id": _INT,
-        "answer_start": _INT, "finish_reason": _TEXT, "n_words": _INT, "n_chars": _INT, "origin": _TEXT,
+        "answer_start": _INT, "finish_reason": _TEXT, "n_words": _INT, "n_chars": _INT, "origin": _TEXT, "bare_id": _TEXT,
     }
 )  # fmt: skip
-"""One row a replay: an instruction with a response, and whether it complies (1), does not (0), or neither (-1)."""
+"""One row a replay: an instruction with a response, and whether it complies (1), does not (0), or neither (-1).
+
+`bare_id` names the row in which the same response stands under the bare base prompt (of kind 'bare'); null where the
+instruction cannot be taken away."""
 
 
 def columns(records: Iterable[Mapping[str, Any]], schema: pa.Schema) -> dict[str, list[Any]]:

@@ -25,7 +25,7 @@ from heedful.probes.crossval import (
 )
 from heedful.probes.intervals import Interval, Jackknife, bootstrap_auroc, combine, jackknife_auroc, jackknife_mean
 from heedful.probes.linear import fit_mean_difference, fit_ridge
-from heedful.probes.logistic import fit_logistic
+from heedful.probes.logistic import Change, fit_logistic
 from heedful.probes.metrics import (
     auroc,
     balanced_accuracy,
@@ -44,6 +44,7 @@ __all__ = [
     "C_GRID",
     "BagOfWords",
     "BestCell",
+    "Change",
     "CrossValidated",
     "FeatureScale",
     "GroupIndex",

@@ -29,6 +29,25 @@ from heedful.probes.result import LinearProbes
 _CHECK_EVERY = 2  # iterations between looks at which problems are done (each is one sync with the device)
 
 
+class Change(NamedTuple):
+    """What is taken off each problem's rows before it is fitted: z − taken @ write, of low rank.
+
+    So problems that see the same rows but for a few directions (erased ones, say) still share their products.
+    """
+
+    taken: Float[Tensor, "*batch problem sample rank"]
+    write: Float[Tensor, "*batch problem rank axis"]
+    """In the coordinates of `PrincipalRows.z`."""
+
+    def of_margins(self, coef: Float[Tensor, "*batch problem axis"]) -> Float[Tensor, "*batch problem sample"]:
+        """What a plane's margins lose by it."""
+        return (self.taken @ (self.write @ coef.unsqueeze(-1))).squeeze(-1)
+
+    def of_gradient(self, residual: Float[Tensor, "*batch problem sample"]) -> Float[Tensor, "*batch problem axis"]:
+        """What the gradient loses by it: the transpose of `of_margins`."""
+        return (residual.unsqueeze(-2) @ self.taken @ self.write).squeeze(-2)
+
+
 def fit_logistic(
     x: Float[Tensor, "*batch sample hidden"] | PrincipalRows,
     y: Tensor,
@@ -36,6 +55,7 @@ def fit_logistic(
     C: Tensor | float = 1.0,
     *,
     start: LinearProbes | None = None,
+    change: Change | None = None,
     tol: float = 1e-3,
     max_iter: int = 1000,
 ) -> LinearProbes:
@@ -49,6 +69,7 @@ def fit_logistic(
         C: inverse strength of the penalty, broadcastable to [*batch, problem]. Beyond some 1,000 on separable rows,
             give x in f64: rounding in f32 then hides how far the optimum still is.
         start: probes to start from (same rows, same problems); the optimum does not depend on it.
+        change: what each problem's rows lose, see `Change`; with `PrincipalRows` only.
         tol: a problem is done when the estimated distance of its weights to the optimum is below tol · ‖w‖.
         max_iter: after which what is left is returned with `converged` false.
 
@@ -79,6 +100,7 @@ def fit_logistic(
         _flat(problems.weight),
         _flat(strength.unsqueeze(-1)),
         _flat(theta),
+        None if change is None else Change(*(t.reshape(-1, *t.shape[-3:]) for t in change)),
         tol,
         max_iter,
     )
@@ -112,6 +134,7 @@ def _solve_in_tiles(
     weight: Float[Tensor, "entry problem sample"],
     strength: Float[Tensor, "entry problem 1"],
     theta: Float[Tensor, "entry problem unknown"],
+    change: Change | None,
     tol: float,
     max_iter: int,
 ) -> _Solved:
@@ -129,7 +152,9 @@ def _solve_in_tiles(
     for e in range(0, n_entries, height):
         for k in range(0, n_problems, width):
             tile = (slice(e, e + height), slice(k, k + width))
-            part = _solve(z[tile[0]], y[tile], strength[tile] * weight[tile], theta[tile], tol, max_iter)
+            part_change = None if change is None else Change(*(t[tile] for t in change))
+            cost = strength[tile] * weight[tile]
+            part = _solve(z[tile[0]], y[tile], cost, theta[tile], part_change, tol, max_iter)
             for whole, piece in zip(result, part, strict=True):
                 whole[tile] = piece
     return result
@@ -140,6 +165,7 @@ def _solve(
     y: Float[Tensor, "entry problem sample"],
     cost: Float[Tensor, "entry problem sample"],
     theta: Float[Tensor, "entry problem unknown"],
+    change: Change | None,
     tol: float,
     max_iter: int,
 ) -> _Solved:
@@ -157,14 +183,14 @@ def _solve(
 
     result = _Solved(theta.clone(), torch.zeros_like(floor, dtype=torch.bool), torch.zeros_like(floor).long())
     live = torch.arange(floor.shape[1], device=z.device).expand(floor.shape)  # which problem each column is
-    margins = theta @ xt
-    gradient, curvature = _derivatives(margins, cost, cost_y, x, theta * penalty)
+    margins = _margins(theta, xt, change)
+    gradient, curvature = _derivatives(margins, cost, cost_y, x, theta * penalty, change)
     direction = -inverse * gradient
     decrement = torch.full_like(floor, torch.inf)
 
     for iteration in itertools.count():
         slope = -_dot(gradient, direction)
-        shift = direction @ xt
+        shift = _margins(direction, xt, change)
         bend = (_dot(curvature * shift, shift) + _dot(direction * penalty, direction)).clamp_min(tiny)
         newton = slope / bend
         last, decrement = decrement, slope * newton  # the squared Newton decrement along the direction
@@ -186,23 +212,36 @@ def _solve(
                     t.gather(1, order.unsqueeze(-1).expand(-1, -1, t.shape[-1]))
                     for t in (theta, margins, gradient, curvature, direction, shift, cost, cost_y, inverse)
                 )
+                if change is not None:
+                    change = Change(*(t.take_along_dim(order[..., None, None], 1) for t in change))
         reach = shift.abs().amax(-1).clamp_min(tiny**0.5)
         step = (torch.log1p(reach * newton) / reach).unsqueeze(-1)
         theta = torch.addcmul(theta, step, direction)
         margins = torch.addcmul(margins, step, shift)
         previous = gradient
-        gradient, curvature = _derivatives(margins, cost, cost_y, x, theta * penalty)
+        gradient, curvature = _derivatives(margins, cost, cost_y, x, theta * penalty, change)
         direction = _conjugate(direction, gradient, gradient - previous, inverse)
     raise AssertionError("unreachable")
 
 
+def _margins(
+    theta: Float[Tensor, "entry problem unknown"], xt: Float[Tensor, "entry unknown sample"], change: Change | None
+) -> Float[Tensor, "entry problem sample"]:
+    margins: Tensor = theta @ xt
+    return margins if change is None else margins - change.of_margins(theta[..., :-1])
+
+
 def _derivatives(
-    margins: Tensor, cost: Tensor, cost_y: Tensor, x: Tensor, pull: Tensor
+    margins: Tensor, cost: Tensor, cost_y: Tensor, x: Tensor, pull: Tensor, change: Change | None
 ) -> tuple[Float[Tensor, "entry problem unknown"], Float[Tensor, "entry problem sample"]]:
     """Gradient of the objective, and the loss's second derivative in each margin: C weight p (1 − p)."""
     p = torch.sigmoid(margins)
     expected = cost * p
-    return torch.baddbmm(pull, expected - cost_y, x), torch.addcmul(expected, expected, p, value=-1)
+    residual = expected - cost_y
+    gradient = torch.baddbmm(pull, residual, x)
+    if change is not None:
+        gradient[..., :-1] -= change.of_gradient(residual)
+    return gradient, torch.addcmul(expected, expected, p, value=-1)
 
 
 def _conjugate(direction: Tensor, gradient: Tensor, change: Tensor, inverse: Tensor) -> Tensor:

@@ -74,8 +74,7 @@ def pose(
     if not bool(((C > 0) & C.isfinite()).all()):
         raise InputError("C must be positive and finite", "a larger C means weaker regularisation; try 0.001 to 1")
     y = torch.where(weight > 0, y, 0)  # a row left out may carry any label, NaN too
-    positive, total = (weight * y).sum(-1), weight.sum(-1)
-    positive, negative = (part.expand(shape[:-1]) for part in (positive, ((1 - y) * weight).sum(-1).expand_as(total)))
+    positive, negative = ((weight * side).sum(-1).expand(shape[:-1]) for side in (y, 1 - y))
     return Problems(
         rows=rows,
         y=y.expand(shape),

@@ -1,0 +1,207 @@
+"""Time: when can compliance be read, is it the same reading throughout, and does it go beyond what the text so far tells?
+
+A probe is fitted at every position, and each is put to every other position as well (King & Dehaene 2014): a code that
+stays fills the whole square of train × test positions, one that changes only its diagonal. Planning and monitoring are
+told apart by the labels that can tell them apart. Before the response, natural labels between prompts, against what the
+prompt's own words give away; while it is written, contrast squares, in which the words alone give nothing away.
+Says when something can be read, and nothing of what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.lenses.data import KINDS, Examples, StudyData
+from heedful.lenses.fits import Fits, TaskFits
+from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable
+from heedful.probes import Jackknife, Rows, bag_of_words, best_cell, combine, fit_logistic, jackknife_auroc, out_of_fold
+
+GRID = (1e-2, 1e-1, 1.0)
+MAX_WORDS = 512
+END = "eos"
+_fit = partial(fit_logistic, tol=1e-2)
+
+_AUROC = "probability; 0.5 is chance"
+_AT = ("kind", "task", "position")
+_ABOUT = bounded(
+    {
+        "auroc": (_AT, "AUROC of a probe fitted at the position, at the site that inner folds choose there", _AUROC),
+        "from_end": (_AT, "AUROC of the probe fitted at the end, put to the position", _AUROC),
+        "matrix": (("kind", "task", "train", "test"), "AUROC of the probe of one position, put to another", _AUROC),
+        "prefix": (_AT, "AUROC of the words of the prompt and of the response so far", _AUROC),
+        "beyond_prefix": (_AT, "AUROC of the probe − that of the words so far", "difference in AUROC"),
+        "planning": (
+            ("kind",),
+            "mean over tasks of AUROC beyond the prompt's words, before the response; natural labels only",
+            "difference in AUROC",
+        ),
+        "monitoring": (
+            ("kind",),
+            "mean over readable tasks and absolute positions after the first of AUROC − 0.5 (natural: beyond the words)",
+            "difference in AUROC",
+        ),
+        "rise": (("kind",), "mean over readable tasks of AUROC at the end − at the first token", "difference in AUROC"),
+        "peak": (
+            ("kind",),
+            "mean over readable tasks of AUROC at the end − mean over absolute positions",
+            "difference in AUROC",
+        ),
+    }
+)
+
+
+def temporal(data: StudyData, fits: Fits) -> xr.Dataset:
+    """Lens 4: curves over positions, the train × test square of positions, the prefix-text baseline, and the estimands
+    of planning and monitoring.
+
+    The square is read at one site for each outer fold, which inner folds choose at the end of the response; states at
+    the test position are scaled as at the training position, as the probe that reads them was trained to.
+    """
+    n = sizes(data, train=len(data.positions), test=len(data.positions))
+    canvas = canvases(_ABOUT, n)
+    canvas["n_rows"] = Canvas(n, _AT, torch.long)
+    canvas["n_tasks"] = Canvas(n, ("kind",), torch.long)
+    canvas["n_planning"] = Canvas(n, ("kind",), torch.long)
+    for k, kind in enumerate(KINDS):
+        mine = {task: fits.tasks[kind, task] for task in data.tasks if (kind, task) in fits.tasks}
+        curves: dict[str, dict[str, Jackknife]] = {}
+        words: dict[str, dict[str, Jackknife]] = {}
+        for task, f in mine.items():
+            t = data.tasks.index(task)
+            canvas["n_rows"][k, t] = f.valid.sum(-1)
+            able = [p for p in range(len(data.positions)) if f.examples.take(f.valid[p]).enough]
+            curves[task] = {data.positions[p]: _own(data, f, p) for p in able}
+            words[task] = {data.positions[p]: _prefix(data, f, p) for p in able} if kind == "natural" else {}
+            for p in able:
+                position = data.positions[p]
+                put(canvas, "auroc", (k, t, p), curves[task][position], "logit")
+                if position in words[task]:
+                    put(canvas, "prefix", (k, t, p), words[task][position], "logit")
+                    beyond = combine(torch.sub, curves[task][position], words[task][position])
+                    put(canvas, "beyond_prefix", (k, t, p), beyond)
+            if END in curves[task]:
+                square = _square(data, f, able)
+                cells = torch.tensor(able)
+                put(canvas, "matrix", (k, t, cells.unsqueeze(1), cells), square, "logit")
+                end = able.index(data.positions.index(END))
+                put(canvas, "from_end", (k, t, cells), combine(lambda m, e=end: m[e], square), "logit")
+        found = _estimands(data, curves, words)
+        for name, one in found.items():
+            put(canvas, name, k, one)
+        canvas["n_tasks"][k] = len(_readable(curves))
+        canvas["n_planning"][k] = sum(any(p.startswith("prompt") for p in each) for each in words.values())
+    variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
+    variables["n_rows"] = variable(canvas["n_rows"], "rows that have the position", "rows")
+    variables["n_tasks"] = variable(canvas["n_tasks"], "readable tasks in the means over tasks", "tasks")
+    variables["n_planning"] = variable(canvas["n_planning"], "tasks in the mean before the response", "tasks")
+    attrs = {
+        "level": LEVEL,
+        "interval": "cluster jackknife over base prompts, Student's t; logit scale for AUROC, plain for differences",
+        "prefix": "which words the prompt has and which tokens the response so far; natural labels only, since in "
+        "contrast squares neither tells anything by design",
+        "end": END,
+        "readable": "the probe at the end is above chance, beyond its interval",
+        "seed": data.seed,
+    }
+    return xr.Dataset(variables, coordinates(data, train=data.positions, test=data.positions), attrs)
+
+
+def _estimands(
+    data: StudyData, curves: Mapping[str, Mapping[str, Jackknife]], words: Mapping[str, Mapping[str, Jackknife]]
+) -> dict[str, Jackknife]:
+    """What the claim is decided by, as far as the positions allow: means over tasks of differences within each."""
+    found: dict[str, Jackknife] = {}
+    before = [p for p in data.positions if p.startswith("prompt")]
+    if before and (planned := [_beyond(curves[t], words[t], before[-1]) for t in words if before[-1] in words[t]]):
+        found["planning"] = _mean(planned)
+    tasks = _readable(curves)
+    absolute = [p for p in _absolute(data.positions) if tasks and all(p in curves[t] for t in tasks)]
+    if len(absolute) > 1:
+        first, *later = absolute
+        found["monitoring"] = _mean([_beyond(curves[t], words[t], p) for t in tasks for p in later])
+        found["rise"] = _mean([combine(torch.sub, curves[t][END], curves[t][first]) for t in tasks])
+        found["peak"] = _mean(
+            [combine(torch.sub, curves[t][END], _mean([curves[t][p] for p in absolute])) for t in tasks]
+        )
+    return found
+
+
+def _absolute(positions: Sequence[str]) -> list[str]:
+    """Positions that a live monitor knows: counted from the response's start."""
+    return [p for p in positions if p.startswith("response[") and "%" not in p and "-" not in p]
+
+
+def _readable(curves: Mapping[str, Mapping[str, Jackknife]]) -> list[str]:
+    """Tasks whose probe at the end beats chance, beyond its interval."""
+    return [t for t, curve in curves.items() if END in curve and bool(curve[END].interval(LEVEL, "logit").low > 0.5)]
+
+
+def _beyond(curve: Mapping[str, Jackknife], words: Mapping[str, Jackknife], position: str) -> Jackknife:
+    """AUROC beyond that of the words so far, or beyond 0.5 where the design leaves the words nothing."""
+    if position in words:
+        return combine(torch.sub, curve[position], words[position])
+    return combine(lambda a: a - 0.5, curve[position])
+
+
+def _mean(parts: Sequence[Jackknife]) -> Jackknife:
+    return combine(lambda *each: torch.stack(each).mean(0), *parts)
+
+
+def _auroc(data: StudyData, scores: Float[Tensor, "*cell sample"], rows: Examples) -> Jackknife:
+    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+
+
+def _own(data: StudyData, f: TaskFits, p: int) -> Jackknife:
+    """The specialist fitted at the position, each fold at the site that its inner folds chose."""
+    valid = f.valid[p]
+    rows = f.examples.take(valid)
+    best = best_cell(f.inner_auroc[:, p].unsqueeze(1), f.scores[0, :, p, valid].unsqueeze(1), rows.fold)
+    return _auroc(data, best.scores[0], rows)
+
+
+def _prefix(data: StudyData, f: TaskFits, p: int) -> Jackknife:
+    """What the words of the prompt and the tokens of the response up to the position tell, in the same folds."""
+    rows = f.examples.take(f.valid[p])
+    prompts, ids = data.column("prompt_text", rows), data.column("response_ids", rows)
+    lengths = [len(each) for each in data.column("prompt_ids", rows)]
+    ends = data.activations.token_index(data.positions[p], rows.state.numpy()).tolist()
+    so_far = [
+        " ".join(f"token{token}" for token in response[: max(end + 1 - start, 0)])
+        for response, start, end in zip(ids, lengths, ends, strict=True)
+    ]
+    texts = [f"{prompt} {prefix}" for prompt, prefix in zip(prompts, so_far, strict=True)]
+    x = bag_of_words(texts, max_words=MAX_WORDS).features
+    fitted = out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, fit=_fit)
+    return _auroc(data, fitted.scores[0], rows)
+
+
+def _square(data: StudyData, f: TaskFits, able: Sequence[int]) -> Jackknife:
+    """AUROC [train, test] over the positions given, out of fold."""
+    rows = f.examples
+    valid = f.valid[list(able)]
+    scores = torch.full((len(able), len(able), len(rows)), torch.nan)
+    site_of = f.inner_auroc[:, data.positions.index(END)].nan_to_num(-1).argmax(0).tolist()
+    for s in sorted({*site_of}):
+        x = torch.zeros(len(able), len(rows), data.hidden)
+        for i, p in enumerate(able):
+            x[i, valid[i]] = data.raw(data.sites[s], data.positions[p], rows.take(valid[i]))
+        scale = [data.scale(data.sites[s], data.positions[p]) for p in able]
+        scaled = torch.stack([to(each) for to, each in zip(scale, x, strict=True)]) * valid.unsqueeze(-1)
+        for fold in (fold for fold, chosen in enumerate(site_of) if chosen == s):
+            here = rows.fold == fold
+            if not bool(here.any()):
+                continue
+            weight = rows.weight * ~here * valid
+            probes = _fit(scaled, rows.label[None], weight.unsqueeze(1), f.C[s, list(able), fold].unsqueeze(1))
+            for i, to in enumerate(scale):
+                # The probe in the coordinates of unscaled states reads any position's.
+                coef = probes.coef[i, 0] / to.spread
+                scores[i][:, here] = x[:, here] @ coef + probes.intercept[i, 0] - coef @ to.center
+    scores = scores.masked_fill(~valid, torch.nan)
+    return _auroc(data, scores, rows)

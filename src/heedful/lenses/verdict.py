@@ -1,0 +1,233 @@
+"""The verdict: what the lenses together say of each claim of Rocchetti & Ferrara (2026), C1 to C6.
+
+A claim is one part or several. A part is an estimand, a margin, and the side of the margin on which the claim stands: its
+interval wholly on that side supports the part, wholly on the other contradicts it, and anything else leaves it undecided.
+A claim is supported by all its parts and contradicted by any. Reads results and no hidden state; where fewer than five
+tasks can be read, nothing is decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+import xarray as xr
+
+from heedful.lenses.data import Kind
+
+Outcome = Literal["supported", "contradicted", "undecided"]
+Results = Mapping[str, xr.Dataset]
+
+MIN_TASKS = 5
+CLAIMS = {
+    "C1": "A general probe does worse than the skill's own: little is shared.",
+    "C2": "Transfer between skills is weak, and clusters: topic with sentiment, exclusion with toxicity.",
+    "C3": "Erasing one skill hurts few others: dependencies are sparse, and no module is central.",
+    "C4": "Skills stand at different depths: structural, then lexical, then semantic and stylistic.",
+    "C5": "Compliance is monitored while writing, not planned before.",
+    "C6": "Models differ in how far the signal is specific to the constraint.",
+}
+
+
+class Estimate(NamedTuple):
+    """An estimand's value with its interval, and the tasks that it speaks of."""
+
+    value: float
+    low: float
+    high: float
+    n_tasks: int
+
+
+class Part(NamedTuple):
+    """One estimand of a claim.
+
+    Attributes:
+        claim: C1 … C6.
+        name: of the part.
+        estimand: what is estimated, in words.
+        margin: δ, in the estimand's units.
+        above: whether the claim stands above the margin, or below it.
+        kind: labels that decide.
+        read: the estimate from the lenses' results, for a kind.
+        is_gate: a condition under which the claim can be decided at all: if it is not supported, the claim is undecided.
+    """
+
+    claim: str
+    name: str
+    estimand: str
+    margin: float
+    above: bool
+    kind: Kind
+    read: Callable[[Results, str], Estimate]
+    is_gate: bool = False
+
+    def judge(self, found: Estimate) -> Outcome:
+        """Which side of the margin the interval lies on."""
+        if any(math.isnan(value) for value in found[:3]) or found.n_tasks < MIN_TASKS:
+            return "undecided"
+        below, beyond = found.high < self.margin, found.low > self.margin
+        if below or beyond:
+            return "supported" if beyond == self.above else "contradicted"
+        return "undecided"
+
+
+def _specialists(name: str) -> Callable[[Results, str], Estimate]:
+    def read(results: Results, kind: str) -> Estimate:
+        here = results["specialists"].sel(kind=kind)
+        return _estimate(here, name, int(here["n_readable"]))
+
+    return read
+
+
+def _transfer(name: str) -> Callable[[Results, str], Estimate]:
+    def read(results: Results, kind: str) -> Estimate:
+        here = results["transfer"].sel(kind=kind)
+        own = [float(here["auroc_low"].sel(source=task, target=task)) for task in here["task"].values]
+        return _estimate(here, name, sum(low > 0.5 for low in own))
+
+    return read
+
+
+def _headline(results: Results, kind: str) -> xr.Dataset:
+    found = results["ablation"]
+    return found.sel(kind=kind, eraser=found.attrs["headline_eraser"], reading=found.attrs["headline_reading"])
+
+
+def _ablation(name: str) -> Callable[[Results, str], Estimate]:
+    def read(results: Results, kind: str) -> Estimate:
+        here = _headline(results, kind)
+        return _estimate(here, name, int((here["before_low"] > 0.5).sum()))
+
+    return read
+
+
+def _left(results: Results, kind: str) -> Estimate:
+    """What a new probe still reads of an erased task, as a share of what it read: mean over tasks, bounds of the mean
+    bound by bound, which is wider than need be."""
+    here = _headline(results, kind)
+    tasks = [task for task in here["task"].values if float(here["before_low"].sel(target=task)) > 0.5]
+    if not tasks:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    before = sum(float(here["before"].sel(target=task)) - 0.5 for task in tasks)
+    value, low, high = (
+        sum(float(here[name].sel(erased=task, target=task)) - 0.5 for task in tasks) / before
+        for name in ("after", "after_low", "after_high")
+    )
+    return Estimate(value, low, high, len(tasks))
+
+
+def _slope(results: Results, kind: str) -> Estimate:
+    found = results["depth"]
+    positions = [str(position) for position in found["position"].values]
+    wanted = str(found.attrs["headline_position"])
+    here = found.sel(kind=kind, position=wanted if wanted in positions else positions[-1])
+    return _estimate(here, "slope", int(here["rank_tasks"]))
+
+
+def _temporal(name: str) -> Callable[[Results, str], Estimate]:
+    def read(results: Results, kind: str) -> Estimate:
+        here = results["temporal"].sel(kind=kind)
+        return _estimate(here, name, int(here["n_planning" if name == "planning" else "n_tasks"]))
+
+    return read
+
+
+def _estimate(here: xr.Dataset, name: str, n_tasks: int) -> Estimate:
+    value, low, high = (float(here[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return Estimate(value, low, high, n_tasks)
+
+
+PARTS = (
+    Part(
+        "C1", "gap", "AUROC of the specialist − AUROC of the general probe", 0.02, True, "contrast",
+        _specialists("mean_gap"),
+    ),
+    Part(
+        "C2", "clusters", "AUROC between the named pairs − between all others", 0.05, True, "contrast",
+        _transfer("planned"),
+    ),
+    Part(
+        "C2", "weak", "share of the target's own AUROC − 0.5 that other probes reach", 0.5, False, "contrast",
+        _transfer("mean_share"),
+    ),
+    Part(
+        "C3", "sparse", "share of AUROC − 0.5 that another task loses, on average", 0.25, False, "contrast",
+        _ablation("damage"),
+    ),
+    Part(
+        "C3", "no hub", "the same, when the most damaging task is erased", 0.5, False, "contrast", _ablation("hub"),
+    ),
+    Part(
+        "C3", "erased", "share of its AUROC − 0.5 that a new probe still reads of an erased task", 0.25, False,
+        "contrast", _left, is_gate=True,
+    ),
+    Part("C4", "order", "depth gained a rank of that order", 0.02, True, "contrast", _slope),
+    Part(
+        "C5", "no plan", "AUROC beyond the prompt's words, before the first token", 0.05, False, "natural",
+        _temporal("planning"),
+    ),
+    Part(
+        "C5", "monitoring", "AUROC − 0.5 while writing", 0.05, True, "contrast", _temporal("monitoring"),
+    ),
+    Part(
+        "C5", "rise", "AUROC at the end − AUROC at the first token", 0.05, True, "contrast", _temporal("rise"),
+    ),
+)  # fmt: skip
+"""What decides each claim. C6 compares models: a study of one has no part of it."""
+
+
+def _found(part: Part, results: Results, kind: str) -> Estimate:
+    """A part's estimate; none where its lens was not put to the states."""
+    try:
+        return part.read(results, kind)
+    except KeyError as error:
+        if error.args[0] in results:
+            raise
+        return Estimate(math.nan, math.nan, math.nan, 0)
+
+
+def decide(parts: Mapping[str, Outcome], gates: Mapping[str, Outcome]) -> Outcome:
+    """A claim's outcome from those of its parts and gates, by name."""
+    if not parts or any(outcome != "supported" for outcome in gates.values()):
+        return "undecided"
+    if "contradicted" in parts.values():
+        return "contradicted"
+    return "supported" if all(outcome == "supported" for outcome in parts.values()) else "undecided"
+
+
+def verdict(results: Results) -> xr.Dataset:
+    """Lens 7: every claim with its outcome, and every part with its estimate, interval and margin.
+
+    Variables by `part` speak of the labels that decide it; `beside` is the outcome on the other labels, which never
+    decides. By `claim`: `outcome`, and the parts that made it.
+    """
+    found = [_found(part, results, part.kind) for part in PARTS]
+    outcomes = [part.judge(estimate) for part, estimate in zip(PARTS, found, strict=True)]
+    other: dict[Kind, Kind] = {"contrast": "natural", "natural": "contrast"}
+    beside = [part.judge(_found(part, results, other[part.kind])) for part in PARTS]
+    by_claim: dict[str, tuple[dict[str, Outcome], dict[str, Outcome]]] = {claim: ({}, {}) for claim in CLAIMS}
+    for part, outcome in zip(PARTS, outcomes, strict=True):
+        by_claim[part.claim][part.is_gate][part.name] = outcome
+    variables = {
+        "outcome": (("claim",), [decide(*each) for each in by_claim.values()], {"long_name": "verdict on the claim"}),
+        "statement": (("claim",), list(CLAIMS.values()), {"long_name": "what the paper found"}),
+        "part_claim": (("part",), [part.claim for part in PARTS], {"long_name": "claim that the part belongs to"}),
+        "estimand": (("part",), [part.estimand for part in PARTS], {"long_name": "what is estimated"}),
+        "labels": (("part",), [part.kind for part in PARTS], {"long_name": "labels that decide"}),
+        "estimate": (("part",), [each.value for each in found], {"long_name": "estimate"}),
+        "estimate_low": (("part",), [each.low for each in found], {"long_name": "lower bound of the estimate"}),
+        "estimate_high": (("part",), [each.high for each in found], {"long_name": "upper bound of the estimate"}),
+        "n_tasks": (("part",), [each.n_tasks for each in found], {"long_name": "readable tasks", "units": "tasks"}),
+        "margin": (("part",), [part.margin for part in PARTS], {"long_name": "margin δ"}),
+        "above": (("part",), [part.above for part in PARTS], {"long_name": "whether the claim is above the margin"}),
+        "is_gate": (
+            ("part",),
+            [part.is_gate for part in PARTS],
+            {"long_name": "whether the claim is undecided unless this holds"},
+        ),
+        "part_outcome": (("part",), outcomes, {"long_name": "verdict on the part"}),
+        "beside": (("part",), beside, {"long_name": "verdict on the other labels, beside"}),
+    }
+    attrs = {"min_tasks": MIN_TASKS, "level": 0.95, "source": "Rocchetti & Ferrara 2026, arXiv:2604.06015"}
+    return xr.Dataset(variables, {"claim": list(CLAIMS), "part": [part.name for part in PARTS]}, attrs)

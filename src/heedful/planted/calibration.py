@@ -1,0 +1,323 @@
+"""Calibration: the lenses put to many draws of every mechanism, and how often they were right.
+
+A draw gives one record, a line of JSON in the folder of the calibration; a run that was stopped goes on at the first
+record that is missing. `Calibration` reads the records and says what a user wants to know: are verdicts right, are false
+positives as rare as stated, do intervals cover, are planted transfer and dependencies found again?
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.erasure import fit_leace
+from heedful.errors import InputError
+from heedful.lenses import Fits, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
+from heedful.lenses.ablation import HEADLINE, READINGS, refitted_scores
+from heedful.lenses.cells import shared_cells, shared_folds
+from heedful.lenses.verdict import Outcome
+from heedful.planted.draw import Size, World
+from heedful.planted.mechanisms import CLAIMS, FAMILIES, MECHANISMS, Bench, Mechanism
+from heedful.probes import auroc, principal_rows
+
+FILE = "draws.jsonl"
+FDR = 0.05
+N_FRESH = 20_000
+"""Rows a task on which the truth of an interval is measured."""
+
+Record = dict[str, Any]
+Progress = Callable[[str, int, int], None]
+
+
+def calibrate(
+    out: Path,
+    n_draws: int,
+    *,
+    mechanisms: Sequence[str] = tuple(MECHANISMS),
+    size: Size | None = None,
+    coverage: bool = True,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Draw each mechanism `n_draws` times, put the lenses to it, and keep a record of each; what is there is kept.
+
+    Raises:
+        InputError: a mechanism is unknown, or the folder holds draws of another size.
+    """
+    size = Size() if size is None else size
+    if unknown := [name for name in mechanisms if name not in MECHANISMS]:
+        raise InputError(f"there is no mechanism {unknown[0]!r}", f"choose among {', '.join(MECHANISMS)}")
+    out.mkdir(parents=True, exist_ok=True)
+    known = {(r["mechanism"], r["bench"], r["draw"]) for r in read_records(out, size)}
+    wanted = [(name, bench, draw) for draw in range(n_draws) for name in mechanisms for bench in MECHANISMS[name].truth]
+    left = [each for each in wanted if each not in known]
+    with (out / FILE).open("a", encoding="utf-8") as lines:
+        for done, (name, bench, draw) in enumerate(left):
+            if progress is not None:
+                progress("draws", len(wanted) - len(left) + done, len(wanted))
+            record = one_draw(MECHANISMS[name], bench, size, draw, coverage=coverage)
+            print(json.dumps(record | {"size": asdict(size)}), file=lines, flush=True)
+    if progress is not None:
+        progress("draws", len(wanted), len(wanted))
+    asked = set(wanted)
+    return Calibration([r for r in read_records(out, size) if (r["mechanism"], r["bench"], r["draw"]) in asked])
+
+
+def read_records(out: Path, size: Size) -> list[Record]:
+    """The records of a calibration's folder; a last line that was cut off is left out.
+
+    Raises:
+        InputError: they are of draws of another size.
+    """
+    file = out / FILE
+    records: list[Record] = []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    if any(record["size"] != asdict(size) for record in records):
+        raise InputError(f"{file} holds draws of another size", "give this calibration an --out of its own")
+    return records
+
+
+def one_draw(mechanism: Mechanism, bench: Bench, size: Size, draw: int, *, coverage: bool = True) -> Record:
+    """One draw of a mechanism, seen through the lenses that its bench is for."""
+    started = time.monotonic()
+    world = World(mechanism, size, seed=draw)
+    data = world.draw(bench, seed=draw)
+    fits = fit_probes(data, general=bench == "structure")
+    results = _results(bench, data, fits)
+    found = verdict(results)
+    record: Record = {
+        "mechanism": mechanism.name,
+        "bench": bench,
+        "draw": draw,
+        "verdicts": {claim: str(found["outcome"].sel(claim=claim).item()) for claim in CLAIMS[bench]},
+        "parts": _parts(found, bench),
+    }
+    if bench == "structure":
+        record |= _transfer_record(world, results["transfer"]) | _edges(mechanism, results["ablation"])
+        record["seconds"] = time.monotonic() - started
+        if coverage:
+            record["covered"] = _covered(world, data, fits, results, draw)
+    record.setdefault("seconds", time.monotonic() - started)
+    return record
+
+
+def _results(bench: Bench, data: StudyData, fits: Fits) -> dict[str, xr.Dataset]:
+    if bench == "structure":
+        return {
+            "specialists": specialists(data, fits, n_permutations=0),
+            "transfer": transfer(data, fits),
+            "ablation": ablation(data, fits, erasers=(HEADLINE,)),
+        }
+    return {"depth": depth(data, fits)} if bench == "depth" else {"temporal": temporal(data, fits)}
+
+
+def _parts(found: xr.Dataset, bench: Bench) -> dict[str, list[float | None]]:
+    """Estimate and bounds of each part of the bench's claims."""
+    return {
+        str(part): [_or_null(float(found[name][i])) for name in ("estimate", "estimate_low", "estimate_high")]
+        for i, part in enumerate(found["part"].values)
+        if str(found["part_claim"].values[i]) in CLAIMS[bench]
+    }
+
+
+def _or_null(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else value
+
+
+def _transfer_record(world: World, found: xr.Dataset) -> Record:
+    """How well the matrix found goes with the one planted, and how many pairs were told from chance."""
+    here = found.sel(kind="contrast")
+    names = list(FAMILIES)
+    planted = np.array([[float(world.direction(a) @ world.direction(b)) for b in names] for a in names])
+    matrix = here["auroc"].values
+    off = ~np.eye(len(names), dtype=bool)
+    varied = planted[off].std() > 1e-3
+    return {
+        "transfer_correlation": float(np.corrcoef(planted.ravel(), matrix.ravel())[0, 1]) if varied else None,
+        "readable": int((np.diag(here["auroc_low"].values) > 0.5).sum()),
+        "told": int((here["q_value"].values[off] <= FDR).sum()),
+    }
+
+
+def _edges(mechanism: Mechanism, found: xr.Dataset) -> Record:
+    here = found.sel(kind="contrast", eraser=HEADLINE, reading=READINGS[0])
+    q = here["q_value"]
+    edges = {
+        (a, b) for a in FAMILIES for b in FAMILIES if a != b and float(q.sel(erased=a, target=b)) <= FDR
+    }  # NaN is none
+    planted = mechanism.edges()
+    return {"edges_planted": len(planted), "edges_found": len(edges), "edges_hit": len(edges & planted)}
+
+
+def _covered(
+    world: World, data: StudyData, fits: Fits, results: Mapping[str, xr.Dataset], seed: int
+) -> dict[str, list[int]]:
+    """Of the intervals of AUROC, transfer and dependency: how many hold the truth, and of how many.
+
+    The truth is the fitted probes' value on fresh rows of the same world, averaged over folds as the estimate is.
+    """
+    shared = shared_cells(data, fits, "contrast")
+    if shared is None:
+        return {}
+    names, n = list(shared.examples), len(shared.examples)
+    scale = data.scale(data.sites[0], data.positions[0])
+    fresh = {t: world.fresh(t, N_FRESH, 16 * seed + i) for i, t in enumerate(names)}
+    x = {t: scale(states) for t, (states, _) in fresh.items()}
+    label = {t: labels for t, (_, labels) in fresh.items()}
+    matrix, after = torch.zeros(n, n), torch.zeros(n, n)
+    for fold in shared_folds(data, shared):
+        rotated = {t: principal_rows(fold.trained[t][fold.weight[t] > 0]) for t in names}
+        erasers = [fit_leace(fold.trained[t], shared.examples[t].label, fold.weight[t]) for t in names]
+        for j, target in enumerate(names):
+            own = torch.cat([fold.probes[source].scores(x[target]) for source in names])
+            matrix[:, j] += auroc(own, label[target]) / data.n_folds
+            left = torch.stack([eraser(x[target]) for eraser in erasers])
+            read = refitted_scores(shared, fold, target, rotated[target], erasers, left)
+            after[:, j] += auroc(read, label[target]) / data.n_folds
+    found, drops = results["transfer"].sel(kind="contrast"), results["ablation"]
+    lost = drops.sel(kind="contrast", eraser=HEADLINE, reading=READINGS[0])
+    holds = _holds(matrix, found["auroc_low"].values, found["auroc_high"].values)
+    drop_holds = _holds(matrix.diagonal() - after, lost["drop_low"].values, lost["drop_high"].values)
+    own_cells = torch.eye(n, dtype=torch.bool)
+    return {
+        "AUROC": _tally(holds[own_cells]),
+        "transfer": _tally(holds[~own_cells]),
+        "dependency": _tally(drop_holds[~own_cells]),
+    }
+
+
+def _holds(truth: Float[Tensor, "a b"], low: np.ndarray, high: np.ndarray) -> Tensor:
+    return (torch.from_numpy(low) <= truth) & (truth <= torch.from_numpy(high))
+
+
+def _tally(holds: Tensor) -> list[int]:
+    return [int(holds.sum()), holds.numel()]
+
+
+class Share(NamedTuple):
+    """k of n, with the 95 % interval of Clopper and Pearson."""
+
+    k: int
+    n: int
+
+    @property
+    def value(self) -> float:
+        """k / n; NaN for none of none."""
+        return self.k / self.n if self.n else float("nan")
+
+    def interval(self) -> tuple[float, float]:
+        """Exact binomial bounds."""
+        from scipy.stats import binomtest
+
+        if not self.n:
+            return float("nan"), float("nan")
+        bounds = binomtest(self.k, self.n).proportion_ci(0.95, "exact")
+        return float(bounds.low), float(bounds.high)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The records of a calibration, and what they add up to."""
+
+    records: Sequence[Record]
+
+    def _of(self, mechanism: str, bench: Bench) -> Iterator[Record]:
+        return (r for r in self.records if r["mechanism"] == mechanism and r["bench"] == bench)
+
+    def confusion(self) -> dict[tuple[str, str], tuple[Outcome, Counter[str]]]:
+        """(mechanism, claim) → the right verdict, and how often each was given."""
+        return {
+            (name, claim): (right, Counter(r["verdicts"][claim] for r in self._of(name, bench)))
+            for name, mechanism in MECHANISMS.items()
+            for bench, truth in mechanism.truth.items()
+            for claim, right in truth.items()
+            if any(self._of(name, bench))
+        }
+
+    def false_positives(self) -> dict[str, Share]:
+        """Where nothing is planted to be found: decided verdicts by claim, and dependencies and transfers at an FDR of 5 %,
+        counted by draw."""
+        null = [name for name, each in MECHANISMS.items() if each.edges() == set() and len(each.truth) == len(CLAIMS)]
+        found: dict[str, Share] = {}
+        for bench, claims in CLAIMS.items():
+            records = [r for name in null for r in self._of(name, bench)]
+            for claim in claims:
+                found[claim] = Share(sum(r["verdicts"][claim] != "undecided" for r in records), len(records))
+        structure = [r for name in null for r in self._of(name, "structure")]
+        found["a dependency"] = Share(sum(r["edges_found"] > 0 for r in structure), len(structure))
+        found["a transfer"] = Share(sum(r["told"] > 0 for r in structure), len(structure))
+        return found
+
+    def coverage(self) -> dict[str, Share]:
+        """Nominal 95 % intervals that hold their truth, over all cells of all draws."""
+        names = ("AUROC", "transfer", "dependency")
+        tallies = [r["covered"] for r in self.records if r.get("covered")]
+        return {name: Share(*(sum(t[name][i] for t in tallies) for i in (0, 1))) for name in names}
+
+    def edges(self) -> dict[str, tuple[Share, Share]]:
+        """Precision and recall of planted dependencies, by mechanism that has any."""
+        found = {}
+        for name, mechanism in MECHANISMS.items():
+            records = list(self._of(name, "structure"))
+            if records and mechanism.edges():
+                hit, made, planted = (sum(r[f"edges_{what}"] for r in records) for what in ("hit", "found", "planted"))
+                found[name] = Share(hit, made), Share(hit, planted)
+        return found
+
+    def transfer_correlation(self) -> dict[str, list[float]]:
+        """Correlation of the planted transfer matrix with the one found, a draw each."""
+        found: dict[str, list[float]] = {}
+        for record in self.records:
+            if record.get("transfer_correlation") is not None:
+                found.setdefault(record["mechanism"], []).append(record["transfer_correlation"])
+        return found
+
+    def seconds(self) -> dict[str, float]:
+        """Median seconds of a draw, by bench; the truth of intervals is not in them."""
+        by_bench: dict[str, list[float]] = {}
+        for record in self.records:
+            by_bench.setdefault(record["bench"], []).append(record["seconds"])
+        return {bench: float(np.median(values)) for bench, values in by_bench.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "draws": len(self.records),
+            "verdicts": [
+                {"mechanism": name, "claim": claim, "right": right, **{o: n[o] for o in _OUTCOMES}}
+                for (name, claim), (right, n) in self.confusion().items()
+            ],
+            "false_positives": _shares(self.false_positives().items()),
+            "coverage": _shares(self.coverage().items()),
+            "edges": {
+                name: {"precision": precision.value, "recall": recall.value}
+                for name, (precision, recall) in self.edges().items()
+            },
+            "transfer_correlation": {
+                name: {"median": float(np.median(values)), "least": min(values)}
+                for name, values in self.transfer_correlation().items()
+            },
+            "seconds": self.seconds(),
+        }
+
+
+_OUTCOMES: tuple[Outcome, ...] = ("supported", "contradicted", "undecided")
+
+
+def _shares(shares: Iterable[tuple[str, Share]]) -> dict[str, Any]:
+    return {name: {"k": share.k, "n": share.n, "interval": share.interval()} for name, share in shares if share.n}

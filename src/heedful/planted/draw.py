@@ -1,0 +1,328 @@
+"""Rows and hidden states in which a mechanism is planted, shaped as a study's: the lenses cannot tell the difference.
+
+What real states have and a textbook's have not is here as well: correlated features with a falling spectrum, two
+massive-activation dimensions, traces of the base prompt, of each instruction, of each response and of its length. A
+label's trace is given in whitened units, so that its strength says how well any linear probe could read it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from heedful.lenses import StudyData
+from heedful.planted.mechanisms import FAMILIES, Bench, Mechanism
+from heedful.prompts.squares import CELLS
+from heedful.store import Table
+
+_PROMPT_TOKENS = 24
+_N_REFERENCE = 96
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is drawn. The defaults are those of a study.
+
+    Attributes:
+        hidden: width of a state.
+        squares, natural: contrast squares, and natural responses, a task.
+        n_bases: base prompts.
+        strength: d' of a label's trace at full strength, to the best linear probe.
+    """
+
+    hidden: int = 256
+    squares: int = 200
+    natural: int = 400
+    n_bases: int = 120
+    strength: float = 2.5
+    n_folds: int = 5
+
+
+class _Layout(NamedTuple):
+    sites: tuple[str, ...]
+    positions: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+
+_LAYOUT: dict[Bench, _Layout] = {
+    "structure": _Layout(("block.0.out",), ("eos",), ("contrast",)),
+    "depth": _Layout(("embed", *(f"block.{i}.out" for i in range(8))), ("eos",), ("contrast",)),
+    "time": _Layout(
+        ("block.0.out",), ("prompt[-1]", "response[0]", "response[3]", "response[7]", "eos"), ("contrast", "natural")
+    ),
+}
+
+
+class DrawnStates:
+    """Hidden states in memory, where a study has them on disk."""
+
+    def __init__(
+        self,
+        row_ids: Sequence[str],
+        states: dict[tuple[str, str], Float[Tensor, "sample hidden"]],
+        token_index: dict[str, Int[Tensor, " sample"]],
+        log_p: Float[Tensor, " sample"],
+    ) -> None:
+        self.sites = tuple(dict.fromkeys(site for site, _ in states))
+        self.positions = tuple(token_index)
+        self._states, self._token_index, self._log_p = states, token_index, log_p
+        self._index = {row: i for i, row in enumerate(row_ids)}
+
+    def index(self, row_ids: Iterable[str]) -> Int[np.ndarray, " sample"]:
+        return np.array([self._index[row] for row in row_ids], dtype=np.int64)
+
+    def get(
+        self, site: str, position: str, rows: Int[np.ndarray, " sample"] | None = None
+    ) -> Float[Tensor, "sample hidden"]:
+        states = self._states[site, position]
+        return states.clone() if rows is None else states[torch.from_numpy(rows)]
+
+    def valid(self, position: str, rows: Int[np.ndarray, " sample"] | None = None) -> Bool[Tensor, " sample"]:
+        return self.token_index(position, rows) >= 0
+
+    def token_index(self, position: str, rows: Int[np.ndarray, " sample"] | None = None) -> Int[Tensor, " sample"]:
+        index = self._token_index[position]
+        return index if rows is None else index[torch.from_numpy(rows)]
+
+    def log_p(self) -> Float[Tensor, " sample"] | None:
+        return self._log_p
+
+
+class World:
+    """What stays the same from draw to draw of rows: the latent directions, the covariance, and every trace's own.
+
+    Fresh rows of the same world are what an estimand's truth is measured on.
+    """
+
+    def __init__(self, mechanism: Mechanism, size: Size, seed: int) -> None:
+        self.mechanism, self.size = mechanism, size
+        generator = torch.Generator().manual_seed(seed)
+        d = size.hidden
+        latents = sorted({latent for task in FAMILIES for latent in mechanism.directions(task)})
+        n_shared = len(_SHARED)
+        basis = torch.linalg.qr(torch.randn(d, len(latents) + len(FAMILIES) + n_shared, generator=generator)).Q.T
+        self.latent = dict(zip(latents, basis, strict=False))
+        self.plan = dict(zip(FAMILIES, basis[len(latents) :], strict=False))
+        self.shared = dict(zip(_SHARED, basis[-n_shared:], strict=True))
+        """Whitened directions of what every row has: how probable, how long, how worded."""
+        spectrum = torch.arange(1, d + 1).float().pow(-0.5)
+        rotation = torch.linalg.qr(torch.randn(d, d, generator=generator)).Q
+        self.mix = (rotation * spectrum) @ rotation.T
+        """Square root of the covariance: whitened states to states."""
+        self.massive = torch.randperm(d, generator=generator)[:2]
+
+    def direction(self, task: str) -> Float[Tensor, " hidden"]:
+        """Of the task's label, whitened, of unit length."""
+        weights = self.mechanism.directions(task)
+        along: Tensor = torch.stack([weight * self.latent[latent] for latent, weight in weights.items()]).sum(0)
+        unit: Tensor = along / along.norm()
+        return unit
+
+    def draw(self, bench: Bench, seed: int) -> StudyData:
+        """A study of this world: fresh rows, the same truth."""
+        layout = _LAYOUT[bench]
+        rows = _rows(self, layout, seed)
+        states = {
+            (site, position): _states(self, rows, layout, s, p, seed)
+            for s, site in enumerate(layout.sites)
+            for p, position in enumerate(layout.positions)
+        }
+        length = torch.tensor(rows.columns["n_words"])
+        index = {position: _token_index(position, length) for position in layout.positions}
+        activations = DrawnStates(rows.columns["row_id"], states, index, rows.log_p)
+        return StudyData(Table(rows.columns), activations, tasks=FAMILIES, n_folds=self.size.n_folds, seed=seed)
+
+    def fresh(self, task: str, n: int, seed: int) -> tuple[Float[Tensor, "sample hidden"], Int[Tensor, " sample"]]:
+        """Contrast rows of one task on the structure bench, each of a base prompt of its own, and their labels: a sample
+        large enough to stand for the population."""
+        generator = torch.Generator().manual_seed(2**41 + seed)
+        labels = torch.arange(n) % 2
+        spread = (1 + sum(share**2 for share in _TRACE)) ** 0.5
+        x = spread * torch.randn(n, self.size.hidden, generator=generator)
+        shared = torch.randn(n, 2, generator=generator)
+        wording = torch.tensor(_WORDINGS)[torch.randint(len(_WORDINGS), (n,), generator=generator)]
+        x = self.disturbed(x, length=shared[:, 0], log_p=shared[:, 1], wording=wording)
+        x += self.trace(task, 2.0 * labels - 1)
+        return self.emitted(x), labels
+
+    def disturbed(
+        self,
+        x: Float[Tensor, "sample hidden"],
+        length: Float[Tensor, " sample"],
+        log_p: Float[Tensor, " sample"],
+        wording: Float[Tensor, " sample"],
+    ) -> Float[Tensor, "sample hidden"]:
+        """Whitened states with what has nothing to do with compliance."""
+        mechanism, along = self.mechanism, self.shared
+        disturbance: Tensor = 2.0 * length[:, None] * along["length"]
+        disturbance = disturbance + mechanism.surprise * log_p[:, None] * along["surprise"]
+        disturbance = disturbance + (1.0 + mechanism.wording) * wording[:, None] * along["wording"]
+        return x + disturbance
+
+    def trace(
+        self, task: str, sign: Float[Tensor, " sample"], depth: float = 1.0, when: float = 1.0
+    ) -> Float[Tensor, "sample hidden"]:
+        """What a label leaves, whitened."""
+        m = self.mechanism
+        strength = self.size.strength * m.firmness(task) * m.by_depth(task, depth) * m.by_time(when)
+        trace: Tensor = 0.5 * strength * sign[:, None] * self.direction(task)
+        return trace
+
+    def emitted(self, x: Float[Tensor, "sample hidden"]) -> Float[Tensor, "sample hidden"]:
+        """Whitened states as a model would emit them: correlated, and with massive dimensions."""
+        mixed: Tensor = x @ self.mix
+        mixed[:, self.massive] = 60.0 + 40.0 * mixed[:, self.massive]
+        return mixed
+
+
+_SHARED = ("surprise", "length", "wording")
+
+
+class _Rows(NamedTuple):
+    columns: dict[str, list[Any]]
+    task: Int[Tensor, " sample"]
+    """Index into `FAMILIES`; −1 for reference rows."""
+    sign: Float[Tensor, " sample"]
+    """±1 by label, 0 for reference rows."""
+    is_contrast: Bool[Tensor, " sample"]
+    parts: Int[Tensor, "sample part"]
+    """Which base prompt, instruction and response a row has: each leaves a trace of its own."""
+    log_p: Float[Tensor, " sample"]
+    wording: Float[Tensor, " sample"]
+    expected: Float[Tensor, " sample"]
+    """What the model foresees of its own answer, standard normal."""
+
+
+def _rows(world: World, layout: _Layout, seed: int) -> _Rows:
+    rng = np.random.default_rng([seed, 1])
+    size, mechanism = world.size, world.mechanism
+    records: list[dict[str, Any]] = []
+    task_of, parts, log_p, wording, expected = [], [], [], [], []
+    instruction = response = 0
+
+    def add(
+        kind: str, task: str, base: int, label: int, words: int, worded: int, who: tuple[int, int], **more: Any
+    ) -> None:
+        records.append(
+            {
+                "row_id": f"r{len(records)}", "kind": kind, "task": task, "family": FAMILIES.get(task, ""),
+                "base_id": base, "square_id": None, "template_id": f"{task}-{worded}", "held_out": False,
+                "constraint": json.dumps({"id": f"planted/{task}", "at_most": who[0] % 5}), "label": label,
+                "prompt_text": f"{task} base{base} wording{worded}", "response_text": "word " * words,
+                "prompt_ids": [1] * _PROMPT_TOKENS, "response_ids": [2] * words, "finish_reason": "stop",
+                "n_words": words, "n_chars": 5 * words, "bare_id": None, **more,
+            }
+        )  # fmt: skip
+        task_of.append(list(FAMILIES).index(task) if task else -1)
+        parts.append((base, *who))
+        wording.append(_WORDINGS[worded])
+
+    for task in FAMILIES:
+        for square in range(size.squares if "contrast" in layout.kinds else 0):
+            base, held_out, worded = square % size.n_bases, bool(rng.random() < 0.2), int(rng.integers(len(_WORDINGS)))
+            words = rng.integers(12, 40, 2).tolist()
+            probable = rng.normal(size=4)  # of each cell, whatever its label: origins are balanced
+            for c, cell in enumerate(CELLS):
+                i, r = int(cell[1]) - 1, int(cell[3]) - 1
+                who = instruction + i, response + r
+                more = {"square_id": f"{task}-{square}", "held_out": held_out}
+                add("contrast", task, base, int(i == r), words[r], worded, who, **more)
+                log_p.append(float(probable[c]))
+                expected.append(0.0)
+            instruction, response = instruction + 2, response + 2
+        for i in range(size.natural if "natural" in layout.kinds else 0):
+            worded, foreseen = int(rng.integers(len(_WORDINGS))), float(rng.normal())
+            logit = 2.0 * mechanism.planned * foreseen + 1.5 * mechanism.wording * _WORDINGS[worded]
+            label = int(rng.random() < 1 / (1 + np.exp(-logit)))
+            more = {"held_out": bool(rng.random() < 0.2)}
+            add(
+                "natural",
+                task,
+                i % size.n_bases,
+                label,
+                int(rng.integers(12, 40)),
+                worded,
+                (instruction, response),
+                **more,
+            )
+            log_p.append(float(rng.normal()) + 0.5 * (2 * label - 1))
+            expected.append(foreseen)
+            instruction, response = instruction + 1, response + 1
+    for _ in range(_N_REFERENCE):
+        worded = int(rng.integers(len(_WORDINGS)))
+        add("reference", "", -1, -1, int(rng.integers(12, 40)), worded, (instruction, response))
+        records[-1]["response_ids"] = rng.integers(3, 999, records[-1]["n_words"]).tolist()
+        log_p.append(float(rng.normal()))
+        expected.append(0.0)
+        instruction, response = instruction + 1, response + 1
+    labels = torch.tensor([record["label"] for record in records])
+    return _Rows(
+        columns={name: [record[name] for record in records] for name in records[0]},
+        task=torch.tensor(task_of),
+        sign=(2.0 * labels - 1) * (labels >= 0),
+        is_contrast=torch.tensor([record["kind"] == "contrast" for record in records]),
+        parts=torch.tensor(parts) + torch.tensor([1, 0, 0]),  # base prompts count from −1
+        log_p=torch.tensor(log_p),
+        wording=torch.tensor(wording),
+        expected=torch.tensor(expected),
+    )
+
+
+_WORDINGS = (-1.2, -0.4, 0.4, 1.2)
+_TRACE = (0.5, 0.3, 0.3)
+"""Norm, in whitened units a dimension, of what a base prompt, an instruction and a response leave."""
+
+
+def _states(world: World, rows: _Rows, layout: _Layout, s: int, p: int, seed: int) -> Float[Tensor, "sample hidden"]:
+    """States at one site and position."""
+    mechanism, size, n = world.mechanism, world.size, len(rows.task)
+    position = layout.positions[p]
+    before = position.startswith("prompt")
+    depth = s / max(len(layout.sites) - 1, 1)
+    when = _when(layout, p)
+    generator = torch.Generator().manual_seed((seed * 64 + s) * 64 + p)
+    x = torch.randn(n, size.hidden, generator=generator)
+    for part, share in enumerate(_TRACE):
+        if before and part == 2:
+            continue  # nothing of the response is there yet
+        x += share * _trace(rows.parts[:, part], size.hidden, seed, part)
+    length = torch.tensor(rows.columns["n_words"]).float()
+    length = (length - length.mean()) / length.std()
+    # Before the response there is no length and no surprise yet.
+    here = 0.0 if before else 1.0
+    x = world.disturbed(x, here * length, here * rows.log_p, rows.wording)
+    for t, task in enumerate(FAMILIES):
+        mine = rows.task == t
+        if not before:
+            x[mine] += world.trace(task, rows.sign[mine], depth, when)
+        natural = mine & ~rows.is_contrast
+        foreseen = 0.5 * mechanism.planned * size.strength * rows.expected[natural, None]
+        x[natural] += foreseen * world.plan[task]
+    return world.emitted(x)
+
+
+def _trace(which: Int[Tensor, " sample"], hidden: int, seed: int, part: int) -> Float[Tensor, "sample hidden"]:
+    """A vector of its own for each number, the same at every site and position."""
+    generator = torch.Generator().manual_seed(2**40 + seed * 8 + part)
+    return torch.randn(int(which.max()) + 1, hidden, generator=generator)[which]
+
+
+def _when(layout: _Layout, p: int) -> float:
+    """0 for the first token of the response, 1 for its end; 1 where only the end is drawn."""
+    written = [i for i, position in enumerate(layout.positions) if not position.startswith("prompt")]
+    return written.index(p) / (len(written) - 1) if p in written and len(written) > 1 else 1.0
+
+
+def _token_index(position: str, length: Int[Tensor, " sample"]) -> Int[Tensor, " sample"]:
+    if position.startswith("prompt"):
+        return torch.full_like(length, _PROMPT_TOKENS - 1)
+    if position == "eos":
+        return _PROMPT_TOKENS + length
+    return torch.full_like(length, _PROMPT_TOKENS + int(position[len("response[") : -1]))
