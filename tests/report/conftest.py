@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from heedful.lenses import verdict
 from heedful.prompts.base import base_prompts
 from heedful.prompts.instructions import constraint_json, natural_instructions
 from heedful.prompts.tasks import TASKS
@@ -106,10 +107,17 @@ def synthetic_run(
         respond.finish()
         probe = run.stage("probe", reads=["respond"])
         probe.write("results/specialists.nc", encode_results(specialists))
-        probe.write("results/baselines.nc", encode_results(_baselines(rng, tasks, too_few)))
-        probe.write("results/depth.nc", encode_results(_depth(rng, tasks, positions, too_few)))
-        probe.write("results/transfer.nc", encode_results(_transfer(rng, tasks, too_few)))
-        probe.write("results/ablation.nc", encode_results(_ablation(rng, tasks, too_few)))
+        others = {
+            "baselines": _baselines(rng, tasks, too_few),
+            "depth": _depth(rng, tasks, positions, too_few),
+            "transfer": _transfer(rng, tasks, too_few),
+            "ablation": _ablation(rng, tasks, too_few),
+            "temporal": _temporal(rng, tasks, positions, too_few),
+            "specificity": _specificity(tasks, too_few),
+        }
+        for name, dataset in others.items():
+            probe.write(f"results/{name}.nc", encode_results(dataset))
+        probe.write("results/verdict.nc", encode_results(verdict({"specialists": specialists, **others})))
         probe.finish()
     return path
 
@@ -231,6 +239,10 @@ def _specialists(
         ("n_groups", 118, 120),
     ):
         dataset[name] = (("kind", "task"), np.repeat([[contrast], [natural]], len(tasks), 1))
+    for name, value in (("mean_gap", 0.15), ("universality", 0.2)):
+        for suffix, shift in (("", 0.0), ("_low", -0.05), ("_high", 0.05)):
+            dataset[f"{name}{suffix}"] = ("kind", [value + shift] * 2)
+    dataset["n_readable"] = ("kind", [len(tasks)] * 2)
     dataset["too_few"] = (("kind", "task"), np.zeros(two, bool))
     leak = np.array([[p == "prompt[-1]" for p in positions], [False] * len(positions)])
     dataset["leak_check"] = (("kind", "position"), leak)
@@ -283,6 +295,7 @@ def _depth(
     found["rank_tasks"] = (("kind", "position"), np.full((2, len(positions)), len(tasks)))
     for suffix, value in (("", 0.7), ("_low", 0.35), ("_high", 0.9)):
         found[f"rank_correlation{suffix}"] = (("kind", "position"), np.full((2, len(positions)), value))
+        found[f"slope{suffix}"] = (("kind", "position"), np.full((2, len(positions)), value / 7))
     return _without(found, too_few)
 
 
@@ -306,7 +319,7 @@ def _transfer(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[t
         for suffix, shift in (("", 0.0), ("_low", -0.05), ("_high", 0.05)):
             found[f"{name}{suffix}"] = (dims, values + shift)
     found["p_value"] = found["q_value"] = (dims, np.where(np.isnan(auroc), np.nan, np.where(auroc > 0.6, 0.001, 0.4)))
-    for name, value in (("planned", 0.12), ("mean_off_diagonal", 0.51)):
+    for name, value in (("planned", 0.12), ("mean_share", 0.1), ("mean_off_diagonal", 0.51)):
         for suffix, shift in (("", 0.0), ("_low", -0.03), ("_high", 0.03)):
             found[f"{name}{suffix}"] = ("kind", [value + shift] * 2)
     found["mantel"], found["mantel_p"] = ("kind", [0.4, 0.1]), ("kind", [0.03, 0.4])
@@ -331,36 +344,85 @@ def _ablation(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[t
     """Each task loses by its own erasure, sentiment by that of topic too; JSON is not gone when erased."""
     n = len(tasks)
     drop = rng.normal(0, 0.01, (2, n, n)) + 0.3 * np.eye(n)
-    before, refitted = np.full((2, n), 0.8), np.full((2, n, n), 0.8) - 0.3 * np.eye(n)
+    before, after = np.full((2, n), 0.8), np.full((2, n, n), 0.8) - 0.3 * np.eye(n)
     q = np.full((2, n, n), 0.6)
     for i, a in enumerate(tasks):
         for j, b in enumerate(tasks):
             if (a, b) == ("topic", "sentiment"):
                 drop[:, i, j], q[:, i, j] = 0.2, 0.004
-            refitted[:, i, j] += 0.15 * (a == b == "json")
+            after[:, i, j] += 0.15 * (a == b == "json")
     for k, kind in enumerate(KINDS):
         for t in [tasks.index(task) for each, task in too_few if each == kind and task in tasks]:
-            for values in (drop, refitted, q):
+            for values in (drop, after, q):
                 values[k, t], values[k, :, t] = np.nan, np.nan
             before[k, t] = np.nan
-    dims = ("kind", "eraser", "erased", "target")
+    dims = ("kind", "eraser", "reading", "erased", "target")
     found = xr.Dataset(
         coords={
             "kind": list(KINDS),
             "eraser": ["leace"],
+            "reading": ["refitted"],
             "task": list(tasks),
             "erased": list(tasks),
             "target": list(tasks),
         },
-        attrs={"headline_eraser": "leace", "n_controls": 3},
+        attrs={"headline_eraser": "leace", "headline_reading": "refitted", "min_drop": 0.02, "n_controls": 3},
     )
-    for name, values in (("drop", drop), ("refitted", refitted)):
+    for name, values in (("drop", drop), ("after", after)):
         for suffix, shift in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
-            found[f"{name}{suffix}"] = (dims, (values + shift)[:, None])
-    found["drop_permuted"] = found["drop_random"] = (dims, 0 * drop[:, None])
-    found["p_value"] = found["q_value"] = (dims, q[:, None])
+            found[f"{name}{suffix}"] = (dims, (values + shift)[:, None, None])
+    found["drop_permuted"] = found["drop_random"] = (dims, 0 * drop[:, None, None])
+    found["p_value"] = found["q_value"] = (dims, q[:, None, None])
     for suffix, shift in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
         found[f"before{suffix}"] = (("kind", "target"), before + shift)
+    for name, value in (("damage", 0.05), ("hub", 0.2)):
+        for suffix, shift in (("", 0.0), ("_low", -0.03), ("_high", 0.03)):
+            found[f"{name}{suffix}"] = (("kind", "eraser", "reading"), np.full((2, 1, 1), value + shift))
     found["n_tasks"] = ("kind", np.isfinite(before).sum(1))
+    found["shared_site"], found["shared_position"] = ("kind", ["block.1.out"] * 2), ("kind", ["eos"] * 2)
+    return found
+
+
+def _temporal(
+    rng: np.random.Generator, tasks: tuple[str, ...], positions: tuple[str, ...], too_few: tuple[tuple[str, str], ...]
+) -> xr.Dataset:
+    """A rise from chance to 0.9 over the positions; contrast labels have no words to be read by."""
+    n, m = len(tasks), len(positions)
+    rise = np.linspace(0.5, 0.9, m) + rng.normal(0, 0.01, (2, n, m))
+    for k, kind in enumerate(KINDS):
+        for t in [tasks.index(task) for each, task in too_few if each == kind and task in tasks]:
+            rise[k, t] = np.nan
+    prefix = np.where(np.array(KINDS)[:, None, None] == "natural", rise - 0.1, np.nan)
+    found = xr.Dataset(
+        coords={
+            "kind": list(KINDS), "task": list(tasks), "position": list(positions), "train": list(positions),
+            "test": list(positions),
+        }
+    )  # fmt: skip
+    matrix = np.minimum(rise[..., None], rise[..., None, :])
+    for suffix, shift in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
+        for name, values in (("auroc", rise), ("from_end", rise - 0.05), ("prefix", prefix)):
+            found[f"{name}{suffix}"] = (("kind", "task", "position"), values + shift)
+        found[f"matrix{suffix}"] = (("kind", "task", "train", "test"), matrix + shift)
+        for name, value in (("planning", [np.nan, 0.01]), ("monitoring", [0.2, 0.1]), ("rise", [0.4, 0.4])):
+            found[f"{name}{suffix}"] = ("kind", np.array(value) + shift)
+        found[f"peak{suffix}"] = ("kind", [0.2 + shift] * 2)
+    found["n_tasks"] = found["n_planning"] = ("kind", np.isfinite(rise).all(-1).sum(-1))
+    return found
+
+
+def _specificity(tasks: tuple[str, ...], too_few: tuple[tuple[str, str], ...]) -> xr.Dataset:
+    n = len(tasks)
+    known = np.ones((2, n))
+    for k, kind in enumerate(KINDS):
+        for t in [tasks.index(task) for each, task in too_few if each == kind and task in tasks]:
+            known[k, t] = np.nan
+    found = xr.Dataset(coords={"kind": list(KINDS), "task": list(tasks)})
+    for suffix, shift in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
+        for name, value in (("auroc_with", 0.9), ("auroc_without", 0.6), ("energy_with", 0.2), ("energy_without", 0.1)):
+            found[f"{name}{suffix}"] = (("kind", "task"), (value + shift) * known)
+        found[f"specificity{suffix}"] = ("kind", np.array([np.nan, 0.75 + shift]))
+        found[f"energy_ratio{suffix}"] = ("kind", [2.0 + shift] * 2)
+    found["energy_random"] = ("kind", [0.04, 0.04])
     found["shared_site"], found["shared_position"] = ("kind", ["block.1.out"] * 2), ("kind", ["eos"] * 2)
     return found

@@ -80,7 +80,8 @@ def test_an_ordinary_run_makes_a_sound_page(ordinary_page: str) -> None:
     for reference in re.findall(r"url\(#([\w-]+)\)", html):
         assert reference in ids
     assert [attrs["id"] for attrs in page.all("section")] == [
-        "summary", "asked", "answers", "specialists", "transfer", "ablation", "where", "depth", "reading", "settings"
+        "claims", "summary", "asked", "answers", "specialists", "transfer", "ablation", "where", "when", "specificity",
+        "depth", "reading", "settings",
     ]  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def test_every_selectable_view_exists_and_one_is_chosen(ordinary_page: str) -> N
     assert set(chosen.values()) == {1}
     ids = {attrs["id"] for attrs in radios}
     rules = re.findall(r"#(\w+)((?::has\(#[\w-]+:checked\))+) \.(v-[\d-]+)", html)
-    assert len(rules) == len(set(rules)) == 5 * 2 + 2 * 2 * 4
+    assert len(rules) == len(set(rules)) == 7 * 2 + 2 * 2 * 4
     for figure, conditions, view in rules:
         needed = re.findall(r"#([\w-]+):checked", conditions)
         assert set(needed) <= ids
@@ -102,7 +103,7 @@ def test_every_selectable_view_exists_and_one_is_chosen(ordinary_page: str) -> N
     views = Counter(
         name for attrs in page.all("div") for name in (attrs.get("class") or "").split() if name[:2] == "v-"
     )
-    assert views == {"v-0": 5, "v-1": 5} | {f"v-{k}-{p}": 2 for k in range(2) for p in range(4)}
+    assert views == {"v-0": 7, "v-1": 7} | {f"v-{k}-{p}": 2 for k in range(2) for p in range(4)}
 
 
 def test_untrusted_text_is_shown_and_never_obeyed(make_run: Callable[..., Path]) -> None:
@@ -173,7 +174,7 @@ def test_a_task_without_rows_is_listed_as_such(ordinary_page: str) -> None:
 def test_leak_checks_are_never_shown_as_evidence(ordinary_page: str) -> None:
     html = ordinary_page
     assert html.count("A leak check, not evidence") == 2  # curves and depth, contrast squares at the last prompt token
-    assert html.count('class="hatch"') == 9 + 1  # a row of each contrast heat map, and the key
+    assert html.count('class="hatch"') == 2 * (9 + 1)  # each contrast heat map and panel of time, and the keys
 
 
 def test_settings_and_versions_are_all_there(ordinary_run: Path, ordinary_page: str) -> None:

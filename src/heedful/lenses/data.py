@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ MIN_REFERENCE = 8
 """Reference rows that a feature scale needs, each of another text up to the position."""
 
 
+@runtime_checkable
 class HiddenStates(Protocol):
     """Where hidden states come from: `heedful.store.Activations`, or states that were made for the purpose."""
 

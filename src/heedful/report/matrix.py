@@ -118,6 +118,15 @@ class Drops:
     """Task, AUROC before, and AUROC of a probe fitted again after it was itself erased."""
     incomplete: list[str]
     """Tasks that a new probe still tells from chance."""
+    min_drop: float
+    """AUROC that a drop must exceed to count."""
+    damage: dict[str, Estimate]
+    """Share of the other tasks' AUROC − 0.5 that goes on average, by reading: 'refitted' and 'frozen'."""
+
+    @property
+    def tasks(self) -> list[str]:
+        """In the order of the rows."""
+        return [task for task, *_ in self.left]
 
 
 def matrix(transfer: xr.Dataset, kind: str) -> Matrix | None:
@@ -144,7 +153,8 @@ def matrix(transfer: xr.Dataset, kind: str) -> Matrix | None:
 
 def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None:
     """The figure of the eraser that decides; None where fewer than two tasks could be compared."""
-    found = ablation.sel(kind=kind, eraser=ablation.attrs["headline_eraser"])
+    by_reading = ablation.sel(kind=kind, eraser=ablation.attrs["headline_eraser"])
+    found = by_reading.sel(reading=ablation.attrs["headline_reading"])
     if int(found["n_tasks"]) < 2:
         return None
     order = [
@@ -164,7 +174,7 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         (
             task,
             estimate(found.sel(target=task), "before", "before_low", "before_high"),
-            estimate(found.sel(erased=task, target=task), "refitted", "refitted_low", "refitted_high"),
+            estimate(found.sel(erased=task, target=task), "after", "after_low", "after_high"),
         )
         for task in order
     ]
@@ -175,6 +185,11 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         edges=sorted(edges, key=lambda edge: -edge.drop.value),
         left=left,
         incomplete=[task for task, _, after in left if after.bounded and after.low > CHANCE],
+        min_drop=float(ablation.attrs["min_drop"]),
+        damage={
+            str(reading): estimate(by_reading.sel(reading=reading), "damage", "damage_low", "damage_high")
+            for reading in by_reading["reading"].values
+        },
     )
 
 

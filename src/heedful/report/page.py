@@ -10,6 +10,7 @@ import base64
 import hashlib
 import webbrowser
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -20,10 +21,13 @@ from markupsafe import Markup
 
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
+from heedful.report.claims import claims
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
+from heedful.report.graph import graph
 from heedful.report.matrix import drops, matrix
 from heedful.report.run import Run, read_run
 from heedful.report.summary import headline_position, order_correlation, sentences
+from heedful.report.time import square, time_axes, time_panel
 from heedful.store import atomic_write
 from heedful.store.manifest import Manifest, StageRecord
 
@@ -93,7 +97,11 @@ def _context(run: Run) -> dict[str, Any]:
     depth_positions = [str(position) for position in run.depth["position"].values]
     heat = figures.heat_axes(run.specialists)
     manifest = run.manifest
+    erased = {k: drops(run.ablation, run.transfer, k) for k in kinds}
+    leaks = {k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds}
     return {
+        "claims": claims(run.verdict),
+        "universality": {k: _universality(run, k) for k in kinds},
         "model": wording.visible(run.model),
         "created": datetime.fromisoformat(manifest.created),
         "sentences": [wording.visible(sentence) for sentence in sentences(run, found[kind], answered, kind)],
@@ -108,6 +116,9 @@ def _context(run: Run) -> dict[str, Any]:
                 "baselines": run.baselines.attrs,
                 "transfer": run.transfer.attrs,
                 "ablation": run.ablation.attrs,
+                "temporal": run.temporal.attrs,
+                "specificity": run.specificity.attrs,
+                "verdict": run.verdict.attrs,
             }
         ),
         "answers": answered,
@@ -127,9 +138,7 @@ def _context(run: Run) -> dict[str, Any]:
         "positions": positions,
         "n_sites": run.specialists.sizes["site"],
         "position": "eos" if "eos" in positions else positions[-1],
-        "leak": {
-            k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds
-        },
+        "leak": leaks,
         "curve_frame": figures.CURVES,
         "curve_axes": figures.curve_axes(run.specialists, low),
         "curves": _curves(run, found, positions, low),
@@ -139,7 +148,18 @@ def _context(run: Run) -> dict[str, Any]:
         },
         "massive": _massive(run),
         "matrices": {k: matrix(run.transfer, k) for k in kinds},
-        "drops": {k: drops(run.ablation, run.transfer, k) for k in kinds},
+        "drops": erased,
+        "min_drop": float(run.ablation.attrs["min_drop"]),
+        "graphs": {
+            k: graph(found_drops.tasks, found_drops.edges) if (found_drops := erased[k]) else None for k in kinds
+        },
+        "time_axes": time_axes(positions, _TIME_LOW),
+        "times": {
+            k: {t: time_panel(run.temporal.sel(kind=k, task=t), _TIME_LOW, leaks[k]) for t in run.tasks} for k in kinds
+        },
+        "squares": {k: {t: square(run.temporal.sel(kind=k, task=t), t) for t in run.tasks} for k in kinds},
+        "estimands": {k: _estimands(run, k) for k in kinds},
+        "specific": {k: _specific(run, k) for k in kinds},
         "depth_positions": depth_positions,
         "depth_position": headline_position(run.depth),
         "depths": {k: {p: {t: _depth(run, k, p, t) for t in run.tasks} for p in depth_positions} for k in kinds},
@@ -162,6 +182,63 @@ def _curves(
         }
         for kind, each_found in found.items()
     }
+
+
+_TIME_LOW = 0.3
+"""Lowest AUROC on the axis of time: what is below it is drawn there."""
+
+
+def _universality(run: Run, kind: str) -> wording.Estimate:
+    return estimate(run.specialists.sel(kind=kind), "universality", "universality_low", "universality_high")
+
+
+def _estimands(run: Run, kind: str) -> dict[str, wording.Estimate]:
+    """Of planning and monitoring, as far as they could be had."""
+    found = run.temporal.sel(kind=kind)
+    names = ("planning", "monitoring", "rise", "peak")
+    told = {name: estimate(found, name, f"{name}_low", f"{name}_high") for name in names}
+    return {name: one for name, one in told.items() if one.known}
+
+
+class _Specific(NamedTuple):
+    """What is left of a task's reading when its instruction is taken out of the context."""
+
+    task: str
+    family: str
+    with_it: wording.Estimate
+    without: wording.Estimate
+    energy_with: wording.Estimate
+    energy_without: wording.Estimate
+
+
+@dataclass(frozen=True)
+class _Specificity:
+    rows: list[_Specific]
+    site: str
+    position: str
+    lost: wording.Estimate
+    ratio: wording.Estimate
+    random: float
+
+
+def _specific(run: Run, kind: str) -> _Specificity | None:
+    found = run.specificity.sel(kind=kind)
+    names = ("auroc_with", "auroc_without", "energy_with", "energy_without")
+    rows = [
+        _Specific(t, run.family(t), *(estimate(found.sel(task=t), n, f"{n}_low", f"{n}_high") for n in names))
+        for t in run.tasks
+    ]
+    rows = [row for row in rows if row.with_it.known]
+    if not rows:
+        return None
+    return _Specificity(
+        rows,
+        site=str(found["shared_site"].item()),
+        position=str(found["shared_position"].item()),
+        lost=estimate(found, "specificity", "specificity_low", "specificity_high"),
+        ratio=estimate(found, "energy_ratio", "energy_ratio_low", "energy_ratio_high"),
+        random=float(found["energy_random"]),
+    )
 
 
 class _Depth(NamedTuple):

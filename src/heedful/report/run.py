@@ -30,7 +30,7 @@ class Run:
         manifest: settings, facts and stages.
         samples: one record a response.
         rows: one record a replay: an instruction with a response and its label.
-        specialists, baselines, depth, transfer, ablation: the lenses' results.
+        specialists, baselines, depth, transfer, ablation, temporal, specificity, verdict: the lenses' results.
     """
 
     path: Path
@@ -42,6 +42,9 @@ class Run:
     depth: xr.Dataset
     transfer: xr.Dataset
     ablation: xr.Dataset
+    temporal: xr.Dataset
+    specificity: xr.Dataset
+    verdict: xr.Dataset
 
     @property
     def model(self) -> str:
@@ -61,6 +64,9 @@ class Run:
         return str(self.specialists["family"].sel(task=task).item())
 
 
+_LENSES = ("specialists", "baselines", "depth", "transfer", "ablation", "temporal", "specificity", "verdict")
+
+
 def read_run(path: Path | str) -> Run:
     """Read a run folder.
 
@@ -70,7 +76,7 @@ def read_run(path: Path | str) -> Run:
     path = Path(path)
     manifest = _manifest(path)
     tables = ("samples.parquet", "rows.parquet")
-    lenses = tuple(f"results/{name}.nc" for name in ("specialists", "baselines", "depth", "transfer", "ablation"))
+    lenses = tuple(f"results/{name}.nc" for name in _LENSES)
     missing = [name for name in (*tables, *lenses) if not (path / name).is_file()]
     if missing:
         raise StoreError(f"the study in {path} is not finished: {', '.join(missing)} still to come", _TO_ITS_END)

@@ -14,6 +14,7 @@ from typing import Any
 import xarray as xr
 
 from heedful.report.answers import TaskAnswers, answers, overall
+from heedful.report.claims import claims, claims_sentence
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.matrix import drops, matrix
 from heedful.report.run import Run, read_run
@@ -30,6 +31,8 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
         *_transfer(run, kind),
         *_ablation(run, kind),
         *_depth(run, kind),
+        *_time(run),
+        claims_sentence(claims(run.verdict)),
     ]
 
 
@@ -66,6 +69,24 @@ def summarise(path: Path | str) -> dict[str, Any]:
         "ablation": {label: _ablation_dict(run, label) for label in KINDS},
         "depth": {
             label: _estimate_dict(order_correlation(run.depth, label, headline_position(run.depth))) for label in KINDS
+        },
+        "universality": {
+            label: _estimate_dict(
+                estimate(run.specialists.sel(kind=label), "universality", "universality_low", "universality_high")
+            )
+            for label in KINDS
+        },
+        "claims": {
+            claim.name: {
+                "statement": claim.statement,
+                "outcome": claim.outcome,
+                "parts": {
+                    part.name: _estimate_dict(part.estimate)
+                    | {"margin": part.margin, "above": part.above, "outcome": part.outcome, "labels": part.labels}
+                    for part in claim.parts
+                },
+            }
+            for claim in claims(run.verdict)
         },
         "seconds": {name: round(stage.seconds, 3) for name, stage in run.manifest.stages.items()},
     }
@@ -231,6 +252,28 @@ def _depth(run: Run, kind: str) -> list[str]:
     else:
         verdict = f"Whether skills come in the order {order} from shallow to deep layers is undecided"
     return [f"{verdict} (rank correlation {shown(found)})."]
+
+
+def _time(run: Run) -> list[str]:
+    """Planning by natural labels, monitoring by contrast squares: the labels that can tell."""
+    planning = _of_time(run, "natural", "planning")
+    rise = _of_time(run, "contrast", "rise")
+    said = []
+    if planning.bounded:
+        if planning.low > 0:
+            told = "Before the first token the hidden states foretell compliance better than the prompt’s words do"
+        else:
+            told = "Before the first token the hidden states do not foretell compliance beyond the prompt’s words"
+        said.append(f"{told} (by {shown(planning)} in AUROC).")
+    if rise.bounded:
+        said.append(f"From the first token to the end of the answer the signal changes by {shown(rise)}.")
+    return said
+
+
+def _of_time(run: Run, kind: str, name: str) -> Estimate:
+    if kind not in run.temporal["kind"].values:
+        return Estimate(math.nan)
+    return estimate(run.temporal.sel(kind=kind), name, f"{name}_low", f"{name}_high")
 
 
 def _named(names: Sequence[str]) -> str:

@@ -1,0 +1,131 @@
+"""The claims table: what the paper found, what this model shows, how sure.
+
+Reads the verdict; places each part's interval beside its margin on a small axis of its own. Decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import xarray as xr
+
+from heedful.report.wording import KIND_NAMES, Estimate, listed, number, with_interval
+
+_WIDTH, _PAD = 150.0, 8.0
+
+
+class Axis(NamedTuple):
+    """Where a part's interval, estimate and margin stand, in SVG units, and the side on which the claim does."""
+
+    low: float
+    at: float
+    high: float
+    margin: float
+    claim_from: float
+    claim_to: float
+    width: float = _WIDTH
+
+
+class Part(NamedTuple):
+    """One estimand of a claim."""
+
+    name: str
+    estimand: str
+    estimate: Estimate
+    margin: float
+    above: bool
+    is_gate: bool
+    labels: str
+    n_tasks: int
+    outcome: str
+    beside: str
+    axis: Axis | None
+    """None where there is no estimate."""
+
+    @property
+    def wanted(self) -> str:
+        """'above 0.02'."""
+        return f"{'above' if self.above else 'below'} {number(self.margin)}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim and its parts."""
+
+    name: str
+    statement: str
+    outcome: str
+    parts: list[Part]
+
+    @property
+    def why(self) -> str:
+        """What decided, in a sentence."""
+        if not self.parts:
+            return "It compares models: study several and compare them."
+        few = self.outcome == "undecided" and all(not part.estimate.known for part in self.parts)
+        if few:
+            return "Too few tasks can be read, or too few positions were, to decide it."
+        told = [
+            f"{part.estimand}: {with_interval(part.estimate)}, {part.outcome} ({part.wanted} supports it)"
+            for part in self.parts
+            if part.estimate.known
+        ]
+        text = "; ".join(told)
+        return f"{text[0].upper()}{text[1:]}."
+
+
+def claims(verdict: xr.Dataset) -> list[Claim]:
+    """C1 … C6, in order."""
+    parts = [_part(verdict.isel(part=i)) for i in range(verdict.sizes["part"])]
+    of = [str(claim) for claim in verdict["part_claim"].values]
+    return [
+        Claim(
+            str(name),
+            str(verdict["statement"].values[i]),
+            str(verdict["outcome"].values[i]),
+            [part for part, claim in zip(parts, of, strict=True) if claim == str(name)],
+        )
+        for i, name in enumerate(verdict["claim"].values)
+    ]
+
+
+def claims_sentence(found: list[Claim]) -> str:
+    """Which claims hold of this model, and which do not."""
+    said = []
+    for outcome, words in (("supported", "bears out"), ("contradicted", "contradicts"), ("undecided", "leaves open")):
+        names = [claim.name for claim in found if claim.outcome == outcome]
+        if names:
+            said.append(f"{words} {listed(names)}")
+    return f"Of the paper’s six claims, this model {listed(said)}."
+
+
+def _part(row: xr.Dataset) -> Part:
+    estimate = Estimate(*(float(row[name]) for name in ("estimate", "estimate_low", "estimate_high")))
+    margin, above = float(row["margin"]), bool(row["above"])
+    return Part(
+        name=str(row["part"].item()),
+        estimand=str(row["estimand"].item()),
+        estimate=estimate,
+        margin=margin,
+        above=above,
+        is_gate=bool(row["is_gate"]),
+        labels=KIND_NAMES[str(row["labels"].item())],
+        n_tasks=int(row["n_tasks"]),
+        outcome=str(row["part_outcome"].item()),
+        beside=str(row["beside"].item()),
+        axis=_axis(estimate, margin, above) if estimate.bounded else None,
+    )
+
+
+def _axis(estimate: Estimate, margin: float, above: bool) -> Axis:
+    """From a little below the lowest of interval, margin and 0 to a little above the highest."""
+    low, high = min(estimate.low, margin, 0.0), max(estimate.high, margin, 0.0)
+    span = max(high - low, 1e-6)
+
+    def place(value: float) -> float:
+        return round(_PAD + (value - low) / span * (_WIDTH - 2 * _PAD), 1)
+
+    at = place(margin)
+    side = (at, _WIDTH) if above else (0.0, at)
+    return Axis(place(estimate.low), place(estimate.value), place(estimate.high), at, *side)

@@ -1,0 +1,49 @@
+"""Verdicts follow from intervals and margins alone, and are never given for want of tasks."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heedful.lenses.verdict import CLAIMS, MIN_TASKS, PARTS, Estimate, decide, verdict
+
+
+@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5))
+def test_a_part_is_decided_only_where_its_interval_clears_the_margin(value, below, above):
+    for part in PARTS:
+        found = Estimate(value, value - below, value + above, MIN_TASKS)
+        outcome = part.judge(found)
+        if outcome == "supported":
+            assert (found.low > part.margin) if part.above else (found.high < part.margin)
+        elif outcome == "contradicted":
+            assert (found.high < part.margin) if part.above else (found.low > part.margin)
+        else:
+            assert found.low <= part.margin <= found.high
+        assert part.judge(found._replace(n_tasks=MIN_TASKS - 1)) == "undecided"
+        assert part.judge(found._replace(low=math.nan)) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("parts", "gates", "right"),
+    [
+        (["supported", "supported"], [], "supported"),
+        (["supported", "undecided"], [], "undecided"),
+        (["contradicted", "supported"], [], "contradicted"),
+        (["contradicted", "undecided"], [], "contradicted"),
+        (["supported"], ["undecided"], "undecided"),
+        (["contradicted"], ["contradicted"], "undecided"),
+        ([], [], "undecided"),
+    ],
+)
+def test_a_claim_needs_all_its_parts(parts, gates, right):
+    assert decide(*({str(i): one for i, one in enumerate(each)} for each in (parts, gates))) == right
+
+
+def test_without_results_everything_is_undecided_and_nothing_fails():
+    found = verdict({})
+    assert list(found["claim"].values) == list(CLAIMS)
+    assert set(found["outcome"].values) == {"undecided"}
+    assert set(found["part_outcome"].values) == {"undecided"}

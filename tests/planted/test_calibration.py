@@ -1,0 +1,100 @@
+"""Planted truths are found again, nothing is found where nothing is planted, and a stopped calibration goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from heedful.errors import InputError
+from heedful.lenses import fit_probes
+from heedful.planted import MECHANISMS, Share, Size, World, calibrate
+from heedful.planted.calibration import FILE, one_draw
+from heedful.planted.mechanisms import FAMILIES
+from heedful.probes import auroc
+
+SMALL = Size(hidden=48, squares=100, natural=240, n_bases=40, strength=3.0)
+DECIDED = [
+    (name, bench)
+    for name, mechanism in MECHANISMS.items()
+    for bench, truth in mechanism.truth.items()
+    if "undecided" not in truth.values()
+]
+
+
+@pytest.mark.parametrize(("name", "bench"), DECIDED)
+def test_the_right_verdict_is_given_where_one_is_planted(name, bench):
+    record = one_draw(MECHANISMS[name], bench, SMALL, 0, coverage=False)
+    right = MECHANISMS[name].truth[bench]
+    assert {claim: record["verdicts"][claim] for claim in right} == right
+    if bench == "structure":
+        planted = record["edges_planted"]
+        assert record["edges_hit"] >= 0.9 * planted
+        assert record["edges_found"] <= record["edges_hit"] + 1
+
+
+@pytest.mark.parametrize("name", ["nothing", "surprise", "confounds"])
+@pytest.mark.parametrize("bench", ["structure", "depth", "time"])
+def test_nothing_is_decided_where_nothing_is_planted(name, bench):
+    record = one_draw(MECHANISMS[name], bench, SMALL, 1, coverage=False)
+    assert set(record["verdicts"].values()) == {"undecided"}
+    assert record.get("edges_found", 0) == 0
+
+
+def test_planted_states_are_what_the_mechanism_says():
+    world = World(MECHANISMS["independent"], SMALL, 3)
+    gram = torch.stack([world.direction(task) for task in FAMILIES])
+    torch.testing.assert_close(gram @ gram.T, torch.eye(len(FAMILIES)), atol=1e-5, rtol=0)
+    x, label = world.fresh("topic", 20_000, 5)
+    whitened = torch.linalg.solve(
+        world.mix, torch.where(torch.isin(torch.arange(48), world.massive), (x - 60) / 40, x).T
+    ).T
+    found = float(auroc(whitened @ world.direction("topic"), label))
+    # d' of 3 over a spread of √(1 + 0.5² + 0.3² + 0.3²): Φ(d'/√2).
+    expected = float(torch.distributions.Normal(0.0, 1.0).cdf(torch.tensor(3.0 / 1.43**0.5 / 2**0.5)))
+    assert abs(found - expected) < 0.01
+
+
+def test_contrast_rows_of_a_draw_are_whole_squares_and_the_words_tell_nothing():
+    data = World(MECHANISMS["planning"], SMALL, 3).draw("time", 3)
+    rows = data.examples("contrast", "topic")
+    assert len(rows) == 4 * SMALL.squares
+    for unit in rows.unit.unique():
+        assert rows.label[rows.unit == unit].sum() == 2
+    fits = fit_probes(data, general=False)
+    assert fits.tasks["contrast", "topic"].valid.all()
+
+
+def test_intervals_are_held_against_the_truth_of_fresh_rows():
+    held = [0, 0]
+    for draw in range(2):
+        record = one_draw(MECHANISMS["clustered"], "structure", SMALL, draw)
+        for k, n in record["covered"].values():
+            held[0], held[1] = held[0] + k, held[1] + n
+    assert held[1] == 2 * (9 + 72 + 72)
+    assert 0.85 < held[0] / held[1] <= 1
+
+
+def test_a_stopped_calibration_goes_on_and_another_size_is_refused(tmp_path: Path):
+    names, size = ["one-depth", "early-late"], Size(hidden=32, squares=30, natural=100, n_bases=20)
+    first = calibrate(tmp_path, 1, mechanisms=names, size=size)
+    lines = (tmp_path / FILE).read_text().splitlines()
+    (tmp_path / FILE).write_text(lines[0] + "\n" + lines[1][: len(lines[1]) // 2])  # killed while it wrote
+    again = calibrate(tmp_path, 1, mechanisms=names, size=size)
+    verdicts = [[record["verdicts"] for record in each.records] for each in (first, again)]
+    assert sorted(map(str, verdicts[0])) == sorted(map(str, verdicts[1]))
+    assert json.loads(json.dumps(again.to_dict(), allow_nan=False))["draws"] == 2
+    with pytest.raises(InputError, match="another size"):
+        calibrate(tmp_path, 1, mechanisms=names, size=Size(hidden=40))
+    with pytest.raises(InputError, match=r"no mechanism 'magic'[\s\S]*universal"):
+        calibrate(tmp_path, 1, mechanisms=["magic"], size=size)
+
+
+def test_a_share_has_exact_binomial_bounds():
+    low, high = Share(10, 200).interval()
+    assert low == pytest.approx(0.0242, abs=1e-3)
+    assert high == pytest.approx(0.0900, abs=1e-3)
+    assert np.isnan(Share(0, 0).value)
