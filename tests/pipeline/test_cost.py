@@ -39,7 +39,8 @@ def test_an_8b_model_is_sized_from_its_configuration(llama: str) -> None:
     assert (cost.dtype, cost.device) == ("bfloat16", "cpu")
     # Nine tasks: 400 natural answers each, 6 bare ones to each of 120 base prompts, and 6 elicited ones for five tasks.
     assert (cost.responses_low, cost.responses_high) == (9 * 400 + 720, 9 * 400 + 720 + 5 * 720)
-    assert cost.rows == 9 * (400 + 4 * 200)
+    # Natural rows with their instruction and without, squares, and at most every pooled answer without its own.
+    assert cost.rows == 9 * (2 * 400 + 4 * 200) + 720 + 5 * 720
     assert (cost.sites, cost.positions) == (33, 12)
     assert cost.disk_bytes == cost.rows * 33 * 12 * 4096 * 2
     assert 15 < cost.memory_bytes / 2**30 < 25
@@ -61,8 +62,8 @@ def test_the_assumption_is_named(llama: str) -> None:
 def test_less_asked_takes_less() -> None:
     whole = cost_of("pico-llama")
     part = cost_of("pico-llama", tasks=["word_count"], squares=0, samples=50, positions=["eos"], sites=["embed"])
-    assert (part.responses_low, part.responses_high, part.rows, part.sites) == (50, 50, 50, 1)
-    assert part.disk_bytes == 50 * 192 * 4
+    assert (part.responses_low, part.responses_high, part.rows, part.sites) == (50, 50, 100, 1)
+    assert part.disk_bytes == 100 * 192 * 4
     assert part.seconds_high < whole.seconds_low
 
 

@@ -104,6 +104,16 @@ def test_own_prompts_are_asked_as_they_stand_and_crossed(tiny: Tiny, jsonl: Json
     for row in read_table(done.path / "rows.parquet").rows():
         if row["kind"] == "contrast":  # both instructions of a square are of the base prompt that was answered
             assert of_response[tuple(row["response_ids"]), row["response_text"]].rstrip(".") in row["prompt_text"]
+    rows = {row["row_id"]: row for row in read_table(done.path / "rows.parquet").rows()}
+    bare = {name for name, row in rows.items() if row["kind"] == "bare"}
+    assert bare == {row["bare_id"] for row in rows.values()} - {None}
+    for row in rows.values():
+        twin = rows.get(row["bare_id"])
+        # A prompt that states its own constraint has no bare twin: there the instruction cannot be taken away.
+        assert (twin is None) == (row["kind"] in ("bare", "reference") or row["template_id"] == "own")
+        if twin is not None:
+            assert twin["response_ids"] == row["response_ids"]
+            assert twin["prompt_text"] in {base["prompt"] for base in bases}
 
 
 @pytest.mark.parametrize(

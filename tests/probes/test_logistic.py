@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from heedful.errors import InputError
-from heedful.probes import LinearProbes, fit_logistic, principal_rows
+from heedful.probes import Change, LinearProbes, fit_logistic, principal_rows
 
 
 def draw(n: int, d: int, seed: int, *, signal: float = 1.0, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -219,3 +219,16 @@ def test_rows_that_are_equal_up_to_rounding_have_no_direction(shape: tuple[int, 
     probes = fit_logistic(x, (torch.arange(shape[0]) % 2)[None], C=1.0)
     assert probes.coef.abs().max() == 0
     assert probes.intercept.abs().max() < 1e-3
+
+
+@pytest.mark.parametrize(("n", "d"), [(90, 20), (40, 60)])
+def test_a_change_of_low_rank_is_the_rows_changed(n, d):
+    x, y = draw(n, d, 5)
+    generator = torch.Generator().manual_seed(1)
+    rows = principal_rows(x)
+    taken, write = torch.randn(3, n, 2, generator=generator), torch.randn(3, 2, rows.z.shape[-1], generator=generator)
+    together = fit_logistic(rows, y.expand(3, -1), C=0.1, change=Change(taken, write), tol=1e-5)
+    for k in range(3):
+        z = rows.z - taken[k] @ write[k]
+        alone = fit_logistic(z, y[None], C=0.1, tol=1e-5)
+        torch.testing.assert_close(together.coef[k] @ rows.axes, alone.coef[0], rtol=1e-3, atol=1e-3)

@@ -62,6 +62,8 @@ def calibrate(
     wanted = [(name, bench, draw) for draw in range(n_draws) for name in mechanisms for bench in MECHANISMS[name].truth]
     left = [each for each in wanted if each not in known]
     with (out / FILE).open("a", encoding="utf-8") as lines:
+        if left and lines.tell():
+            lines.write("\n")  # ends a line that a kill cut off, so that it takes no other with it
         for done, (name, bench, draw) in enumerate(left):
             if progress is not None:
                 progress("draws", len(wanted) - len(left) + done, len(wanted))
@@ -81,7 +83,7 @@ def read_records(out: Path, size: Size) -> list[Record]:
     """
     file = out / FILE
     records: list[Record] = []
-    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+    for line in filter(None, file.read_text(encoding="utf-8").splitlines() if file.is_file() else ()):
         try:
             records.append(json.loads(line))
         except json.JSONDecodeError:

@@ -289,6 +289,8 @@ def _states(world: World, rows: _Rows, layout: _Layout, s: int, p: int, seed: in
     when = _when(layout, p)
     generator = torch.Generator().manual_seed((seed * 64 + s) * 64 + p)
     x = torch.randn(n, size.hidden, generator=generator)
+    if before:
+        x = x[rows.parts[:, 1]]  # rows of one instruction share their prompt, and so its state
     for part, share in enumerate(_TRACE):
         if before and part == 2:
             continue  # nothing of the response is there yet

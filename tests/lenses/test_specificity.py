@@ -1,0 +1,56 @@
+"""What the probes read without the instruction: all of it where nothing changed, nothing where the states are others'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tests.lenses.conftest import Planted
+from torch import Tensor
+
+from heedful.lenses import StudyData, fit_probes, specificity
+
+Write = Callable[..., StudyData]
+THREE = ("word_count", "include", "topic")
+
+
+def strong(task: str, site: int, position: int) -> float:
+    return 0.0 if site == 0 else 1.2
+
+
+def same(rows: list[dict[str, Any]], index: Tensor) -> None:
+    for row in rows:
+        row["bare_id"] = row["row_id"] if row["kind"] in ("contrast", "natural") else None
+
+
+def others(rows: list[dict[str, Any]], index: Tensor) -> None:
+    neutral = [row["row_id"] for row in rows if row["kind"] == "reference"]
+    for i, row in enumerate(rows):
+        row["bare_id"] = neutral[i % len(neutral)] if row["kind"] in ("contrast", "natural") else None
+
+
+def test_nothing_is_lost_where_nothing_changed(write_study: Write) -> None:
+    data = write_study(Planted(strong, tasks=THREE, natural=160, edit=same))
+    found = specificity(data, fit_probes(data, general=False))
+    np.testing.assert_allclose(found["auroc_with"], found["auroc_without"])
+    assert float(found["auroc_with"].min()) > 0.8
+    assert abs(float(found["specificity"].sel(kind="natural"))) < 1e-9
+    np.testing.assert_allclose(found["energy_ratio"], 1.0)
+    assert np.isnan(found["specificity"].sel(kind="contrast"))
+
+
+def test_all_is_lost_where_the_trace_is_gone(write_study: Write) -> None:
+    data = write_study(Planted(strong, tasks=THREE, natural=160, edit=others))
+    found = specificity(data, fit_probes(data, general=False)).sel(kind="natural")
+    assert float(found["specificity"]) > 0.8
+    assert float(found["specificity_low"]) < float(found["specificity"]) < float(found["specificity_high"])
+    assert (found["energy_with"] > found["energy_without"]).all()
+    np.testing.assert_allclose(found["energy_random"], 3 / 24)
+
+
+def test_rows_without_a_bare_twin_leave_it_open(write_study: Write) -> None:
+    data = write_study(Planted(strong, tasks=THREE, natural=160))
+    found = specificity(data, fit_probes(data, general=False))
+    assert np.isnan(found["auroc_with"]).all()
+    assert (found["n_rows"] == 0).all()

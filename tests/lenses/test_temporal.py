@@ -1,0 +1,56 @@
+"""Curves and squares of time agree with each other, and a probe that only reads the prompt is not taken for a plan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from heedful.lenses import fit_probes, temporal
+from heedful.planted import MECHANISMS, Size, World
+
+SMALL = Size(hidden=40, squares=60, natural=200, n_bases=40, strength=3.0)
+
+
+def seen(name: str) -> xr.Dataset:
+    data = World(MECHANISMS[name], SMALL, 2).draw("time", 2)
+    return temporal(data, fit_probes(data, general=False))
+
+
+@pytest.fixture(scope="module")
+def planned() -> xr.Dataset:
+    return seen("planning")
+
+
+def test_the_probe_of_the_end_is_the_last_row_of_the_square(planned: xr.Dataset) -> None:
+    matrix = planned["matrix"].sel(train="eos").rename(test="position").transpose(*planned["from_end"].dims)
+    np.testing.assert_array_equal(matrix.values, planned["from_end"].values)
+    end = planned["auroc"].sel(position="eos")
+    own = planned["matrix"].sel(train="eos", test="eos")
+    # The study of one site leaves nothing to choose, so the probes are the same, but for what they converge to.
+    np.testing.assert_allclose(own.values, end.values, atol=0.02)
+
+
+def test_contrast_labels_rise_with_the_text_and_are_chance_before_it(planned: xr.Dataset) -> None:
+    contrast = planned.sel(kind="contrast")
+    np.testing.assert_allclose(contrast["auroc"].sel(position="prompt[-1]").values, 0.5, atol=1e-9)
+    mean = contrast["auroc"].mean("task").values
+    assert (np.diff(mean[1:]) > 0).all()
+    assert float(contrast["rise_low"]) > 0.2
+    assert np.isnan(contrast["planning"])
+    assert np.isnan(contrast["prefix"]).all()
+
+
+def test_a_plan_is_beyond_the_words_and_a_wording_is_not(planned: xr.Dataset) -> None:
+    assert float(planned["planning_low"].sel(kind="natural")) > 0.05
+    read = seen("prompt-reading").sel(kind="natural")
+    assert float(read["auroc"].sel(position="prompt[-1]").mean()) > 0.6  # the prompt is read indeed
+    assert float(read["planning_high"]) < 0.05
+    assert float(read["prefix"].sel(position="prompt[-1]").mean()) > 0.7
+
+
+def test_bounds_hold_their_estimates(planned: xr.Dataset) -> None:
+    for name in ("auroc", "from_end", "matrix", "prefix", "beyond_prefix", "planning", "monitoring", "rise", "peak"):
+        known = planned[name].notnull()
+        assert bool(((planned[f"{name}_low"] <= planned[name]) | ~known).all())
+        assert bool(((planned[name] <= planned[f"{name}_high"]) | ~known).all())
