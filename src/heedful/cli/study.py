@@ -131,6 +131,8 @@ def _show(summary: dict[str, Any]) -> None:
         )
         table.add_row(*map(Text, cells))  # as text: a site's name has brackets, which would pass for markup
     Console().print(table)
+    told = " · ".join(f"{name} {claim['outcome']}" for name, claim in summary["claims"].items())
+    typer.echo(f"{told} (what each claim says: the report)")
     seconds = summary["seconds"]
     taken = " · ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     typer.echo(f"{taken} · in all {sum(seconds.values()):.1f} s")
