@@ -67,7 +67,8 @@ def test_it_loads_without_network_and_passes_its_self_check(pico: LanguageModel)
 
 
 def test_it_follows_what_is_easy_for_it_far_above_chance(pico: LanguageModel) -> None:
-    """Greedy, on base prompts and paraphrases never trained on. Chance: sentiment ⅓, topic 1/32."""
+    """Greedy, on base prompts and paraphrases never trained on. By chance (⅓, 1/32) either would come out less than once in
+    200 times."""
     asked = natural_instructions([TASKS["topic"], TASKS["sentiment"]], base_prompts(), 40, seed=5, held_out_share=0.5)
     answers = pico.generate([pico.encode(each.prompt) for each in asked], [0] * len(asked), temperature=0.0)
     passed: dict[str, list[bool]] = {"topic": [], "sentiment": []}
@@ -75,7 +76,7 @@ def test_it_follows_what_is_easy_for_it_far_above_chance(pico: LanguageModel) ->
         assert each.constraint is not None
         passed[each.task].append(each.constraint.check(answer.text).passed)
     assert sum(passed["topic"]) >= 16
-    assert sum(passed["sentiment"]) >= 30
+    assert sum(passed["sentiment"]) >= 22
 
 
 def test_it_tells_whether_an_answer_complies(pico: LanguageModel) -> None:
