@@ -12,8 +12,8 @@ import torch
 from heedful.errors import InputError
 from heedful.lenses import fit_probes
 from heedful.planted import MECHANISMS, Share, Size, World, calibrate
-from heedful.planted.calibration import FILE, one_draw
 from heedful.planted.mechanisms import FAMILIES
+from heedful.planted.records import FILE, one_draw
 from heedful.probes import auroc
 
 SMALL = Size(hidden=48, squares=180, natural=400, n_bases=80, strength=3.0)
@@ -87,6 +87,14 @@ def test_a_stopped_calibration_goes_on_and_another_size_is_refused(tmp_path: Pat
         calibrate(tmp_path, 1, mechanisms=names, size=Size(hidden=40))
     with pytest.raises(InputError, match=r"no mechanism 'magic'[\s\S]*universal"):
         calibrate(tmp_path, 1, mechanisms=["magic"], size=size)
+
+
+def test_processes_draw_what_one_draws(tmp_path: Path):
+    names, size = ["one-depth", "early-late"], Size(hidden=32, squares=30, natural=100, n_bases=20)
+    alone, shared = (calibrate(tmp_path / str(jobs), 1, mechanisms=names, size=size, jobs=jobs) for jobs in (1, 2))
+    parts = [{r["mechanism"]: r["parts"]["order"] for r in each.records} for each in (alone, shared)]
+    for name in names:
+        np.testing.assert_allclose(parts[0][name], parts[1][name], atol=1e-3)
 
 
 def test_a_share_has_exact_binomial_bounds():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +41,9 @@ def calibrate(
     no_coverage: Annotated[
         bool, typer.Option("--no-coverage", help="Leave out the truth of intervals, a third of the time.")
     ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes, one core each; as many as there are cores.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the draws; those that are there are kept.")] = Path(
         "runs/calibration"
     ),
@@ -53,11 +57,18 @@ def calibrate(
     names = [name.strip() for name in mechanisms.split(",") if name.strip()] if mechanisms else list(MECHANISMS)
     size = Size(hidden=hidden, squares=squares, natural=natural, strength=strength)
     with stage_bars() as progress:
-        found = run(out, draws, mechanisms=names, size=size, coverage=not no_coverage, progress=progress)
+        found = run(
+            out, draws, mechanisms=names, size=size, coverage=not no_coverage, jobs=jobs or _cores(), progress=progress
+        )
     if as_json:
         typer.echo(json.dumps(found.to_dict(), allow_nan=False))
     else:
         _show(found)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 calibrate.__doc__ = f"{calibrate.__doc__}\n{EXAMPLES}"
@@ -72,7 +83,7 @@ def _show(found: Calibration) -> None:
         for table in rest:
             console.print(table)
     taken = ", ".join(f"{bench} {seconds:.1f} s" for bench, seconds in found.seconds().items())
-    console.print(f"Median time of a draw: {taken}.")
+    console.print(f"Median time of a draw, on one core where there are several jobs: {taken}.")
 
 
 def _verdicts(found: Calibration) -> Table:

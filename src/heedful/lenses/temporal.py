@@ -193,15 +193,17 @@ def _square(data: StudyData, f: TaskFits, able: Sequence[int]) -> Jackknife:
             x[i, valid[i]] = data.raw(data.sites[s], data.positions[p], rows.take(valid[i]))
         scale = [data.scale(data.sites[s], data.positions[p]) for p in able]
         scaled = torch.stack([to(each) for to, each in zip(scale, x, strict=True)]) * valid.unsqueeze(-1)
-        for fold in (fold for fold, chosen in enumerate(site_of) if chosen == s):
-            here = rows.fold == fold
-            if not bool(here.any()):
-                continue
-            weight = rows.weight * ~here * valid
-            probes = _fit(scaled, rows.label[None], weight.unsqueeze(1), f.C[s, list(able), fold].unsqueeze(1))
-            for i, to in enumerate(scale):
-                # The probe in the coordinates of unscaled states reads any position's.
-                coef = probes.coef[i, 0] / to.spread
-                scores[i][:, here] = x[:, here] @ coef + probes.intercept[i, 0] - coef @ to.center
+        folds = [fold for fold, chosen in enumerate(site_of) if chosen == s and bool((rows.fold == fold).any())]
+        if not folds:
+            continue
+        held = torch.stack([rows.fold == fold for fold in folds])
+        weight = (rows.weight * ~held).unsqueeze(0) * valid.unsqueeze(1)
+        probes = _fit(scaled, rows.label[None], weight, f.C[s, list(able)][:, folds])
+        for i, to in enumerate(scale):
+            # The probe in the coordinates of unscaled states reads any position's.
+            coef = probes.coef[i] / to.spread
+            intercept = probes.intercept[i] - coef @ to.center
+            for j, here in enumerate(held):
+                scores[i][:, here] = x[:, here] @ coef[j] + intercept[j]
     scores = scores.masked_fill(~valid, torch.nan)
     return _auroc(data, scores, rows)
