@@ -144,3 +144,25 @@ def test_intervals_cover_at_their_nominal_rate(strength, n_groups):
     difference = combine(torch.sub, first, second).interval()
     coverage = ((difference.low <= 0) & (difference.high >= 0)).double().mean().item()
     assert 0.93 <= coverage <= 0.975
+
+
+def test_cross_fitted_intervals_cover_at_chance_where_those_of_independent_folds_do_not():
+    """A difference-in-means probe on noise: its truth is 0.5 exactly."""
+    n_draws, n, hidden, n_folds = 800, 200, 40, 5
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(n_draws, n, hidden, generator=generator)
+    fold, labels = torch.arange(n) // 2 % n_folds, torch.arange(n) % 2
+    scores = torch.empty(n_draws, n)
+    for k in range(n_folds):
+        trained = fold != k
+        probe = x[:, trained & (labels == 1)].mean(1) - x[:, trained & (labels == 0)].mean(1)
+        scores[:, ~trained] = (x[:, ~trained] @ probe.unsqueeze(-1)).squeeze(-1)
+    plain = jackknife_auroc(scores, labels, torch.arange(n), fold)
+
+    def coverage(one: Jackknife) -> float:
+        interval = one.interval(0.95, "logit")
+        return ((interval.low <= 0.5) & (interval.high >= 0.5)).double().mean().item()
+
+    assert coverage(plain) < 0.88
+    assert 0.93 <= coverage(plain.cross_fitted()) <= 0.98
+    assert float((plain.estimate.std() / plain.cross_fitted().se.mean()) - 1) == pytest.approx(0, abs=0.12)

@@ -255,7 +255,7 @@ def _write(
     # Stacked over targets, which all number base prompts alike: [target], and [eraser, reading, erased, target, variant].
     before = combine(lambda *each: torch.stack(each), *(auroc(t, scores.before[t]) for t in shared.examples))
     after = combine(lambda *each: torch.stack(each, 3), *(auroc(t, scores.after[t]) for t in shared.examples))
-    put(canvas, "before", (k, at), before, "logit")
+    put(canvas, "before", (k, at), before.cross_fitted(), "logit")
     canvas["energy"][k, :, at] = scores.energy.mean(-1)
 
     def dropped(variants: slice) -> Jackknife:
@@ -269,19 +269,19 @@ def _write(
     pairs = (k, slice(None), slice(None), at.unsqueeze(1), at)
     for name, one in found.items():
         put(canvas, name, pairs, one)
-    put(canvas, "after", pairs, combine(lambda left: left[:, :, :, :, 0], after), "logit")
+    put(canvas, "after", pairs, combine(lambda left: left[:, :, :, :, 0], after).cross_fitted(), "logit")
     p = torch.maximum(_one_sided_p(found["beyond_permuted"]), _one_sided_p(found["beyond_random"]))
     canvas["p_value"][pairs] = p
     others = torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, p).flatten(0, 1)
     canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
-    own = before.interval(LEVEL, "logit").low
+    own = before.cross_fitted().interval(LEVEL, "logit").low
     canvas["share"][pairs] = torch.where(own > SHARE_FROM, drop.estimate / (before.estimate - 0.5), torch.nan)
     _write_damage(canvas, k, before, found["beyond_random"])
 
 
 def _write_damage(canvas: dict[str, Canvas], k: int, before: Jackknife, beyond: Jackknife) -> None:
     """How much of the other readable tasks goes with each erased one; overall, and of the worst."""
-    readable = before.interval(LEVEL, "logit").low > 0.5
+    readable = before.cross_fitted().interval(LEVEL, "logit").low > 0.5
     n = int(readable.sum())
     if n < 2:
         return

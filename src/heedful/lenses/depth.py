@@ -194,7 +194,7 @@ def _is_readable(data: StudyData, f: TaskFits, p: int) -> bool:
     rows = f.examples.take(valid)
     best = best_cell(f.inner_auroc[:, p].unsqueeze(1), f.scores[0, :, p, valid].unsqueeze(1), rows.fold)
     one = jackknife_auroc(best.scores[0], rows.label, rows.base, rows.fold, n_groups=data.n_bases)
-    return bool(one.interval(LEVEL, "logit").low > 0.5)
+    return bool(one.cross_fitted().interval(LEVEL, "logit").low > 0.5)
 
 
 def _rank_correlation(centres: list[Jackknife], ranks: list[int], seed: int) -> Interval:

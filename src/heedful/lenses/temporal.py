@@ -154,7 +154,7 @@ def _mean(parts: Sequence[Jackknife]) -> Jackknife:
 
 
 def _auroc(data: StudyData, scores: Float[Tensor, "*cell sample"], rows: Examples) -> Jackknife:
-    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases).cross_fitted()
 
 
 def _own(data: StudyData, f: TaskFits, p: int) -> Jackknife:

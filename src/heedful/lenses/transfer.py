@@ -9,6 +9,7 @@ mechanisms: what the matrix means for the claim is the verdict's business.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from scipy.spatial.distance import squareform
 from torch import Tensor
 
 from heedful.lenses.cells import SharedCells, shared_cells, shared_folds
-from heedful.lenses.data import KINDS, StudyData
+from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits
 from heedful.lenses.result import LEVEL, Canvas, coordinates, put, sizes, variable, words
 from heedful.probes import (
@@ -150,10 +151,7 @@ def _matrix(data: StudyData, shared: SharedCells) -> tuple[Jackknife, Float[Tens
         for source, probe in enumerate(fold.probes.values()):
             for target, x in fold.held.items():
                 scores[target][source, fold.rows[target]] = probe.scores(x)[0]
-    columns = [
-        jackknife_auroc(scores[task], mine.label, mine.base, mine.fold, n_groups=data.n_bases)
-        for task, mine in rows.items()
-    ]
+    columns = [_column(data, scores[task], mine, own) for own, (task, mine) in enumerate(rows.items())]
     p = [
         permutation_p(
             column.estimate,
@@ -163,6 +161,13 @@ def _matrix(data: StudyData, shared: SharedCells) -> tuple[Jackknife, Float[Tens
         for column, task in zip(columns, rows, strict=True)
     ]
     return combine(lambda *each: torch.stack(each, 1), *columns), torch.stack(p, 1)
+
+
+def _column(data: StudyData, scores: Float[Tensor, "source sample"], rows: Examples, own: int) -> Jackknife:
+    """AUROC of every source's probe on one target; the target's own rows train only its own probe."""
+    found = jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+    mine = (torch.arange(len(scores)) == own).unsqueeze(-1)
+    return replace(found, replicates=torch.where(mine, found.cross_fitted().replicates, found.replicates))
 
 
 def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackknife, p: Tensor) -> None:

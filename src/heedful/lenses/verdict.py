@@ -164,7 +164,7 @@ PARTS = (
     ),
     Part("C4", "order", "depth gained a rank of that order", 0.02, True, "contrast", _slope),
     Part(
-        "C5", "no plan", "AUROC beyond the prompt's words, before the first token", 0.05, False, "natural",
+        "C5", "no plan", "AUROC beyond the prompt's words, before the first token", 0.08, False, "natural",
         _temporal("planning"),
     ),
     Part(

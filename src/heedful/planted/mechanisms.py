@@ -185,7 +185,7 @@ MECHANISMS: Mapping[str, Mechanism] = {
             "planning",
             "the outcome is foreseen before the first token, and monitored",
             by_time=_rising,
-            planned=1.0,
+            planned=1.5,
             truth={"time": {"C5": "contradicted"}},
         ),
         Mechanism(

@@ -6,7 +6,8 @@ replicates of all cells cost two sorts. Any function of estimates (a difference 
 has as its replicates the function of theirs, if the parts number their groups alike: see `combine`.
 
 What the intervals speak of: the fitted probes on new groups. That a probe refitted on other groups would differ is not
-in them, as in all intervals over cross-validated scores.
+in them. But where rows are scored out of fold, those that test one probe train the others, and that is: see
+`Jackknife.cross_fitted`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from torch import Tensor
 from heedful.errors import InputError
 from heedful.probes.metrics import auroc, class_weights, counts_below, fold_auroc, fold_mean, one_hot
 from heedful.probes.splits import index_groups
+
+CROSS_FITTED = 2**0.5
 
 
 class Interval(NamedTuple):
@@ -51,6 +54,19 @@ class Jackknife:
         n = max(self.n_groups, 1)
         spread = self.replicates - self.replicates.mean(-1, keepdim=True)
         return ((n - 1) / n * spread.square().sum(-1)).sqrt()
+
+    def cross_fitted(self) -> Jackknife:
+        """The same where every row was scored out of fold and trained the probes of the other folds: deviations × √2.
+
+        Fold k is scored by what the others taught, fold l by what k taught among them. At chance, a difference-in-means
+        probe has Σₖ Σₗ≠ₖ δₖ · δₗ / K(K − 1), each pair of folds in it twice: twice the variance that independent folds
+        would have (d' to a probe is a δ). With signal the excess is smaller, down to none where the probe no longer
+        depends on single rows. So this is right at chance, where it decides whether there is anything to be read, and wide
+        far above it. A difference of two probes on the same rows hardly needs it: they err together. Bates, Hastie &
+        Tibshirani (2023) measure the same of cross-validated errors.
+        """
+        spread = CROSS_FITTED * (self.replicates - self.estimate.unsqueeze(-1))
+        return Jackknife(self.estimate, self.estimate.unsqueeze(-1) + spread, self.n_groups)
 
     def interval(self, level: float = 0.95, scale: Literal["plain", "logit"] = "plain") -> Interval:
         """Student's t with G − 1 degrees of freedom on the given scale.
