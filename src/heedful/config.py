@@ -24,6 +24,7 @@ QUICK: dict[str, Any] = {
     "squares": 80,
     "samples": 120,
     "positions": ("prompt[-1]", "response[3]", "response[15]", "response[-1]", "eos"),
+    "behaviour_prompts": 5,
 }
 """What `--quick` changes: enough to see the shape of the result, too little to quote it."""
 
@@ -65,6 +66,10 @@ class StudySettings(BaseModel):
     sites: Literal["all"] | tuple[str, ...] = Field("all", description="where hidden states are read")
     positions: tuple[str, ...] = Field(POSITIONS, description="at which tokens hidden states are read")
 
+    behaviour_prompts: int = Field(
+        40, ge=0, description="prompts a task that are answered while traces are erased; 0: none"
+    )
+    full: bool = Field(False, description="erase by every eraser and at early, middle and late sites as well")
     folds: int = Field(5, ge=3, description="cross-validation folds over base prompts")
     seed: int = Field(0, ge=0, description="decides instructions, samples, folds and controls")
 

@@ -7,5 +7,15 @@ from heedful.erasure.closed_form import fit_leace, fit_mean_flip, fit_mean_proje
 from heedful.erasure.eraser import Eraser
 from heedful.erasure.inlp import fit_inlp
 from heedful.erasure.random import random_eraser
+from heedful.erasure.steering import Step, fit_step
 
-__all__ = ["Eraser", "fit_inlp", "fit_leace", "fit_mean_flip", "fit_mean_projection", "random_eraser"]
+__all__ = [
+    "Eraser",
+    "Step",
+    "fit_inlp",
+    "fit_leace",
+    "fit_mean_flip",
+    "fit_mean_projection",
+    "fit_step",
+    "random_eraser",
+]

@@ -41,6 +41,10 @@ class Eraser:
         spread = (x - x.mean(-2, keepdim=True)).square().sum((-2, -1))
         return self.change(x).square().sum((-2, -1)) / spread
 
+    def unscaled(self, center: Float[Tensor, " hidden"], spread: Float[Tensor, " hidden"]) -> Eraser:
+        """The same map on x, of one that reads (x − center) / spread."""
+        return Eraser(center + spread * self.center, self.read / spread.unsqueeze(-1), self.write * spread)
+
     def top(self, rank: int) -> Eraser:
         """The same with its first directions only; for maps whose directions are orthogonal (INLP, mean projection)."""
         return Eraser(self.center, self.read[..., :rank], self.write[..., :rank, :])

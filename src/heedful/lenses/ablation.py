@@ -43,18 +43,18 @@ SHARE_FROM = 0.6
 """A target's own AUROC, by its lower bound, from which a share of it means something."""
 
 
-class _Fitter(NamedTuple):
+class Fitter(NamedTuple):
     fit: Callable[..., Eraser]
     moves: float = 1.0
     """How far it moves what it reads, where a projection moves it by 1."""
 
 
 HEADLINE = "leace"
-ERASERS: Mapping[str, _Fitter] = {
-    HEADLINE: _Fitter(fit_leace),
-    "inlp": _Fitter(partial(fit_inlp, rank=INLP_RANK)),
-    "mean_projection": _Fitter(fit_mean_projection),
-    "flip": _Fitter(fit_mean_flip, moves=2.0),
+ERASERS: Mapping[str, Fitter] = {
+    HEADLINE: Fitter(fit_leace),
+    "inlp": Fitter(partial(fit_inlp, rank=INLP_RANK)),
+    "mean_projection": Fitter(fit_mean_projection),
+    "flip": Fitter(fit_mean_flip, moves=2.0),
 }
 """By name; the first decides."""
 READINGS = ("refitted", "frozen")
@@ -172,7 +172,9 @@ def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequen
     """One fold: fit every eraser and its controls on every task's training rows, and let every target's probes read."""
     rotated = {t: principal_rows(x[fold.weight[t] > 0]) for t, x in fold.trained.items()}
     for e, name in enumerate(names):
-        fitted = [_fitted(shared, fold, rotated[erased], erased, ERASERS[name], seed) for erased in shared.examples]
+        fitted = [
+            fit_variants(shared, fold, rotated[erased], erased, ERASERS[name], seed) for erased in shared.examples
+        ]
         for a, variants in enumerate(fitted):
             scores.energy[e, a, fold.fold] = variants.energy
         every = [eraser for variants in fitted for eraser in variants.erasers]
@@ -188,22 +190,23 @@ def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequen
         scores.before[target][fold.rows[target]] = fold.probes[target].scores(held)[0]
 
 
-class _Variants(NamedTuple):
+class Variants(NamedTuple):
     erasers: list[Eraser]
     """The eraser, its twins on permuted labels, random directions of its energy."""
     energy: float
 
 
-def _fitted(
-    shared: SharedCells, fold: SharedFold, rotated: PrincipalRows, erased: str, how: _Fitter, seed: int
-) -> _Variants:
+def fit_variants(
+    shared: SharedCells, fold: SharedFold, rotated: PrincipalRows, erased: str, how: Fitter, seed: int
+) -> Variants:
+    """An eraser of one task, fitted on a fold's training rows, and its controls."""
     rows, x, weight = shared.examples[erased], fold.trained[erased], fold.weight[erased]
     labels = torch.cat([rows.label[None], rows.permuted(N_CONTROLS, seed)])
     fitted = [how.fit(x, each, weight) for each in labels]
     energy = float(fitted[0].energy(x[weight > 0]))
     wanted, rank = energy / how.moves**2, fitted[0].rank
     random = [random_eraser(rotated, wanted, rank=rank, seed=draw) for draw in range(seed, seed + N_CONTROLS)]
-    return _Variants(fitted + [Eraser(each.center, how.moves * each.read, each.write) for each in random], energy)
+    return Variants(fitted + [Eraser(each.center, how.moves * each.read, each.write) for each in random], energy)
 
 
 def refitted_scores(

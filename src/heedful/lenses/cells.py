@@ -7,7 +7,7 @@ Knows fits, and no lens.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -49,8 +49,14 @@ class SharedCells(NamedTuple):
     """The cell that the most folds chose."""
 
 
-def shared_cells(data: StudyData, fits: Fits, kind: Kind) -> SharedCells | None:
+def shared_cells(
+    data: StudyData, fits: Fits, kind: Kind, *, without: Collection[str] = (), sites: Sequence[str] | None = None
+) -> SharedCells | None:
     """The cell of the best mean inner AUROC over tasks, chosen for each outer fold on its inner folds.
+
+    Args:
+        without: positions that cannot be chosen.
+        sites: among which to choose; all by default.
 
     None with fewer than two tasks, or where they share no position that could be chosen.
     """
@@ -58,10 +64,13 @@ def shared_cells(data: StudyData, fits: Fits, kind: Kind) -> SharedCells | None:
     able = {task: candidates(data, f, kind) for task, f in mine.items()}
     able = {task: c for task, c in able.items() if c.positions and mine[task].examples.take(c.rows).enough}
     mine = {task: f for task, f in mine.items() if task in able}
-    positions = sorted(set.intersection(*(set(c.positions) for c in able.values()))) if len(able) > 1 else []
+    common = set.intersection(*(set(c.positions) for c in able.values())) if len(able) > 1 else set()
+    positions = sorted(p for p in common if data.positions[p] not in without)
     if not positions:
         return None
     inner = torch.stack([f.inner_auroc[:, positions] for f in mine.values()]).mean(0)  # [site, position, fold]
+    if sites is not None:
+        inner[[site not in sites for site in data.sites]] = torch.nan
     best = inner.nan_to_num(-1).flatten(0, 1).argmax(0)
     cells = [(cell // len(positions), positions[cell % len(positions)]) for cell in best.tolist()]
     (s, p), _ = Counter(cells).most_common(1)[0]

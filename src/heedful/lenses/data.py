@@ -180,6 +180,10 @@ class StudyData:
         """Of each site: 0 for the first, 1 for the last."""
         return tuple(i / max(len(self.sites) - 1, 1) for i in range(len(self.sites)))
 
+    def fold_of(self, bases: Sequence[Any]) -> Int[Tensor, " base"]:
+        """The fold of base prompts, by their ids in the table."""
+        return grouped_folds(np.array(bases), self.n_folds, self.seed, universe=self.bases)
+
     def examples(self, kind: Kind, task: str | None = None) -> Examples:
         """The rows of a kind that take part, of all tasks (in their order) or of one."""
         union = self._examples[kind]

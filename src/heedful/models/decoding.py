@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 
 from heedful.models.batching import with_less
 from heedful.models.cache import RowCache
+from heedful.models.parts import reading
 from heedful.models.sampling import Sampling, draw
 
 _LEAVE_AT = 1 / 8  # share of a batch that has ended at which it leaves: leaving copies the cache
@@ -137,10 +138,11 @@ class _Batch:
 
     def logits(self, model: Any) -> Float[Tensor, "row vocabulary"]:
         """Read what has not been read yet: of the next token, in f32."""
-        output = model(
-            input_ids=self._ids, attention_mask=self._mask, position_ids=self._positions,
-            past_key_values=self.cache.state, use_cache=True, logits_to_keep=1,
-        )  # fmt: skip
+        with reading("response" if self.steps[0] else "prompt"):
+            output = model(
+                input_ids=self._ids, attention_mask=self._mask, position_ids=self._positions,
+                past_key_values=self.cache.state, use_cache=True, logits_to_keep=1,
+            )  # fmt: skip
         self.cache.state = output.past_key_values
         return output.logits[:, -1].float()  # type: ignore[no-any-return]
 

@@ -7,7 +7,8 @@ loaded is `loading`'s.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,12 +18,14 @@ import transformers
 from heedful.errors import InputError
 from heedful.models.chat import Chat, Message
 from heedful.models.decoding import Drawn, sample, token_steps
+from heedful.models.divergence import Divergence, divergence
 from heedful.models.memory import quantisation_of
+from heedful.models.parts import Part, in_part
 from heedful.models.reading import ReadBatch, in_order, read
 from heedful.models.replay import Replay
 from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
-from heedful.models.sites import find_blocks, site_names
+from heedful.models.sites import Change, changing, find_blocks, site_names
 
 BATCH_TOKENS = 16384
 CPU_ROOM = 32768  # of a batch that is generated on a CPU: a step costs little more for more rows
@@ -253,6 +256,27 @@ class LanguageModel:
             answer_start=start,
         )
 
+    @contextmanager
+    def changed(self, changes: Mapping[str, Change], *, at: Part = "all") -> Iterator[None]:
+        """Within it, the model computes with its residual stream changed: `generate`, `stream` and `read` alike.
+
+        with model.changed({"block.5.out": eraser}): ...
+
+        Args:
+            changes: site → map of hidden states [sample, token, hidden] onto the same shape. Each token is to be mapped by
+                itself: which tokens stand beside it in a batch, padding among them, is not the map's business.
+            at: 'all' tokens; those of the 'prompt' only; or those that are written ('response'), the EOS among them. The
+                last token of the prompt, from which the first of the response is predicted, is the prompt's.
+
+        Several may be nested; the outer one is applied first. The model is as before when the block is left, however it
+        is left.
+
+        Raises:
+            InputError: an unknown site; a map that changes the shape; `read` within a change of one part only.
+        """
+        with changing(self._blocks, {site: in_part(change, at) for site, change in changes.items()}):
+            yield
+
     def read(
         self, rows: Sequence[Replay], sites: Sequence[str], positions: Sequence[str], *, log_p: bool = False
     ) -> Iterator[ReadBatch]:
@@ -267,6 +291,10 @@ class LanguageModel:
     ) -> ReadBatch:
         """`read`, as one batch in the order of the rows given. All of it is in memory: for a few rows."""
         return in_order(self.read(rows, sites, positions, log_p=log_p))
+
+    def divergence(self, rows: Sequence[Replay], changes: Mapping[str, Change]) -> Divergence:
+        """How far the changes move the model on given rows: perplexity before and after, KL(before ‖ after)."""
+        return divergence(self._model, rows, lambda: self.changed(changes), self.batch_tokens)
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

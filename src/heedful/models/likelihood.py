@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from heedful.models.replay import Replay
@@ -34,7 +34,35 @@ class LogP(NamedTuple):
 
 
 def log_likelihood(model: Any, inputs: dict[str, Any], rows: Sequence[Replay]) -> LogP:
-    """Run the model on a padded batch, and give the log-probabilities of its answers and of their EOS.
+    """Run the model on a padded batch, and give the log-probabilities of its answers and of their EOS."""
+    found = predictions(model, inputs, rows)
+    token_log_p = torch.cat(
+        [
+            -nn.functional.cross_entropy(part.float(), target, reduction="none")
+            for part, target in zip(torch.split(found.logits, _CHUNK), torch.split(found.targets, _CHUNK), strict=True)
+        ]
+    ).cpu()
+    answer = torch.zeros(len(rows), dtype=torch.float64)
+    answer.index_add_(0, found.sample, token_log_p.double().masked_fill(found.is_eos, 0.0))
+    eos = torch.full((len(rows),), torch.nan)
+    eos[found.sample[found.is_eos]] = token_log_p[found.is_eos]
+    return LogP(answer.float(), eos)
+
+
+class Predictions(NamedTuple):
+    """What the model says before each token of the answers and their EOS, all rows in one line."""
+
+    logits: Float[Tensor, "token vocabulary"]
+    """In the model's own dtype, where its head is."""
+    targets: Int[Tensor, " token"]
+    """The token that came."""
+    sample: Int[Tensor, " token"]
+    """Which row it is of."""
+    is_eos: Bool[Tensor, " token"]
+
+
+def predictions(model: Any, inputs: dict[str, Any], rows: Sequence[Replay]) -> Predictions:
+    """Run the model on a padded batch.
 
     Only the hidden states that predict such a token reach the output head: as one long row of tokens, which an
     architecture's own soft-capping or scaling of logits then treats as it treats every row.
@@ -61,19 +89,9 @@ def log_likelihood(model: Any, inputs: dict[str, Any], rows: Sequence[Replay]) -
     # A head that is not a module of its own gives every token's logits, and they are selected here.
     logits = logits[0] if narrowed else at(logits, (token - 1).clamp(min=0))
     targets = at(inputs["input_ids"], token).to(logits.device)
-    token_log_p = torch.cat(
-        [
-            -nn.functional.cross_entropy(part.float(), target, reduction="none")
-            for part, target in zip(torch.split(logits, _CHUNK), torch.split(targets, _CHUNK), strict=True)
-        ]
-    ).cpu()[: len(predicted)]
-    sample, token = sample[: len(predicted)], token[: len(predicted)]
+    n = len(predicted)
     is_eos = token == torch.tensor([len(row.prompt_ids) + len(row.response_ids) for row in rows])[sample]
-    answer = torch.zeros(len(rows), dtype=torch.float64)
-    answer.index_add_(0, sample, token_log_p.double().masked_fill(is_eos, 0.0))
-    eos = torch.full((len(rows),), torch.nan)
-    eos[sample[is_eos]] = token_log_p[is_eos]
-    return LogP(answer.float(), eos)
+    return Predictions(logits[:n], targets[:n], sample[:n], is_eos[:n])
 
 
 @contextmanager

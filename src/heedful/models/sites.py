@@ -1,4 +1,4 @@
-"""Where in the model: finding the residual stream in any decoder, naming its sites, and looking at it as it flows.
+"""Where in the model: finding the residual stream in any decoder, naming its sites, looking at it and changing it as it flows.
 
 Sites: 'embed' is the input of the first block (after any scaling or position embedding; `hidden_states[0]`);
 'block.7.out' is the output of the eighth block. The last block's output is *before* the final norm, unlike
@@ -7,7 +7,7 @@ Sites: 'embed' is the input of the first block (after any scaling or position em
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from heedful.errors import InputError, ModelError
 EMBED = "embed"
 
 OnHidden = Callable[[str, Float[Tensor, "sample token hidden"]], None]
+Change = Callable[[Float[Tensor, "sample token hidden"]], Float[Tensor, "sample token hidden"]]
 
 
 class _Enough(Exception):  # noqa: N818 - control flow, not an error
@@ -82,24 +83,67 @@ def watching(blocks: nn.ModuleList, sites: Sequence[str], on_hidden: OnHidden, *
         if stop and site == wanted[-1]:
             raise _Enough
 
-    def before_first(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        seen(EMBED, args[0] if args else kwargs["hidden_states"])
-
-    def after(site: str) -> Callable[[nn.Module, Any, Any], None]:
-        # Blocks return a tensor in transformers 5, and a tuple that begins with it before.
-        return lambda _module, _args, output: seen(site, output if isinstance(output, Tensor) else output[0])
-
-    handles = []
     try:
-        for site in wanted:
-            if site == EMBED:
-                handles.append(blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
-            else:
-                handles.append(blocks[int(site.split(".")[1])].register_forward_hook(after(site)))
-        with torch.no_grad():
+        with _hooked(blocks, wanted, seen), torch.no_grad():
             yield
     except _Enough:
         pass
+
+
+@contextmanager
+def changing(blocks: nn.ModuleList, changes: Mapping[str, Change]) -> Iterator[None]:
+    """Within it, each forward pass goes on with the residual stream as `changes` leave it at their sites.
+
+    Args:
+        blocks: as `find_blocks` gives them.
+        changes: site → what becomes of its hidden states, on their device; back in their own dtype after it.
+
+    What is watched inside it is seen as changed. The hooks are gone when the block is left, however it is left.
+    """
+    check_sites(list(changes), site_names(len(blocks)))
+
+    def changed(site: str, hidden: Tensor) -> Tensor:
+        after = changes[site](hidden)
+        if after.shape != hidden.shape:
+            raise InputError(
+                f"the change at {site} made {list(after.shape)} of hidden states {list(hidden.shape)}",
+                "a change keeps the shape [sample, token, hidden]",
+            )
+        return after.to(hidden.dtype)
+
+    with _hooked(blocks, list(changes), changed):
+        yield
+
+
+@contextmanager
+def _hooked(
+    blocks: nn.ModuleList, sites: Sequence[str], on_hidden: Callable[[str, Tensor], Tensor | None]
+) -> Iterator[None]:
+    """Hooks that show the residual stream at the sites, and put in its place what they are given back, if anything."""
+
+    def before_first(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
+        after = on_hidden(EMBED, args[0] if args else kwargs["hidden_states"])
+        if after is None:
+            return None
+        return ((after, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": after})
+
+    def after_block(site: str) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
+            # Blocks return a tensor in transformers 5, and a tuple that begins with it before.
+            alone = isinstance(output, Tensor)
+            after = on_hidden(site, output if alone else output[0])
+            return after if after is None or alone else (after, *output[1:])
+
+        return hook
+
+    handles = []
+    try:
+        for site in sites:
+            if site == EMBED:
+                handles.append(blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
+            else:
+                handles.append(blocks[int(site.split(".")[1])].register_forward_hook(after_block(site)))
+        yield
     finally:
         for handle in handles:
             handle.remove()

@@ -1,12 +1,12 @@
 """One study from end to end, and what it leaves for a reader: `heedful.study("pico-llama").specialists`.
 
-Runs the five stages over a run folder, skips those that stand, and opens the results. Knows every room below; draws
+Runs the six stages over a run folder, skips those that stand, and opens the results. Knows every room below; draws
 nothing and prints nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ import heedful
 from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
 from heedful.lenses import LENSES, StudyData, fit_probes, verdict
+from heedful.lenses.ablation import ERASERS, HEADLINE
+from heedful.lenses.arms import fit_arms
 from heedful.models import LanguageModel, load
 from heedful.models.loading import find_source
 from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
 from heedful.pipeline.instruct import instruct
+from heedful.pipeline.intervene import ARMS_FILE, arms_bytes, intervene
 from heedful.pipeline.progress import Progress, silent
 from heedful.pipeline.read import check_positions, chosen_sites, read
 from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs, reference_rows, respond
@@ -30,7 +33,8 @@ from heedful.store import Activations, RunFolder, Table, encode_results, read_re
 from heedful.store.manifest import differences
 
 REPORT_FILE = "report.html"
-STAGES = ("instruct", "respond", "read", "probe", "report")
+_OTHERS = ("verdict", "behaviour")
+STAGES = ("instruct", "respond", "read", "probe", "intervene", "report")
 
 
 class Study:
@@ -70,8 +74,8 @@ class Study:
 
     def result(self, lens: str) -> xr.Dataset:
         """What a lens found; InputError for a lens that there is not."""
-        if lens not in (*LENSES, "verdict"):
-            raise InputError(f"there is no lens {lens!r}", f"choose among {', '.join(LENSES)}, verdict")
+        if lens not in (*LENSES, *_OTHERS):
+            raise InputError(f"there is no lens {lens!r}", f"choose among {', '.join((*LENSES, *_OTHERS))}")
         return read_results(self.path / "results" / f"{lens}.nc")
 
     @cached_property
@@ -93,6 +97,11 @@ class Study:
     def ablation(self) -> xr.Dataset:
         """What every task's probe loses when another task is erased, beside both controls."""
         return self.result("ablation")
+
+    @cached_property
+    def behaviour(self) -> xr.Dataset:
+        """What every task's compliance loses when another task's trace is erased while the model writes."""
+        return self.result("behaviour")
 
     @cached_property
     def temporal(self) -> xr.Dataset:
@@ -155,6 +164,7 @@ def study(
         respond(run, chosen, ready, progress)
         read(run, chosen, ready, progress)
         probe(run, chosen, progress)
+        intervene(run, chosen, ready, lambda: _folds(run, chosen), progress)
         write_report(run, progress)
     return Study(folder)
 
@@ -204,7 +214,7 @@ def _load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
 
 def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
     """Stage 4: put every lens to the hidden states. Writes `results/`, a file a lens."""
-    inputs = settings.model_dump(include={"folds", "seed"})
+    inputs = settings.model_dump(include={"folds", "seed", "full"}) | {"arms": bool(settings.behaviour_prompts)}
     stage = run.stage("probe", inputs=inputs | {"lenses": list(LENSES)}, reads=["respond", "read"])
     if stage.done:
         return
@@ -216,8 +226,16 @@ def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
         results[name] = lens(data, fits)
         stage.write(f"results/{name}.nc", encode_results(results[name]))
     stage.write("results/verdict.nc", encode_results(verdict(results)))
+    erasers, sites = (tuple(ERASERS), _thirds(data.sites)) if settings.full else ((HEADLINE,), ())
+    arms = fit_arms(data, fits, erasers=erasers, sites=sites) if settings.behaviour_prompts else []
+    stage.write(ARMS_FILE, arms_bytes(arms))
     progress("measuring", len(LENSES), len(LENSES))
     stage.finish()
+
+
+def _thirds(sites: Sequence[str]) -> tuple[str, ...]:
+    """An early, a middle and a late site."""
+    return tuple(dict.fromkeys(sites[round(share * (len(sites) - 1))] for share in (1 / 6, 1 / 2, 5 / 6)))
 
 
 def read_data(run: RunFolder, settings: StudySettings) -> StudyData:
@@ -230,6 +248,12 @@ def read_data(run: RunFolder, settings: StudySettings) -> StudyData:
         n_folds=settings.folds,
         seed=settings.seed,
     )
+
+
+def _folds(run: RunFolder, settings: StudySettings) -> dict[int, int]:
+    """Base prompt → the fold that holds it."""
+    data = read_data(run, settings)
+    return {int(str(base)): fold for base, fold in zip(data.bases, data.fold_of(data.bases).tolist(), strict=True)}
 
 
 def _with_every_base(rows: Table, asked: Iterable[int]) -> Table:
@@ -247,8 +271,10 @@ def _with_every_base(rows: Table, asked: Iterable[int]) -> Table:
 
 
 def write_report(run: RunFolder, progress: Progress = silent) -> None:
-    """Stage 5: the page that a person opens. Written anew whenever a stage before it ran."""
-    stage = run.stage("report", inputs={"heedful": heedful.__version__}, reads=["respond", "read", "probe"])
+    """Stage 6: the page that a person opens. Written anew whenever a stage before it ran."""
+    stage = run.stage(
+        "report", inputs={"heedful": heedful.__version__}, reads=["respond", "read", "probe", "intervene"]
+    )
     if not stage.done:
         progress("writing the report", 0, 1)
         stage.write(REPORT_FILE, render_report(run.path))

@@ -1,0 +1,80 @@
+"""How far a changed model has moved from itself: perplexity before and after, and KL(before ‖ after), on given texts.
+
+By replay: both read the same tokens. Knows rows of token ids; what changes the model is the caller's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heedful.models.batching import in_halves, plan
+from heedful.models.likelihood import predictions
+from heedful.models.reading import model_inputs
+from heedful.models.replay import Replay, pad
+
+_LOGITS_BUDGET = 2**26
+"""The most logits (tokens × vocabulary) that are held twice: 256 MiB each in f32."""
+_CHUNK = 256
+
+
+class Divergence(NamedTuple):
+    """Sums over the tokens of each row's response and EOS, in nats."""
+
+    n_tokens: Int[Tensor, " sample"]
+    nll_before: Float[Tensor, " sample"]
+    nll_after: Float[Tensor, " sample"]
+    kl: Float[Tensor, " sample"]
+    """Σ KL(before ‖ after) of the next token."""
+
+
+def divergence(
+    model: Any, rows: Sequence[Replay], changed: Callable[[], AbstractContextManager[None]], batch_tokens: int
+) -> Divergence:
+    """Replay rows twice, as the model is and within `changed()`.
+
+    Raises:
+        ModelError: not even one row fits into memory.
+    """
+    vocabulary = model.config.get_text_config(decoder=True).vocab_size
+    batches = plan(
+        [len(row) for row in rows],
+        batch_tokens,
+        costs=[(len(row.response_ids) + 1) * vocabulary for row in rows],
+        cost_budget=_LOGITS_BUDGET,
+    )
+    found = torch.zeros(4, len(rows), dtype=torch.float64)
+
+    def run(part: Sequence[int]) -> None:
+        chosen = [rows[index] for index in part]
+        padded = pad(chosen)
+        inputs = model_inputs(model, padded.ids, padded.mask)
+        with torch.inference_mode():
+            before = predictions(model, inputs, chosen)
+            with changed():
+                after = predictions(model, inputs, chosen)
+        sums = torch.zeros(4, len(chosen), dtype=torch.float64)
+        for token in torch.split(torch.arange(len(before.targets)), _CHUNK):
+            p, q = (each.logits[token].float().log_softmax(-1).cpu() for each in (before, after))
+            target = before.targets[token].cpu().unsqueeze(-1)
+            each = torch.stack(
+                [torch.ones(len(token)), -p.gather(-1, target)[:, 0], -q.gather(-1, target)[:, 0], _kl(p, q)]
+            )
+            sums.index_add_(1, before.sample[token], each.double())
+        found[:, list(part)] = sums
+
+    for batch in batches:
+        for _ in in_halves(batch, run):
+            pass
+    return Divergence(found[0].long(), *found[1:])
+
+
+def _kl(p: Float[Tensor, "token vocabulary"], q: Float[Tensor, "token vocabulary"]) -> Float[Tensor, " token"]:
+    """Of log-probabilities; a token that p rules out adds nothing."""
+    kl: Tensor = torch.where(p > -torch.inf, p.exp() * (p - q), 0.0).sum(-1)
+    return kl

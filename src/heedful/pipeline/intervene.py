@@ -1,0 +1,199 @@
+"""Stage 5, intervene: the model writes once more while traces of tasks are erased from its hidden states, or added to.
+
+Reads `arms.safetensors`, which the probe stage fitted, and the instructions of the study; writes `results/behaviour.nc`. The
+outcome of each arm is kept as it is made, so that a killed run goes on at the next.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from heedful.config import StudySettings
+from heedful.constraints import constraint_from
+from heedful.erasure import Eraser, Step
+from heedful.lenses.arms import STEP, Arm
+from heedful.lenses.behaviour import Asked, Outcome, behaviour
+from heedful.models import LanguageModel, Replay
+from heedful.models.sites import Change
+from heedful.pipeline.progress import Progress
+from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs
+from heedful.prompts.tasks import tasks_named
+from heedful.store import RunFolder, Stage, encode_results, read_table
+
+ARMS_FILE, RESULT_FILE = "arms.safetensors", "results/behaviour.nc"
+
+N_TEXTS = 16
+"""Neutral texts, at least, on which the side effects of an arm are measured."""
+
+Record = Mapping[str, Any]
+
+
+def intervene(
+    run: RunFolder,
+    settings: StudySettings,
+    model: LanguageModel,
+    folds: Callable[[], Mapping[int, int]],
+    progress: Progress,
+) -> None:
+    """Answer under every arm, verify, and measure the side effects.
+
+    Args:
+        folds: gives base prompt → the fold that holds it.
+    """
+    inputs = settings.model_dump(include={"max_new_tokens", "behaviour_prompts"}) | {"model": model_inputs(model)}
+    stage = run.stage("intervene", inputs=inputs, reads=["respond", "probe"])
+    if stage.done:
+        return
+    names = [task.name for task in tasks_named(list(settings.tasks))]
+    arms = read_arms(run.path / ARMS_FILE) if settings.behaviour_prompts else []
+    fold_of = folds()
+    prompts = _prompts(list(read_table(run.path / SAMPLES_FILE).rows()), settings.behaviour_prompts, fold_of)
+    texts = [r for r in read_table(run.path / ROWS_FILE).rows() if r["kind"] == "reference"]
+    texts = texts[:: max(1, len(texts) // N_TEXTS)] if arms else []
+    trial = _Trial(model, settings, prompts if arms else [], texts, fold_of)
+    progress("intervening", 0, len(arms) + 1)
+    plain = torch.tensor(_kept(stage, "undisturbed", trial.undisturbed)["complies"], dtype=torch.float64)
+    outcomes = {}
+    for done, arm in enumerate(arms, 1):
+        progress("intervening", done, len(arms) + 1)
+        found = _kept(stage, arm.name, lambda arm=arm: trial(arm))
+        outcomes[arm.name] = Outcome(**{name: torch.tensor(values) for name, values in found.items()})
+    asked = Asked(
+        torch.tensor([names.index(p["task"]) for p in trial.prompts], dtype=torch.long),
+        torch.tensor([p["base_id"] for p in trial.prompts], dtype=torch.long),
+    )
+    stage.write(RESULT_FILE, encode_results(behaviour(names, asked, plain, outcomes, arms)))
+    stage.finish()
+    progress("intervening", len(arms) + 1, len(arms) + 1)
+
+
+def _kept(stage: Stage, name: str, make: Any) -> dict[str, list[float]]:
+    """What an arm came to, made once; NaN is null in the file."""
+    file = f"parts/intervene/{name}.json"
+    if not stage.has(file):
+        made = {what: [None if v != v else v for v in values] for what, values in make().items()}
+        stage.write(file, json.dumps(made))
+    found = json.loads(stage.path(file).read_text(encoding="utf-8"))
+    return {what: [float("nan") if v is None else v for v in values] for what, values in found.items()}
+
+
+def _prompts(samples: Sequence[Record], per_task: int, folds: Mapping[int, int]) -> list[Record]:
+    """Natural instructions of each task, each of another base prompt as far as they go, and of as few folds as that takes:
+    every fold has arms of its own, and a batch is one fold's."""
+    seen: Counter[tuple[str, int]] = Counter()
+    places: dict[str, list[tuple[int, int, int]]] = {}
+    for i, sample in enumerate(samples):
+        task, base = sample["task"], sample["base_id"]
+        if sample["kind"] == "natural" and sample["constraint"] and base in folds:
+            places.setdefault(task, []).append((seen[task, base], folds[base], i))
+            seen[task, base] += 1
+    return [samples[i] for found in places.values() for _, _, i in sorted(found)[:per_task]]
+
+
+class _Trial:
+    """The prompts and texts that every arm is tried on."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        settings: StudySettings,
+        prompts: Sequence[Record],
+        texts: Sequence[Record],
+        folds: Mapping[int, int],
+    ) -> None:
+        self._model, self._longest = model, settings.max_new_tokens
+        self.prompts = prompts
+        self._constraints = [constraint_from(json.loads(p["constraint"])) for p in self.prompts]
+        self._fold = [folds[p["base_id"]] for p in self.prompts]
+        self._texts = [Replay(r["prompt_ids"], r["response_ids"], r["eos_id"], r["answer_start"]) for r in texts]
+
+    def undisturbed(self) -> dict[str, list[float]]:
+        """As the model is."""
+        return {"complies": self._answer(range(len(self.prompts)))}
+
+    def __call__(self, arm: Arm) -> dict[str, list[float]]:
+        """Under an arm, each fold's prompts with what was fitted without them. A step is tried on its own task alone."""
+        complies = [float("nan")] * len(self.prompts)
+        sums = torch.zeros(3, len(self._texts))
+        tried = sorted({*self._fold})
+        for turn, fold in enumerate(tried):
+            here = {arm.sites[fold]: _on_any_device(arm.changes[fold])}
+            mine = [
+                i
+                for i, p in enumerate(self.prompts)
+                if self._fold[i] == fold and (arm.how != STEP or p["task"] == arm.task)
+            ]
+            if mine:
+                with self._model.changed(here):
+                    answered = self._answer(mine)
+                for i, value in zip(mine, answered, strict=True):
+                    complies[i] = value
+            texts = list(range(turn, len(self._texts), len(tried)))
+            if texts:
+                moved = self._model.divergence([self._texts[i] for i in texts], here)
+                sums[:, texts] = torch.stack([moved.n_tokens, moved.nll_after - moved.nll_before, moved.kl]).float()
+        n_tokens, nll, kl = sums.tolist()
+        return {"complies": complies, "n_tokens": n_tokens, "nll": nll, "kl": kl}
+
+    def _answer(self, which: Sequence[int]) -> list[float]:
+        """1 or 0 as each greedy answer complies; NaN where it could not be scored."""
+        asked = [self.prompts[i]["prompt_ids"] for i in which]
+        answers = self._model.generate(asked, [0] * len(asked), temperature=0.0, max_new_tokens=self._longest)
+        outcomes = [self._constraints[i].check(answer.text).outcome for i, answer in zip(which, answers, strict=True)]
+        return [{"pass": 1.0, "fail": 0.0}.get(outcome, float("nan")) for outcome in outcomes]
+
+
+def _on_any_device(change: Eraser | Step) -> Change:
+    """The change, its tensors brought once to each device where hidden states are."""
+
+    @cache
+    def there(device: torch.device) -> Eraser | Step:
+        return type(change)(**{name: value.to(device) for name, value in vars(change).items()})
+
+    return lambda hidden: there(hidden.device)(hidden)
+
+
+def arms_bytes(arms: Sequence[Arm]) -> bytes:
+    """Arms as a safetensors file: a tensor for each part of a change, the rest in its metadata."""
+    tensors = {
+        f"{a}/{fold}/{name}": value.contiguous()
+        for a, arm in enumerate(arms)
+        for fold, change in enumerate(arm.changes)
+        for name, value in vars(change).items()
+    }
+    about = [{"how": a.how, "where": a.where, "task": a.task, "variant": a.variant, "sites": a.sites} for a in arms]
+    # A file without tensors cannot be opened again.
+    return save(tensors or {"none": torch.zeros(1)}, {"arms": json.dumps(about)})
+
+
+def read_arms(path: Path) -> list[Arm]:
+    """What `arms_bytes` wrote."""
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["arms"])
+        parts: dict[tuple[int, int], dict[str, Tensor]] = {}
+        for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
+            if key != "none":
+                a, fold, name = key.split("/")
+                parts.setdefault((int(a), int(fold)), {})[name] = file.get_tensor(key)
+    return [
+        Arm(
+            **{name: value for name, value in each.items() if name != "sites"},
+            sites=tuple(each["sites"]),
+            changes=tuple(_change(parts[a, fold]) for fold in range(len(each["sites"]))),
+        )
+        for a, each in enumerate(about)
+    ]
+
+
+def _change(parts: dict[str, Tensor]) -> Eraser | Step:
+    return Step(**parts) if "by" in parts else Eraser(**parts)
