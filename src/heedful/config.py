@@ -73,6 +73,11 @@ class StudySettings(BaseModel):
     folds: int = Field(5, ge=3, description="cross-validation folds over base prompts")
     seed: int = Field(0, ge=0, description="decides instructions, samples, folds and controls")
 
+    @property
+    def intervenes(self) -> bool:
+        """Whether the model writes once more while traces are erased: not where answers were given elsewhere."""
+        return self.behaviour_prompts > 0 and self.responses_file is None
+
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ TINY = (
     "--base-prompts 10 --samples 4 --squares 2 --tasks word_count,topic --max-new-tokens 24 "
     "--positions response[3],eos --sites block.1.out,block.5.out"
 ).split()
-STAGES = ["instruct", "respond", "read", "probe", "report"]
+STAGES = ["instruct", "respond", "read", "probe", "intervene", "report"]
 
 
 class Ran(NamedTuple):

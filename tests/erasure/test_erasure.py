@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from heedful.erasure import Eraser, fit_inlp, fit_leace, fit_mean_flip, fit_mean_projection, random_eraser
+from heedful.erasure import Eraser, fit_inlp, fit_leace, fit_mean_flip, fit_mean_projection, fit_step, random_eraser
 from heedful.probes import auroc, fit_logistic
 
 Fitter = Callable[..., Eraser]
@@ -124,3 +124,21 @@ def test_half_precision_rows_are_lifted() -> None:
         eraser = fit(x.bfloat16(), y)
         assert eraser.read.dtype == torch.float32
         assert eraser(x.bfloat16()).isfinite().all()
+
+
+def test_a_step_goes_as_far_towards_one_class_as_rows_lie_from_their_mean() -> None:
+    x, y = planted(strength=3.0)
+    step = fit_step(x, y)
+    unit = step.by / step.by.norm()
+    assert float(unit @ (x[y == 1].mean(0) - x[y == 0].mean(0))) > 0
+    torch.testing.assert_close(step.by.norm(), ((x - x.mean(0)) @ unit).abs().mean())
+    torch.testing.assert_close(step(x) - x, step.by.expand_as(x), atol=1e-4, rtol=0)
+    assert float(fit_step(x, torch.ones_like(y)).by.norm()) == 0
+
+
+def test_a_map_of_scaled_rows_is_the_same_map_of_the_rows() -> None:
+    x, y = planted()
+    center, spread = x.median(0).values, x.std(0)
+    scaled = (x - center) / spread
+    eraser = fit_leace(scaled, y)
+    torch.testing.assert_close((eraser.unscaled(center, spread)(x) - center) / spread, eraser(scaled))

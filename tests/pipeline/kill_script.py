@@ -35,6 +35,7 @@ MOMENTS = {
     "respond": (1, 2, 3, 4, 5, -1),
     "read": (1, 2, 3),
     "probe": (1, 2, 3, 6, 7),
+    "intervene": (1, 2, 3, -1),
     "report": (1, 2, 3),
 }
 

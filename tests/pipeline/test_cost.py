@@ -39,6 +39,8 @@ def test_an_8b_model_is_sized_from_its_configuration(llama: str) -> None:
     assert (cost.dtype, cost.device) == ("bfloat16", "cpu")
     # Nine tasks: 400 natural answers each, 6 bare ones to each of 120 base prompts, and 6 elicited ones for five tasks.
     assert (cost.responses_low, cost.responses_high) == (9 * 400 + 720, 9 * 400 + 720 + 5 * 720)
+    # 40 prompts a task: undisturbed, under an eraser and two controls of each of nine tasks, and under a task's own two steps.
+    assert cost.interventions == 360 * (1 + 27 + 2)
     # Natural rows with their instruction and without, squares, and at most every pooled answer without its own.
     assert cost.rows == 9 * (2 * 400 + 4 * 200) + 720 + 5 * 720
     assert (cost.sites, cost.positions) == (33, 12)

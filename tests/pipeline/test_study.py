@@ -40,6 +40,7 @@ def test_a_study_leaves_what_it_promises(tiny: Tiny, tmp_path: Path, model: Lang
         "reading hidden states",
         "fitting probes",
         "measuring",
+        "intervening",
         "writing the report",
     ]
     assert done.path == tmp_path / "run"
@@ -235,7 +236,7 @@ def test_an_unfinished_study_says_what_is_to_do(tmp_path: Path, model: LanguageM
         heedful.study("pico-llama", out=tmp_path, loaded=model, progress=stop, **TINY | {"max_new_tokens": 4})
     with pytest.raises(InputError) as caught:
         heedful.open_study(tmp_path)
-    assert caught.value.cause == f"the study in {tmp_path} is not finished: read, probe, report still to do"
+    assert caught.value.cause == f"the study in {tmp_path} is not finished: read, probe, intervene, report still to do"
     assert "it goes on where it stopped" in caught.value.cure
     with pytest.raises(StoreError, match="is not a run folder"):
         heedful.open_study(tmp_path / "nowhere")

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from heedful.lenses import verdict
+from heedful.lenses.arms import DIRECTIONS, VARIANTS, Arm
+from heedful.lenses.behaviour import Asked, Outcome, behaviour
 from heedful.prompts.base import base_prompts
 from heedful.prompts.instructions import constraint_json, natural_instructions
 from heedful.prompts.tasks import TASKS
@@ -114,6 +117,7 @@ def synthetic_run(
             "ablation": _ablation(rng, tasks, too_few),
             "temporal": _temporal(rng, tasks, positions, too_few),
             "specificity": _specificity(tasks, too_few),
+            "behaviour": _behaviour(tasks),
         }
         for name, dataset in others.items():
             probe.write(f"results/{name}.nc", encode_results(dataset))
@@ -381,6 +385,30 @@ def _ablation(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[t
     found["n_tasks"] = ("kind", np.isfinite(before).sum(1))
     found["shared_site"], found["shared_position"] = ("kind", ["block.1.out"] * 2), ("kind", ["eos"] * 2)
     return found
+
+
+def _behaviour(tasks: tuple[str, ...]) -> xr.Dataset:
+    """As the lens makes it of drawn outcomes: erasing a task's trace undoes its own compliance, and topic's sentiment's."""
+    rng = np.random.default_rng(5)
+    arms = [
+        Arm(how, "chosen", task, variant, ("block.1.out",), ())
+        for task in tasks
+        for how, variants in (("leace", VARIANTS), ("step", DIRECTIONS))
+        for variant in variants
+    ]
+    n = 30
+    task, base = torch.arange(len(tasks)).repeat_interleave(n), torch.arange(n).repeat(len(tasks))
+    undisturbed = torch.from_numpy(rng.random(len(task)) < 0.8).double()
+    outcomes = {}
+    for arm in arms:
+        hit = task == tasks.index(arm.task)
+        if arm.task == "topic" and "sentiment" in tasks:
+            hit = hit | (task == tasks.index("sentiment"))
+        complies = undisturbed.clone()
+        if arm.variant in ("erased", "away"):
+            complies[hit] = 0.0
+        outcomes[arm.name] = Outcome(complies, torch.full((8,), 20), torch.rand(8), torch.rand(8))
+    return behaviour(tasks, Asked(task, base), undisturbed, outcomes, arms)
 
 
 def _temporal(

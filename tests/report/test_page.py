@@ -80,8 +80,8 @@ def test_an_ordinary_run_makes_a_sound_page(ordinary_page: str) -> None:
     for reference in re.findall(r"url\(#([\w-]+)\)", html):
         assert reference in ids
     assert [attrs["id"] for attrs in page.all("section")] == [
-        "claims", "summary", "asked", "answers", "specialists", "transfer", "ablation", "where", "when", "specificity",
-        "depth", "reading", "settings",
+        "claims", "summary", "asked", "answers", "specialists", "transfer", "ablation", "behaviour", "where", "when",
+        "specificity", "depth", "reading", "settings",
     ]  # fmt: skip
 
 

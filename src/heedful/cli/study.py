@@ -46,6 +46,12 @@ def study(
     responses: Annotated[
         Path | None, typer.Option(help="JSONL or Parquet: `prompt`, `response`, `constraints`, optionally `group`.")
     ] = None,
+    behaviour_prompts: Annotated[
+        int | None, typer.Option(min=0, help="Prompts a task answered while traces are erased (40); 0: none.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Erase by every eraser, and at early, middle and late sites as well: hours.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Decides instructions, samples, folds and controls (0).")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature; 0 is greedy (1.0).")] = None,
     max_new_tokens: Annotated[
@@ -75,6 +81,8 @@ def study(
         "base_prompts": base_prompts,
         "prompts_file": str(prompts) if prompts else None,
         "responses_file": str(responses) if responses else None,
+        "behaviour_prompts": behaviour_prompts,
+        "full": full or None,
         "seed": seed,
         "temperature": temperature,
         "max_new_tokens": max_new_tokens,

@@ -51,6 +51,11 @@ class Arm:
         return f"{self.how}-{self.where}-{self.task}-{self.variant}"
 
 
+def thirds(sites: Sequence[str]) -> tuple[str, ...]:
+    """An early, a middle and a late site."""
+    return tuple(dict.fromkeys(sites[round(share * (len(sites) - 1))] for share in (1 / 6, 1 / 2, 5 / 6)))
+
+
 def fit_arms(
     data: StudyData, fits: Fits, *, erasers: Sequence[str] = (next(iter(ERASERS)),), sites: Sequence[str] = ()
 ) -> list[Arm]:

@@ -1,6 +1,6 @@
-"""The study: five stages over a run folder, each reading only what the one before wrote.
+"""The study: six stages over a run folder, each reading only what the one before wrote.
 
-instruct → respond → read → probe → report. `study` is the way in.
+instruct → respond → read → probe → intervene → report. `study` is the way in.
 """
 
 from __future__ import annotations

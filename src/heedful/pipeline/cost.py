@@ -6,10 +6,13 @@ nobody knows before they are given, so tokens and time are ranges, and `assumes`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from heedful.config import StudySettings
+from heedful.lenses.ablation import ERASERS
+from heedful.lenses.arms import DIRECTIONS, VARIANTS, thirds
 from heedful.models.cost import Cost, estimate, measure_rate
 from heedful.models.language_model import BATCH_TOKENS, CPU_BATCH_TOKENS
 from heedful.models.loading import choose_device, choose_dtype, find_source, load_config
@@ -33,6 +36,7 @@ class StudyCost:
         device: that it would run on, and whose speed was measured.
         parameters: of the model.
         responses_low, responses_high: to be generated.
+        interventions: answers while traces are erased, at most.
         rows: to be read, at most.
         sites, positions: to be kept of each row.
         tokens_low, tokens_high: that pass through the model, prompts included.
@@ -48,6 +52,7 @@ class StudyCost:
     parameters: int
     responses_low: int
     responses_high: int
+    interventions: int
     rows: int
     sites: int
     positions: int
@@ -72,6 +77,7 @@ class StudyCost:
             (
                 f"{self.model}: {self.parameters / 1e6:,.1f} M parameters, {self.dtype} on {self.device}",
                 f"  answers   {responses}",
+                f"  erased    {self.interventions:,} more answers while traces are erased (--behaviour-prompts)",
                 f"  rows      up to {self.rows:,}, read at {self.sites} sites × {self.positions} positions",
                 f"  tokens    {tokens}",
                 f"  disk      {self.disk_bytes / _GIB:,.2f} GiB of hidden states",
@@ -130,7 +136,10 @@ def study_cost(settings: StudySettings) -> StudyCost:
         )
 
     # The low estimate of a cost is for answers of half the longest length.
-    low, high = cost(responses[0], 2 * new_tokens[0]), cost(responses[1], new_tokens[1])
+    erased = _interventions(settings, known, natural)
+    low, high = (
+        cost(n + erased, longest) for n, longest in zip(responses, (2 * new_tokens[0], new_tokens[1]), strict=True)
+    )
     return StudyCost(
         model=settings.model,
         dtype=str(dtype).removeprefix("torch."),
@@ -138,10 +147,11 @@ def study_cost(settings: StudySettings) -> StudyCost:
         parameters=high.parameters,
         responses_low=responses[0],
         responses_high=responses[1],
+        interventions=erased,
         rows=rows,
         sites=n_sites,
         positions=n_positions,
-        tokens_low=(responses[0] + rows) * (prompt + new_tokens[0]),
+        tokens_low=(responses[0] + erased + rows) * (prompt + new_tokens[0]),
         tokens_high=high.tokens,
         disk_bytes=high.disk_bytes,
         memory_bytes=high.memory_bytes,
@@ -149,6 +159,15 @@ def study_cost(settings: StudySettings) -> StudyCost:
         seconds_high=high.seconds_high,
         assumes=assumes,
     )
+
+
+def _interventions(settings: StudySettings, sites: Sequence[str], natural: int) -> int:
+    """The prompts of all tasks undisturbed and under each eraser with its controls; a task's own ones under its two steps."""
+    if not settings.intervenes or len(settings.tasks) < 2:
+        return 0
+    n_erasers, n_places = (len(ERASERS), 1 + len(thirds(sites))) if settings.full else (1, 1)
+    prompts = min(settings.behaviour_prompts * len(settings.tasks), natural)
+    return prompts * (1 + n_places * (len(VARIANTS) * n_erasers * len(settings.tasks) + len(DIRECTIONS)))
 
 
 def _mean_tokens(texts: list[str]) -> int:

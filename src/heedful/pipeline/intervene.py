@@ -55,7 +55,7 @@ def intervene(
     if stage.done:
         return
     names = [task.name for task in tasks_named(list(settings.tasks))]
-    arms = read_arms(run.path / ARMS_FILE) if settings.behaviour_prompts else []
+    arms = read_arms(run.path / ARMS_FILE) if settings.intervenes else []
     fold_of = folds()
     prompts = _prompts(list(read_table(run.path / SAMPLES_FILE).rows()), settings.behaviour_prompts, fold_of)
     texts = [r for r in read_table(run.path / ROWS_FILE).rows() if r["kind"] == "reference"]

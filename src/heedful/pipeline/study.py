@@ -6,7 +6,7 @@ nothing and prints nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
 from heedful.lenses import LENSES, StudyData, fit_probes, verdict
 from heedful.lenses.ablation import ERASERS, HEADLINE
-from heedful.lenses.arms import fit_arms
+from heedful.lenses.arms import fit_arms, thirds
 from heedful.models import LanguageModel, load
 from heedful.models.loading import find_source
 from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
@@ -214,7 +214,7 @@ def _load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
 
 def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
     """Stage 4: put every lens to the hidden states. Writes `results/`, a file a lens."""
-    inputs = settings.model_dump(include={"folds", "seed", "full"}) | {"arms": bool(settings.behaviour_prompts)}
+    inputs = settings.model_dump(include={"folds", "seed", "full"}) | {"arms": settings.intervenes}
     stage = run.stage("probe", inputs=inputs | {"lenses": list(LENSES)}, reads=["respond", "read"])
     if stage.done:
         return
@@ -226,16 +226,11 @@ def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
         results[name] = lens(data, fits)
         stage.write(f"results/{name}.nc", encode_results(results[name]))
     stage.write("results/verdict.nc", encode_results(verdict(results)))
-    erasers, sites = (tuple(ERASERS), _thirds(data.sites)) if settings.full else ((HEADLINE,), ())
-    arms = fit_arms(data, fits, erasers=erasers, sites=sites) if settings.behaviour_prompts else []
+    erasers, sites = (tuple(ERASERS), thirds(data.sites)) if settings.full else ((HEADLINE,), ())
+    arms = fit_arms(data, fits, erasers=erasers, sites=sites) if settings.intervenes else []
     stage.write(ARMS_FILE, arms_bytes(arms))
     progress("measuring", len(LENSES), len(LENSES))
     stage.finish()
-
-
-def _thirds(sites: Sequence[str]) -> tuple[str, ...]:
-    """An early, a middle and a late site."""
-    return tuple(dict.fromkeys(sites[round(share * (len(sites) - 1))] for share in (1 / 6, 1 / 2, 5 / 6)))
 
 
 def read_data(run: RunFolder, settings: StudySettings) -> StudyData:

@@ -16,9 +16,10 @@ import xarray as xr
 from heedful.report.findings import CHANCE, LEVEL, estimate
 from heedful.report.wording import Estimate, interval, number, task_name, with_interval
 
-_REACH = 0.5
+REACH = 0.5
+"""Of the darkest shade, to either side."""
 _LEFT, _TOP, _CELL, _TREE = 112.0, 96.0, 46.0, 96.0
-_DARK = 6  # from this shade on, a light number reads better than a dark one
+DARK = 6  # from this shade on, a light number reads better than a dark one
 
 
 class MatrixCell(NamedTuple):
@@ -135,13 +136,13 @@ def matrix(transfer: xr.Dataset, kind: str) -> Matrix | None:
     n = int(found["n_tasks"])
     if n < 2:
         return None
-    order = _order(found, "auroc")
+    order = leaf_order(found, "auroc")
 
     def cell(source: str, target: str, x: float, y: float) -> MatrixCell:
         return _cell(found.sel(source=source, target=target), source, target, x, y)
 
     return Matrix(
-        grid=_grid(order, cell, _branches(found, order)),
+        grid=grid(order, cell, _branches(found, order)),
         site=str(found["shared_site"].item()),
         position=str(found["shared_position"].item()),
         mean=estimate(found, "mean_off_diagonal", "mean_off_diagonal_low", "mean_off_diagonal_high"),
@@ -158,7 +159,9 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
     if int(found["n_tasks"]) < 2:
         return None
     order = [
-        task for task in _order(transfer.sel(kind=kind), "auroc") if bool(found["before"].sel(target=task).notnull())
+        task
+        for task in leaf_order(transfer.sel(kind=kind), "auroc")
+        if bool(found["before"].sel(target=task).notnull())
     ]
 
     def cell(erased: str, target: str, x: float, y: float) -> MatrixCell:
@@ -179,7 +182,7 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         for task in order
     ]
     return Drops(
-        grid=_grid(order, cell, []),
+        grid=grid(order, cell, []),
         site=str(found["shared_site"].item()),
         position=str(found["shared_position"].item()),
         edges=sorted(edges, key=lambda edge: -edge.drop.value),
@@ -193,14 +196,15 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
     )
 
 
-def _order(found: xr.Dataset, name: str) -> list[str]:
-    """The tasks of a matrix, in the order of the tree's leaves."""
+def leaf_order(found: xr.Dataset, name: str) -> list[str]:
+    """The tasks of a matrix that have a result, in the order of the tree's leaves."""
     tasks = [str(task) for task in found["task"].values]
     order = [tasks[i] for i in found["order"].values]
     return [task for task in order if bool(found[name].sel(source=task, target=task).notnull())]
 
 
-def _grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell], branches: list[Branch]) -> Grid:
+def grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell], branches: list[Branch]) -> Grid:
+    """A square of tasks: `cell` draws a pair (row, column) at its place."""
     cells = [
         cell(row, column, _LEFT + j * _CELL, _TOP + i * _CELL)
         for i, row in enumerate(order)
@@ -225,12 +229,12 @@ def _cell(cell: xr.Dataset, source: str, target: str, x: float, y: float) -> Mat
     share = estimate(cell, "normalised", "normalised_low", "normalised_high")
     own = source == target
     q = float(cell["p_value" if own else "q_value"])
-    shade = round((auroc.value - CHANCE) / _REACH * 10)
+    shade = round((auroc.value - CHANCE) / REACH * 10)
     text = f"trained on {task_name(source)}, read on {task_name(target)}: {with_interval(auroc)}"
     if not own:
-        text += f"; {_q(q)}"
+        text += f"; {q_text(q)}"
         text += f"; share of its own probe’s {number(share.value)} {interval(share)}" if share.known else ""
-    return MatrixCell(x, y, shade, auroc.value, q <= LEVEL, abs(shade) >= _DARK, text)
+    return MatrixCell(x, y, shade, auroc.value, q <= LEVEL, abs(shade) >= DARK, text)
 
 
 def _drop_cell(cell: xr.Dataset, erased: str, target: str, x: float, y: float) -> MatrixCell:
@@ -238,16 +242,17 @@ def _drop_cell(cell: xr.Dataset, erased: str, target: str, x: float, y: float) -
     permuted, random = float(cell["drop_permuted"]), float(cell["drop_random"])
     own = erased == target
     q = float(cell["p_value" if own else "q_value"])
-    shade = max(-10, min(10, round(drop.value / _REACH * 10)))
+    shade = max(-10, min(10, round(drop.value / REACH * 10)))
     text = (
         f"{task_name(erased)} erased, {task_name(target)} read: drop in AUROC {with_interval(drop)}; under permuted labels "
         f"{number(permuted)}, under random directions {number(random)}"
     )
-    text += "" if own else f"; {_q(q)}"
-    return MatrixCell(x, y, shade, drop.value, q <= LEVEL, abs(shade) >= _DARK, text)
+    text += "" if own else f"; {q_text(q)}"
+    return MatrixCell(x, y, shade, drop.value, q <= LEVEL, abs(shade) >= DARK, text)
 
 
-def _q(value: float) -> str:
+def q_text(value: float) -> str:
+    """A p adjusted for all pairs, in words."""
     return "q under 0.001" if value < 0.001 else f"q {number(value, 3)}"
 
 

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
+from heedful.report.behaviour import in_the_model
 from heedful.report.claims import claims
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.graph import graph
@@ -118,6 +119,7 @@ def _context(run: Run) -> dict[str, Any]:
                 "ablation": run.ablation.attrs,
                 "temporal": run.temporal.attrs,
                 "specificity": run.specificity.attrs,
+                "behaviour": run.behaviour.attrs,
                 "verdict": run.verdict.attrs,
             }
         ),
@@ -153,6 +155,7 @@ def _context(run: Run) -> dict[str, Any]:
         "graphs": {
             k: graph(found_drops.tasks, found_drops.edges) if (found_drops := erased[k]) else None for k in kinds
         },
+        "acted": in_the_model(run.behaviour, run.transfer),
         "time_axes": time_axes(positions, _TIME_LOW),
         "times": {
             k: {t: time_panel(run.temporal.sel(kind=k, task=t), _TIME_LOW, leaks[k]) for t in run.tasks} for k in kinds

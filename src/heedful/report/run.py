@@ -30,7 +30,7 @@ class Run:
         manifest: settings, facts and stages.
         samples: one record a response.
         rows: one record a replay: an instruction with a response and its label.
-        specialists, baselines, depth, transfer, ablation, temporal, specificity, verdict: the lenses' results.
+        specialists, baselines, depth, transfer, ablation, temporal, specificity, behaviour, verdict: the lenses' results.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class Run:
     ablation: xr.Dataset
     temporal: xr.Dataset
     specificity: xr.Dataset
+    behaviour: xr.Dataset
     verdict: xr.Dataset
 
     @property
@@ -64,7 +65,17 @@ class Run:
         return str(self.specialists["family"].sel(task=task).item())
 
 
-_LENSES = ("specialists", "baselines", "depth", "transfer", "ablation", "temporal", "specificity", "verdict")
+_LENSES = (
+    "specialists",
+    "baselines",
+    "depth",
+    "transfer",
+    "ablation",
+    "temporal",
+    "specificity",
+    "behaviour",
+    "verdict",
+)
 
 
 def read_run(path: Path | str) -> Run:

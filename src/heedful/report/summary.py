@@ -14,6 +14,7 @@ from typing import Any
 import xarray as xr
 
 from heedful.report.answers import TaskAnswers, answers, overall
+from heedful.report.behaviour import in_the_model
 from heedful.report.claims import claims, claims_sentence
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.matrix import drops, matrix
@@ -30,6 +31,7 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
         *_general(found),
         *_transfer(run, kind),
         *_ablation(run, kind),
+        *_behaviour(run),
         *_depth(run, kind),
         *_time(run),
         claims_sentence(claims(run.verdict)),
@@ -67,6 +69,7 @@ def summarise(path: Path | str) -> dict[str, Any]:
         },
         "transfer": {label: _transfer_dict(run, label) for label in KINDS},
         "ablation": {label: _ablation_dict(run, label) for label in KINDS},
+        "behaviour": _behaviour_dict(run),
         "depth": {
             label: _estimate_dict(order_correlation(run.depth, label, headline_position(run.depth))) for label in KINDS
         },
@@ -216,6 +219,37 @@ def _ablation_dict(run: Run, kind: str) -> dict[str, Any] | None:
         "pairs": found.grid.pairs,
         "edges": [{"erased": e.erased, "target": e.target, "drop": _estimate_dict(e.drop)} for e in found.edges],
         "refitted_after_own_erasure": {task: _estimate_dict(after) for task, _, after in found.left},
+    }
+
+
+def _behaviour(run: Run) -> list[str]:
+    found = in_the_model(run.behaviour, run.transfer)
+    if found is None:
+        return []
+    if not found.hurt:
+        return ["Erased while the model writes, no skill’s trace costs compliance beyond both controls."]
+    named = listed([f"{task_name(a)} → {task_name(b)}" for a, b, _ in found.hurt[:3]])
+    return [
+        f"Erased while the model writes, traces cost compliance in {count(len(found.hurt))} pairs (most of all {named})."
+    ]
+
+
+def _behaviour_dict(run: Run) -> dict[str, Any] | None:
+    found = in_the_model(run.behaviour, run.transfer)
+    if found is None:
+        return None
+    return {
+        "site": found.where,
+        "eraser": found.how,
+        "prompts": found.n_prompts,
+        "lost": [{"erased": a, "target": b, "change": _estimate_dict(change)} for a, b, change in found.hurt],
+        "own": {
+            each.task: {
+                name: _estimate_dict(getattr(each, name))
+                for name in ("undisturbed", "erased", "towards", "away", "kl", "kl_random")
+            }
+            for each in found.effects
+        },
     }
 
 

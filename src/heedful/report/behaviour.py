@@ -1,0 +1,108 @@
+"""Where the matrix of compliance goes: what every task loses when another's trace is erased while the model writes.
+
+Numbers in, a grid and a table out; the grid is laid out as the ablation of states is, so that the two can be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import xarray as xr
+
+from heedful.report.findings import LEVEL, estimate
+from heedful.report.matrix import DARK, REACH, Grid, MatrixCell, grid, leaf_order, q_text
+from heedful.report.wording import Estimate, task_name, with_interval
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What was done about one task: to its own compliance, and to the model.
+
+    `towards` and `away`: change of its compliance when stepped along its direction. `kl`: in nats a token on neutral text,
+    and the same under a random direction of the same energy.
+    """
+
+    task: str
+    undisturbed: Estimate
+    erased: Estimate
+    towards: Estimate
+    away: Estimate
+    kl: Estimate
+    kl_random: Estimate
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """The figure, and the numbers that its caption says."""
+
+    grid: Grid
+    effects: list[Effects]
+    hurt: list[tuple[str, str, Estimate]]
+    """Erased, target, change of compliance: those lost beyond both controls."""
+    how: str
+    where: str
+    n_prompts: int
+    """Of a task, at most."""
+
+
+def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
+    """The figure of the eraser and site that come first; None where nothing was tried."""
+    if not found.sizes["how"]:
+        return None
+    here = found.isel(how=0, where=0)
+    erased = here.sel(variant="erased")
+
+    def tried(task: str) -> bool:
+        return bool(erased["change"].sel(erased=task, target=task).notnull())
+
+    contrast = leaf_order(transfer.sel(kind="contrast"), "auroc")
+    order = [task for task in contrast if tried(task)]
+    if not order:
+        return None
+
+    def cell(a: str, b: str, x: float, y: float) -> MatrixCell:
+        return _cell(here.sel(erased=a, target=b), a, b, x, y)
+
+    hurt = [
+        (a, b, estimate(erased.sel(erased=a, target=b), "change", "change_low", "change_high"))
+        for a in order
+        for b in order
+        if float(here["q_value"].sel(erased=a, target=b)) <= LEVEL
+    ]
+    return Behaviour(
+        grid=grid(order, cell, []),
+        effects=[_effects(here, task) for task in order],
+        hurt=sorted(hurt, key=lambda each: each[2].value),
+        how=str(here["how"].item()),
+        where=", ".join(str(site) for site in found.attrs["sites"]).removeprefix("chosen: "),
+        n_prompts=int(found["n_prompts"].max()),
+    )
+
+
+def _cell(here: xr.Dataset, a: str, b: str, x: float, y: float) -> MatrixCell:
+    change, permuted, random = (
+        estimate(here.sel(variant=variant), "change", "change_low", "change_high")
+        for variant in ("erased", "permuted", "random")
+    )
+    q = float(here["q_value"])
+    lost = -change.value
+    shade = max(-10, min(10, round(lost / REACH * 10)))
+    text = (
+        f"{task_name(a)} erased while writing: compliance with {task_name(b)} changes by {with_interval(change)}; under "
+        f"permuted labels {with_interval(permuted)}, under a random direction {with_interval(random)}; {q_text(q)}"
+    )
+    return MatrixCell(x, y, shade, lost, q <= LEVEL, abs(shade) >= DARK, text)
+
+
+def _effects(here: xr.Dataset, task: str) -> Effects:
+    own, moved = here.sel(target=task), here.sel(erased=task)
+    return Effects(
+        task,
+        estimate(own, "undisturbed", "undisturbed_low", "undisturbed_high"),
+        estimate(moved.sel(target=task, variant="erased"), "change", "change_low", "change_high"),
+        *(
+            estimate(own.sel(direction=direction), "step_change", "step_change_low", "step_change_high")
+            for direction in ("towards", "away")
+        ),
+        *(estimate(moved.sel(variant=variant), "kl", "kl_low", "kl_high") for variant in ("erased", "random")),
+    )

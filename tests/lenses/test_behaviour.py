@@ -1,0 +1,92 @@
+"""Arms are fitted without what they are tried on, and outcomes become differences beside their controls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from heedful.erasure import Eraser, Step
+from heedful.lenses import fit_probes
+from heedful.lenses.arms import DIRECTIONS, STEP, VARIANTS, Arm, fit_arms
+from heedful.lenses.behaviour import Asked, Outcome, behaviour
+from heedful.planted import MECHANISMS, Size, World
+from heedful.probes import auroc
+
+SMALL = Size(hidden=32, squares=60, natural=100, n_bases=30, strength=4.0)
+TASKS = ("json", "topic", "register")
+
+
+@pytest.fixture(scope="module")
+def data():
+    return World(MECHANISMS["independent"], SMALL, 1).draw("time", 1)
+
+
+@pytest.fixture(scope="module")
+def arms(data):
+    return fit_arms(data, fit_probes(data, general=False))
+
+
+def test_each_task_has_an_eraser_its_controls_and_two_steps_and_nothing_is_fitted_at_the_end(data, arms):
+    assert {(a.how, a.variant) for a in arms} == {*(("leace", v) for v in VARIANTS), *((STEP, d) for d in DIRECTIONS)}
+    assert len(arms) == len({a.name for a in arms}) == 5 * len(data.tasks)
+    assert all(len(a.sites) == len(a.changes) == data.n_folds for a in arms)
+
+
+def test_an_eraser_takes_the_trace_off_raw_states_of_the_fold_it_has_not_seen(data, arms):
+    rows = data.examples("contrast", "topic")
+    [arm] = [a for a in arms if a.task == "topic" and a.variant == "erased"]
+    position = "response[7]"  # where inner folds choose in this draw: the last token before the end
+    x = data.raw("block.0.out", position, rows)
+    direction = x[rows.label == 1].mean(0) - x[rows.label == 0].mean(0)
+    for fold, change in enumerate(arm.changes):
+        assert isinstance(change, Eraser)
+        here = rows.fold == fold
+        before, after = auroc(x[here] @ change.read[:, 0], rows.label[here]), change(x[here])
+        assert float(before) > 0.6
+        # What the eraser reads is gone; what is left along the classes' difference is not more than chance allows.
+        left = (after - change.center) @ change.read
+        assert float(left.abs().max()) < 1e-2 * float(((x[here] - change.center) @ change.read).abs().max())
+    steps = {a.variant: a.changes[0] for a in arms if a.task == "topic" and a.how == STEP}
+    towards, away = (steps[d] for d in DIRECTIONS)
+    assert isinstance(towards, Step)
+    assert isinstance(away, Step)
+    torch.testing.assert_close(towards.by, -away.by)
+    assert float(towards.by @ direction) > 0
+
+
+def outcome(complies: torch.Tensor) -> Outcome:
+    return Outcome(complies.double(), torch.full((6,), 10), torch.full((6,), 2.0), torch.full((6,), 5.0))
+
+
+def test_losses_are_told_from_those_of_the_controls():
+    n = 24
+    task, base = torch.arange(3).repeat_interleave(n), torch.arange(n).repeat(3)
+    plain = torch.ones(3 * n)
+    arms = [
+        Arm(how, "chosen", name, variant, ("block.0.out",), ())
+        for name in TASKS
+        for how, variants in (("leace", VARIANTS), (STEP, DIRECTIONS))
+        for variant in variants
+    ]
+    outcomes = {}
+    for arm in arms:
+        complies, own = plain.clone(), task == TASKS.index(arm.task)
+        if arm.task == "json" and arm.variant in VARIANTS:
+            complies[own & (base % 2 == 0)] = 0  # the controls cost as much: no evidence
+        if arm.task == "topic" and arm.variant == "erased":
+            complies[own & (base % 4 != 0)] = 0
+            complies[(task == 2) & (base == 3)] = torch.nan  # one that could not be scored
+        if arm.how == STEP:
+            complies[~own] = torch.nan
+        outcomes[arm.name] = outcome(complies)
+    found = behaviour(TASKS, Asked(task, base), plain.double(), outcomes, arms).isel(how=0, where=0)
+    change = found["change"].sel(variant="erased")
+    assert float(change.sel(erased="topic", target="topic")) == -0.75
+    assert float(change.sel(erased="json", target="json")) == -0.5
+    assert float(found["q_value"].sel(erased="topic", target="topic")) < 1e-6
+    assert float(found["q_value"].sel(erased="json", target="json")) > 0.5
+    assert float(found["change"].sel(variant="erased", erased="topic", target="register")) == 0
+    np.testing.assert_allclose(found["kl"].values, 0.5)
+    np.testing.assert_allclose(found["nll"].values, 0.2)
+    assert not found["step_change"].isnull().any()
