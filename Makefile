@@ -8,7 +8,7 @@ OUT ?= runs/pico-llama
 .PHONY: study test test-all lint format clean
 
 study: $(VENV)/.ready
-	$(BIN)/heedful study pico-llama --out $(OUT)
+	$(BIN)/heedful study pico-llama --quick --out $(OUT)
 
 test: $(VENV)/.ready lint
 	$(BIN)/pytest -m "not slow" -q

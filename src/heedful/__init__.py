@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from heedful.errors import HeedfulError, InputError, ModelError, StoreError
     from heedful.models import load
+    from heedful.pipeline.several import compare
     from heedful.pipeline.study import Study, open_study, study
 
     __version__: str
@@ -58,6 +59,7 @@ _HOME = {
     "Verdict": _CONSTRAINTS,
     "WordCount": _CONSTRAINTS,
     "check": _CONSTRAINTS,
+    "compare": _PIPELINE,
     "constraint": _CONSTRAINTS,
     "load": "heedful.models",
     "load_constraints": _CONSTRAINTS,
@@ -85,6 +87,7 @@ __all__ = [
     "WordCount",
     "__version__",
     "check",
+    "compare",
     "constraint",
     "load",
     "load_constraints",

@@ -20,13 +20,13 @@ from heedful.prompts.base import base_prompts
 from heedful.prompts.tasks import tasks_named
 
 QUICK: dict[str, Any] = {
-    "base_prompts": 60,
-    "squares": 80,
-    "samples": 120,
+    "base_prompts": 40,
+    "squares": 40,
+    "samples": 60,
     "positions": ("prompt[-1]", "response[3]", "response[15]", "response[-1]", "eos"),
-    "behaviour_prompts": 5,
+    "behaviour_prompts": 3,
 }
-"""What `--quick` changes: enough to see the shape of the result, too little to quote it."""
+"""What `--quick` changes: enough to see the shape of the result, too little to quote it, and to probe most natural labels."""
 
 
 class StudySettings(BaseModel):

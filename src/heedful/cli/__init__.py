@@ -21,6 +21,7 @@ import heedful
 from heedful.cli.calibrate import calibrate
 from heedful.cli.chat import chat
 from heedful.cli.check import check
+from heedful.cli.compare import compare
 from heedful.cli.models import models
 from heedful.cli.report import report
 from heedful.cli.study import study
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command("study")(study)
 app.command("report")(report)
+app.command("compare")(compare)
 app.command("check")(check)
 app.command("calibrate")(calibrate)
 app.command("chat")(chat)

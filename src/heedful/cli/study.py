@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from heedful.pipeline.progress import Progress
 
 EXAMPLES = """
 Point it at a model; it answers instructions, its answers are verified, its hidden states are read, probes are fitted, and
@@ -15,6 +20,8 @@ a report is written that opens in a browser.
     heedful study                                   the embedded pico-llama: nothing to download
 
     heedful study Qwen/Qwen2.5-0.5B-Instruct        any causal LM of the hub, or a folder
+
+    heedful study pico-llama pico-qwen              several, and a page that compares them
 
     heedful study my/model --dry-run                what it would take in disk, memory and time
 
@@ -31,8 +38,14 @@ def _split(names: str | None) -> tuple[str, ...] | None:
 
 
 def study(
-    model: Annotated[str, typer.Argument(help="A hub id, a folder, or an embedded model's name.")] = "pico-llama",
-    out: Annotated[Path | None, typer.Option(help="The run folder; runs/MODEL by default.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]…", help="Hub ids, folders, or embedded models' names; pico-llama by default."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder, runs/MODEL by default; of several, what holds theirs.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Models by name: pico, or rocchetti-2026.")] = None,
     tasks: Annotated[str | None, typer.Option(help="Tasks to study, separated by commas; all nine by default.")] = None,
     samples: Annotated[int | None, typer.Option(help="Natural responses a task (400).")] = None,
     squares: Annotated[int | None, typer.Option(help="Contrast squares a task, four rows each (200).")] = None,
@@ -97,14 +110,18 @@ def study(
         "batch_tokens": batch_tokens,
         "trust_remote_code": trust_remote_code or None,
     }
+    named = _models(models, preset)
     if dry_run:
-        _estimate(model, quick, settings, as_json)
+        _estimate(named, quick, settings, as_json)
         return
     from heedful.cli.bars import stage_bars
     from heedful.pipeline import study as run_study
 
+    if len(named) > 1:
+        _study_several(named, out or Path("runs"), overwrite, as_json, {"quick": quick, **settings})
+        return
     with stage_bars() as progress:
-        done = run_study(model, out=out, overwrite=overwrite, progress=progress, quick=quick, **settings)
+        done = run_study(named[0], out=out, overwrite=overwrite, progress=progress, quick=quick, **settings)
     summary = done.summary()
     if as_json:
         shown = {"folder": str(done.path), "report": str(done.report), **summary}
@@ -112,6 +129,43 @@ def study(
         return
     _show(summary)
     typer.echo(f"Report: {done.report}")
+
+
+def _models(models: list[str] | None, preset: str | None) -> list[str]:
+    if preset is None:
+        return models or ["pico-llama"]
+    from heedful.errors import InputError
+    from heedful.pipeline.several import preset as models_of
+
+    if models:
+        raise InputError(f"models and the preset {preset!r} are both named", "give one of the two")
+    return list(models_of(preset))
+
+
+def _study_several(models: list[str], out: Path, overwrite: bool, as_json: bool, settings: dict[str, Any]) -> None:
+    """Each model's screen and the comparison's; exit status 2 if any of them failed, named at the end."""
+    from heedful.cli.bars import stage_bars
+    from heedful.cli.compare import show
+    from heedful.pipeline.several import study_several
+
+    @contextmanager
+    def begin(model: str) -> Iterator[Progress]:
+        typer.echo(f"{model}:", err=True)
+        with stage_bars() as progress:
+            yield progress
+
+    found = study_several(models, out=out, overwrite=overwrite, begin=begin, **settings)
+    if found.comparison is not None:
+        show(found.comparison, as_json)
+    for model, done in found.studies.items():
+        typer.echo(f"{model}: {done.report}", err=as_json)
+    for model, error in found.failed.items():
+        typer.echo(f"heedful: {model}: {error.cause}\n  → {error.cure}", err=True)
+    if found.failed:
+        if as_json and found.comparison is None:
+            failed = {m: {"cause": error.cause, "cure": error.cure} for m, error in found.failed.items()}
+            typer.echo(json.dumps({"failed": failed}, ensure_ascii=False))
+        raise typer.Exit(2)
 
 
 def _show(summary: dict[str, Any]) -> None:
@@ -153,15 +207,16 @@ def _with_interval(found: dict[str, float | None]) -> str:
     return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _estimate(model: str, quick: bool, settings: dict[str, Any], as_json: bool) -> None:
+def _estimate(models: list[str], quick: bool, settings: dict[str, Any], as_json: bool) -> None:
     from heedful.config import study_settings
     from heedful.pipeline.cost import study_cost
 
-    cost = study_cost(study_settings(model, quick=quick, **settings))
+    costs = [study_cost(study_settings(model, quick=quick, **settings)) for model in models]
     if as_json:
-        typer.echo(json.dumps(cost.to_dict()))
+        told = [cost.to_dict() for cost in costs]
+        typer.echo(json.dumps(told[0] if len(told) == 1 else told))
     else:
-        typer.echo(cost.describe())
+        typer.echo("\n".join(cost.describe() for cost in costs))
 
 
 study.__doc__ = f"{study.__doc__}\n{EXAMPLES}"

@@ -142,7 +142,8 @@ def _attrs(arms: Sequence[Arm]) -> dict[str, object]:
     return {
         "level": LEVEL,
         "interval": "cluster jackknife over base prompts (texts, for nll and kl), Student's t; plain scale for differences",
-        "answers": "greedy; each arm fitted without the base prompts that it is tried on; every token is changed",
+        "answers": "greedy, cut off at twice the longest undisturbed one",
+        "arms": "fitted without the base prompts that they are tried on; every token is changed",
         "sites": [f"{where}: {', '.join(sites)}" for where, sites in at.items()],
         "neutral": "reference texts by no model, replayed",
         "step": "along the mean difference, as far as rows lie from their mean along it on average",

@@ -5,6 +5,7 @@ instruct → respond → read → probe → intervene → report. `study` is the
 
 from __future__ import annotations
 
+from heedful.pipeline.several import compare
 from heedful.pipeline.study import Study, open_study, study
 
-__all__ = ["Study", "open_study", "study"]
+__all__ = ["Study", "compare", "open_study", "study"]

@@ -33,7 +33,10 @@ from heedful.store import RunFolder, Stage, encode_results, read_table
 ARMS_FILE, RESULT_FILE = "arms.safetensors", "results/behaviour.nc"
 
 N_TEXTS = 16
-"""Neutral texts, at least, on which the side effects of an arm are measured."""
+"""Neutral texts on which the side effects of an arm are measured; fewer where fewer prompts are asked."""
+
+_PATIENCE = 2
+"""How many times as long as the longest undisturbed answer an arm may answer before it is cut off."""
 
 Record = Mapping[str, Any]
 
@@ -59,14 +62,15 @@ def intervene(
     fold_of = folds()
     prompts = _prompts(list(read_table(run.path / SAMPLES_FILE).rows()), settings.behaviour_prompts, fold_of)
     texts = [r for r in read_table(run.path / ROWS_FILE).rows() if r["kind"] == "reference"]
-    texts = texts[:: max(1, len(texts) // N_TEXTS)] if arms else []
+    texts = texts[:: max(1, len(texts) // min(N_TEXTS, 2 * settings.behaviour_prompts))] if arms else []
     trial = _Trial(model, settings, prompts if arms else [], texts, fold_of)
     progress("intervening", 0, len(arms) + 1)
-    plain = torch.tensor(_kept(stage, "undisturbed", trial.undisturbed)["complies"], dtype=torch.float64)
+    undisturbed = _kept(stage, "undisturbed", trial.undisturbed)
+    plain, limit = torch.tensor(undisturbed["complies"], dtype=torch.float64), int(undisturbed["limit"][0])
     outcomes = {}
     for done, arm in enumerate(arms, 1):
         progress("intervening", done, len(arms) + 1)
-        found = _kept(stage, arm.name, lambda arm=arm: trial(arm))
+        found = _kept(stage, arm.name, lambda arm=arm: trial(arm, limit))
         outcomes[arm.name] = Outcome(**{name: torch.tensor(values) for name, values in found.items()})
     asked = Asked(
         torch.tensor([names.index(p["task"]) for p in trial.prompts], dtype=torch.long),
@@ -111,17 +115,18 @@ class _Trial:
         texts: Sequence[Record],
         folds: Mapping[int, int],
     ) -> None:
-        self._model, self._longest = model, settings.max_new_tokens
+        self._model, self._limit = model, settings.max_new_tokens
         self.prompts = prompts
         self._constraints = [constraint_from(json.loads(p["constraint"])) for p in self.prompts]
         self._fold = [folds[p["base_id"]] for p in self.prompts]
         self._texts = [Replay(r["prompt_ids"], r["response_ids"], r["eos_id"], r["answer_start"]) for r in texts]
 
     def undisturbed(self) -> dict[str, list[float]]:
-        """As the model is."""
-        return {"complies": self._answer(range(len(self.prompts)))}
+        """As the model is; and how long an arm may answer, which might else have no end."""
+        complies, longest = self._answer(range(len(self.prompts)), self._limit)
+        return {"complies": complies, "limit": [min(self._limit, _PATIENCE * max(longest, 8))]}
 
-    def __call__(self, arm: Arm) -> dict[str, list[float]]:
+    def __call__(self, arm: Arm, limit: int) -> dict[str, list[float]]:
         """Under an arm, each fold's prompts with what was fitted without them. A step is tried on its own task alone."""
         complies = [float("nan")] * len(self.prompts)
         sums = torch.zeros(3, len(self._texts))
@@ -135,7 +140,7 @@ class _Trial:
             ]
             if mine:
                 with self._model.changed(here):
-                    answered = self._answer(mine)
+                    answered, _ = self._answer(mine, limit)
                 for i, value in zip(mine, answered, strict=True):
                     complies[i] = value
             texts = list(range(turn, len(self._texts), len(tried)))
@@ -145,12 +150,13 @@ class _Trial:
         n_tokens, nll, kl = sums.tolist()
         return {"complies": complies, "n_tokens": n_tokens, "nll": nll, "kl": kl}
 
-    def _answer(self, which: Sequence[int]) -> list[float]:
-        """1 or 0 as each greedy answer complies; NaN where it could not be scored."""
+    def _answer(self, which: Sequence[int], limit: int) -> tuple[list[float], int]:
+        """1 or 0 as each greedy answer complies, NaN where it could not be scored; and the tokens of the longest."""
         asked = [self.prompts[i]["prompt_ids"] for i in which]
-        answers = self._model.generate(asked, [0] * len(asked), temperature=0.0, max_new_tokens=self._longest)
+        answers = self._model.generate(asked, [0] * len(asked), temperature=0.0, max_new_tokens=limit)
         outcomes = [self._constraints[i].check(answer.text).outcome for i, answer in zip(which, answers, strict=True)]
-        return [{"pass": 1.0, "fail": 0.0}.get(outcome, float("nan")) for outcome in outcomes]
+        complies = [{"pass": 1.0, "fail": 0.0}.get(outcome, float("nan")) for outcome in outcomes]
+        return complies, max((len(answer.token_ids) for answer in answers), default=0)
 
 
 def _on_any_device(change: Eraser | Step) -> Change:

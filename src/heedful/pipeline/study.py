@@ -153,7 +153,7 @@ def study(
     chosen = study_settings(str(model), **settings)
     if loaded is None:
         find_source(chosen.model)  # a name that is none should leave no folder behind
-    folder = Path(out) if out is not None else Path("runs") / chosen.model.strip("/").replace("/", "--")
+    folder = Path(out) if out is not None else folder_of(chosen.model)
     kept = chosen.model_dump(mode="json")
     with RunFolder.open(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept)) as run:
         instruct(run, chosen)
@@ -167,6 +167,11 @@ def study(
         intervene(run, chosen, ready, lambda: _folds(run, chosen), progress)
         write_report(run, progress)
     return Study(folder)
+
+
+def folder_of(model: str, under: Path | str = "runs") -> Path:
+    """Where a model's study goes if nothing else is said."""
+    return Path(under) / model.strip("/").replace("/", "--")
 
 
 def _came_to_nothing(folder: Path, settings: Mapping[str, Any]) -> bool:

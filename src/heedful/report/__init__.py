@@ -4,7 +4,8 @@ Reads a run folder and draws; computes no statistics but pass rates with their i
 loads nothing: figures are inline SVG, selectors are plain CSS, and every text that a model or a user wrote is escaped.
 """
 
+from heedful.report.comparison import Comparison, compare_runs
 from heedful.report.page import render_report, write_report
 from heedful.report.summary import summarise
 
-__all__ = ["render_report", "summarise", "write_report"]
+__all__ = ["Comparison", "compare_runs", "render_report", "summarise", "write_report"]

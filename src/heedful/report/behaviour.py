@@ -86,7 +86,7 @@ def _cell(here: xr.Dataset, a: str, b: str, x: float, y: float) -> MatrixCell:
     )
     q = float(here["q_value"])
     lost = -change.value
-    shade = max(-10, min(10, round(lost / REACH * 10)))
+    shade = max(-10, min(10, round(lost / REACH * 10))) if change.known else 0
     text = (
         f"{task_name(a)} erased while writing: compliance with {task_name(b)} changes by {with_interval(change)}; under "
         f"permuted labels {with_interval(permuted)}, under a random direction {with_interval(random)}; {q_text(q)}"

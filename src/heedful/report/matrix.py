@@ -6,7 +6,7 @@ were erased, columns the tasks that were read. Both in the order of the leaves o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -130,19 +130,25 @@ class Drops:
         return [task for task, *_ in self.left]
 
 
-def matrix(transfer: xr.Dataset, kind: str) -> Matrix | None:
-    """The figure of a kind of labels; None where fewer than two tasks could be compared."""
+def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) -> Matrix | None:
+    """The figure of a kind of labels; None where fewer than two tasks could be compared.
+
+    Args:
+        order: of the tasks, to lay several matrices side by side, without their trees; by default its own tree's.
+    """
     found = transfer.sel(kind=kind)
     n = int(found["n_tasks"])
     if n < 2:
         return None
-    order = leaf_order(found, "auroc")
+    leaves = leaf_order(found, "auroc")
+    branches = _branches(found, leaves) if order is None else []
+    tasks = leaves if order is None else [task for task in order if task in leaves]
 
     def cell(source: str, target: str, x: float, y: float) -> MatrixCell:
         return _cell(found.sel(source=source, target=target), source, target, x, y)
 
     return Matrix(
-        grid=grid(order, cell, _branches(found, order)),
+        grid=grid(tasks, cell, branches),
         site=str(found["shared_site"].item()),
         position=str(found["shared_position"].item()),
         mean=estimate(found, "mean_off_diagonal", "mean_off_diagonal_low", "mean_off_diagonal_high"),

@@ -55,12 +55,15 @@ def render_report(path: Path | str) -> str:
     Raises:
         StoreError: not a finished run.
     """
-    run = read_run(path)
+    return rendered("report.html.jinja", _context(read_run(path)))
+
+
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """A page under a policy that forbids scripts and every connection, with the style sheet for its context."""
     environment = _environment()
-    context = _context(run)
     style = environment.get_template("report.css.jinja").render(context)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return environment.get_template("report.html.jinja").render(context, style=Markup(style), style_hash=digest)
+    return environment.get_template(template).render(context, style=Markup(style), style_hash=digest)
 
 
 @cache

@@ -1,0 +1,99 @@
+"""Several studies on one page: what each found, whether they differ, and what makes them hard to compare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+from heedful.cli import main
+from heedful.errors import InputError
+from heedful.lenses.models_differ import models_differ
+from heedful.report import compare_runs
+from heedful.report.run import Run
+
+HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}\u202e'
+
+
+def specific(run: Run, value: float, half: float) -> xr.Dataset:
+    """A model that loses this share without the instruction."""
+    found = run.specificity.copy(deep=True)
+    for end, shift in (("", 0.0), ("_low", -half), ("_high", half)):
+        found[f"specificity{end}"].loc[{"kind": "natural"}] = value + shift
+    found["auroc_with_low"].loc[{"kind": "natural"}] = 0.7
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "half", "outcome"),
+    [
+        ((0.9, 0.3), 0.05, "supported"),
+        ((0.9, 0.88), 0.02, "contradicted"),
+        ((0.9, 0.7), 0.2, "undecided"),
+        ((0.9, 0.88, 0.3), 0.03, "supported"),
+    ],
+)
+def test_models_differ_beyond_the_margin_are_alike_within_it_or_are_undecided(run, values, half, outcome) -> None:
+    found = models_differ({f"m{i}": specific(run, value, half) for i, value in enumerate(values)})
+    assert found.outcome == outcome
+    assert len(found.pairs) == len(values) * (len(values) - 1) / 2
+    assert not found.left_out
+
+
+def test_more_models_are_corrected_for(run: Run) -> None:
+    two = models_differ({name: specific(run, 0.5, 0.1) for name in "ab"}).pairs[0]
+    four = models_differ({name: specific(run, 0.5, 0.1) for name in "abcd"}).pairs[0]
+    assert four.high - four.low > two.high - two.low
+
+
+def test_a_model_that_cannot_be_compared_is_left_out_with_its_reason(run: Run) -> None:
+    blind = specific(run, float("nan"), 0.1)
+    few = specific(run, 0.5, 0.1)
+    few["auroc_with_low"].loc[{"kind": "natural"}] = 0.4
+    found = models_differ({"good": specific(run, 0.5, 0.1), "blind": blind, "few": few})
+    assert found.outcome == "undecided"
+    assert found.pairs == []
+    assert found.left_out == {
+        "blind": "too few natural rows of either class",
+        "few": "0 readable tasks, at least 5 are needed",
+    }
+
+
+def test_the_page_and_its_data_say_what_each_study_found(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    a, b = make_run("a", model="pico-llama"), make_run("b", model=HOSTILE, samples=14)
+    found = compare_runs([a, b], tmp_path)
+    page, told = found.report.read_text(encoding="utf-8"), json.loads((tmp_path / "comparison.json").read_text())
+    assert [caution.split(" differ")[0] for caution in found.cautions] == ["samples"]
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "{{ 7*7 }}" in page
+    assert "\u202e" not in page
+    assert page.count("<h3>") == 2
+    assert told["claims"].keys() == told["models"].keys()
+    assert len(told["claims"]) == 2
+    first = told["models"]["pico-llama"]
+    assert first["specialist"]["json"]["low"] < first["specialist"]["json"]["value"]
+    assert 'http-equiv="Content-Security-Policy"' in page
+
+
+def test_models_of_one_name_are_told_apart_by_their_folders(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    found = compare_runs([make_run("a"), make_run("b")], tmp_path)
+    assert [model.name for model in found.models] == ["pico-llama (a)", "pico-llama (b)"]
+
+
+def test_the_command_prints_claims_and_bad_input_names_cause_and_cure(
+    make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = make_run("a"), make_run("b", model="pico-qwen")
+    assert main(["compare", str(a), str(b), "--out", str(tmp_path)]) == 0
+    assert "Comparison:" in capsys.readouterr().out
+    assert main(["compare", str(a), str(b), "--out", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["C6"]["outcome"] in ("supported", "contradicted", "undecided")
+    for folders in ([a], [a, a]):
+        with pytest.raises(InputError, match="two or more"):
+            compare_runs(folders, tmp_path)
+    assert main(["compare", str(a), str(tmp_path / "nowhere")]) == 2
+    assert "is not a run folder" in capsys.readouterr().err
