@@ -162,8 +162,7 @@ def curve_panel(cell: xr.Dataset, finding: TaskFinding, low: float) -> CurvePane
     step = at[1] - at[0] if len(at) > 1 else CURVES.right - CURVES.left
     hits = [
         Hit(
-            round(at[i] - step / 2, 1),
-            round(step, 1),
+            *_strip(at[i], step),
             f"{site_name(str(site))}: "
             + "; ".join(f"{PROBE_NAMES[p]} {_triple(values[p][i], lows[p][i], highs[p][i])}" for p in probes),
         )
@@ -171,6 +170,12 @@ def curve_panel(cell: xr.Dataset, finding: TaskFinding, low: float) -> CurvePane
     ]
     name, best = finding.best_baseline
     return CurvePanel(series, hits, name, y(best.value))
+
+
+def _strip(center: float, step: float) -> tuple[float, float]:
+    """Left edge and width of a strip about a site, within the panel."""
+    left, right = max(center - step / 2, CURVES.left), min(center + step / 2, CURVES.right)
+    return round(left, 1), round(right - left, 1)
 
 
 def heat_axes(specialists: xr.Dataset) -> HeatAxes:
