@@ -1,0 +1,60 @@
+"""The examples run as they stand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import heedful
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SMALL = {
+    "base_prompts": 20,
+    "samples": 4,
+    "squares": 30,
+    "tasks": ("word_count", "register"),
+    "max_new_tokens": 48,
+    "sites": ("block.1.out", "block.7.out"),
+    "positions": ("response[-1]", "eos"),
+    "behaviour_prompts": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("examples")
+    return [str(heedful.study(name, out=folder / name, **SMALL).path) for name in ("pico-llama", "pico-qwen")]
+
+
+def run(name: str, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_text_is_checked_and_mended() -> None:
+    assert run("check_and_mend.py").endswith("mended: ['pass', 'pass', 'pass']\n")
+
+
+def test_results_open_in_three_lines(studies: list[str]) -> None:
+    said = run("open_results.py", studies[0])
+    assert "word_count" in said
+    assert "C6 undecided" in said
+
+
+def test_a_probe_of_ones_own_reads_a_studys_rows(studies: list[str]) -> None:
+    assert float(run("what_probes_read.py", studies[0]).split("AUROC ")[1][:4]) > 0.6
+
+
+def test_two_studies_are_compared(studies: list[str], tmp_path: Path) -> None:
+    assert "pico-qwen {'C1'" in run("compare_models.py", *studies, str(tmp_path))
+    assert (tmp_path / "comparison.html").is_file()
+
+
+def test_every_example_is_tried_here() -> None:
+    tried = Path(__file__).read_text(encoding="utf-8")
+    assert all(f'"{path.name}"' in tried for path in EXAMPLES.glob("*.py"))
