@@ -87,6 +87,8 @@ def test_losses_are_told_from_those_of_the_controls():
     assert float(found["q_value"].sel(erased="topic", target="topic")) < 1e-6
     assert float(found["q_value"].sel(erased="json", target="json")) > 0.5
     assert float(found["change"].sel(variant="erased", erased="topic", target="register")) == 0
+    unchanged = found.sel(variant="erased", erased="topic", target="json")
+    assert -0.2 < float(unchanged["change_low"]) < 0 < float(unchanged["change_high"]) < 0.2  # none of 24 is not never
     np.testing.assert_allclose(found["kl"].values, 0.5)
     np.testing.assert_allclose(found["nll"].values, 0.2)
     assert not found["step_change"].isnull().any()

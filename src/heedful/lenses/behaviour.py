@@ -126,7 +126,7 @@ def behaviour(
             for arm in (a for a in arms if (a.how, a.where, a.variant) == (STEP, where, direction)):
                 t, outcome = tasks.index(arm.task), outcomes[arm.name]
                 if (change := _mean(outcome.complies - undisturbed, asked, mine[t])) is not None:
-                    put(canvas, "step_change", (w, d, t), change)
+                    _put_change(canvas, "step_change", (w, d, t), change)
                 put(canvas, "step_kl", (w, d, t), _per_token(outcome.kl, outcome.n_tokens))
     variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
     variables["n_prompts"] = variable(canvas["n_prompts"], "prompts answered", "prompts")
@@ -166,9 +166,19 @@ def _write_arm(
         complies, change = (_mean(values, asked, rows) for values in (outcome.complies, outcome.complies - undisturbed))
         if complies is not None and change is not None:
             put(canvas, "compliance", (*at, t), complies, "logit")
-            put(canvas, "change", (*at, t), change)
+            _put_change(canvas, "change", (*at, t), change)
     for name in ("nll", "kl"):
         put(canvas, name, at, _per_token(getattr(outcome, name), outcome.n_tokens))
+
+
+def _put_change(canvas: Mapping[str, Canvas], name: str, at: tuple[int, ...], one: Jackknife) -> None:
+    """Where no answer of any base prompt changed, or all did alike, the jackknife sees no variance: Clopper & Pearson's bound
+    for none of G takes its place."""
+    put(canvas, name, at, one)
+    if float(one.se) == 0:
+        slack = 1 - ((1 - LEVEL) / 2) ** (1 / one.n_groups)
+        canvas[f"{name}_low"][at] = max(-1.0, float(one.estimate) - slack)
+        canvas[f"{name}_high"][at] = min(1.0, float(one.estimate) + slack)
 
 
 def _by_target(values: Tensor, asked: Asked, mine: Iterable[Tensor]) -> list[Jackknife | None]:

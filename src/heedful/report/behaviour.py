@@ -39,6 +39,8 @@ class Behaviour:
     effects: list[Effects]
     hurt: list[tuple[str, str, Estimate]]
     """Erased, target, change of compliance: those lost beyond both controls."""
+    rough: list[str]
+    """Tasks whose erasure moves the model more than twice as far as its random control."""
     how: str
     where: str
     n_prompts: int
@@ -69,10 +71,12 @@ def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
         for b in order
         if float(here["q_value"].sel(erased=a, target=b)) <= LEVEL
     ]
+    effects = [_effects(here, task) for task in order]
     return Behaviour(
         grid=grid(order, cell, []),
-        effects=[_effects(here, task) for task in order],
+        effects=effects,
         hurt=sorted(hurt, key=lambda each: each[2].value),
+        rough=[each.task for each in effects if each.kl.low > 2 * each.kl_random.high],
         how=str(here["how"].item()),
         where=", ".join(str(site) for site in found.attrs["sites"]).removeprefix("chosen: "),
         n_prompts=int(found["n_prompts"].max()),

@@ -242,6 +242,7 @@ def _behaviour_dict(run: Run) -> dict[str, Any] | None:
         "site": found.where,
         "eraser": found.how,
         "prompts": found.n_prompts,
+        "moves_the_model_far": found.rough,
         "lost": [{"erased": a, "target": b, "change": _estimate_dict(change)} for a, b, change in found.hurt],
         "own": {
             each.task: {
