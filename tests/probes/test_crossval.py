@@ -186,3 +186,19 @@ def test_bad_input_names_cause_and_cure(change, cause, cure):
         out_of_fold(Rows(x, y[None], given["fold"]), given["C"], held=given["held"])
     assert cause in error.value.cause
     assert cure in error.value.cure
+
+
+def test_noise_is_the_share_of_the_probes_that_their_rows_decided():
+    """Difference in means, isotropic: of the squared weights, signal δ², and noise 4 hidden / n."""
+    n_draws, n, hidden = 40, 400, 60
+    generator = torch.Generator().manual_seed(5)
+    labels = torch.arange(n) % 2
+    rows = torch.randn(n_draws, n, hidden, generator=generator)
+    noise = 4 * hidden / (0.8 * n)
+    for delta in (0.0, 0.5, 1.0, 3.0):
+        x = rows.clone()
+        x[..., 0] += delta * labels
+        found = out_of_fold(Rows(x, labels[None], torch.arange(n) // 2 % 5), 1.0, fit=fit_mean_difference).noise[:, 0]
+        share = noise / (delta**2 + noise)
+        # The rows that are scored trained four of five probes, which leans to the wide side.
+        assert share - 0.05 < found.mean() < share + 0.15

@@ -258,7 +258,8 @@ def _write(
     # Stacked over targets, which all number base prompts alike: [target], and [eraser, reading, erased, target, variant].
     before = combine(lambda *each: torch.stack(each), *(auroc(t, scores.before[t]) for t in shared.examples))
     after = combine(lambda *each: torch.stack(each, 3), *(auroc(t, scores.after[t]) for t in shared.examples))
-    put(canvas, "before", (k, at), before.cross_fitted(), "logit")
+    noise = torch.stack([shared.noise(task) for task in shared.examples])
+    put(canvas, "before", (k, at), before.cross_fitted(noise), "logit")
     canvas["energy"][k, :, at] = scores.energy.mean(-1)
 
     def dropped(variants: slice) -> Jackknife:
@@ -277,14 +278,15 @@ def _write(
     canvas["p_value"][pairs] = p
     others = torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, p).flatten(0, 1)
     canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
-    own = before.cross_fitted().interval(LEVEL, "logit").low
+    own = before.cross_fitted(noise).interval(LEVEL, "logit").low
     canvas["share"][pairs] = torch.where(own > SHARE_FROM, drop.estimate / (before.estimate - 0.5), torch.nan)
-    _write_damage(canvas, k, before, found["beyond_random"])
+    _write_damage(canvas, k, before, own > 0.5, found["beyond_random"])
 
 
-def _write_damage(canvas: dict[str, Canvas], k: int, before: Jackknife, beyond: Jackknife) -> None:
+def _write_damage(
+    canvas: dict[str, Canvas], k: int, before: Jackknife, readable: Bool[Tensor, " target"], beyond: Jackknife
+) -> None:
     """How much of the other readable tasks goes with each erased one; overall, and of the worst."""
-    readable = before.cross_fitted().interval(LEVEL, "logit").low > 0.5
     n = int(readable.sum())
     if n < 2:
         return

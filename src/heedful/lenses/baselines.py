@@ -68,7 +68,7 @@ def baselines(data: StudyData, progress: Progress | None = None) -> xr.Dataset:
                     continue
                 fitted = out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID)
                 auroc = jackknife_auroc(fitted.scores[0], rows.label, rows.base, rows.fold, n_groups=data.n_bases)
-                interval = auroc.cross_fitted().interval(LEVEL, "logit")
+                interval = auroc.cross_fitted(fitted.noise[0]).interval(LEVEL, "logit")
                 estimate[k, t, b], low[k, t, b], high[k, t, b] = interval.estimate, interval.low, interval.high
             if progress is not None:
                 progress(f"{kind} baselines, {task}", k * len(data.tasks) + t + 1, len(KINDS) * len(data.tasks))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from heedful.lenses.data import Examples, Kind, StudyData
 from heedful.lenses.fits import Fits, TaskFits
-from heedful.probes import LinearProbes, fit_logistic
+from heedful.probes import LinearProbes, best_cell, fit_logistic
 
 
 class Candidates(NamedTuple):
@@ -35,6 +35,23 @@ def candidates(data: StudyData, f: TaskFits, kind: Kind) -> Candidates:
     return Candidates(positions, f.valid[positions].all(0))
 
 
+class AtPosition(NamedTuple):
+    """The specialist at one position, each fold at the site that its inner folds chose."""
+
+    rows: Examples
+    scores: Float[Tensor, " sample"]
+    noise: Float[Tensor, ""]
+
+
+def at_position(f: TaskFits, p: int) -> AtPosition:
+    """Nested choice of the site, at a position by its index."""
+    valid = f.valid[p]
+    rows = f.examples.take(valid)
+    best = best_cell(f.inner_auroc[:, p].unsqueeze(1), f.scores[0, :, p, valid].unsqueeze(1), rows.fold)
+    cells = [(site, p) for site in best.cell[0].tolist()]
+    return AtPosition(rows, best.scores[0], f.noise_at(cells)[0])
+
+
 class SharedCells(NamedTuple):
     """One cell for all tasks, an outer fold each."""
 
@@ -47,6 +64,10 @@ class SharedCells(NamedTuple):
     site: str
     position: str
     """The cell that the most folds chose."""
+
+    def noise(self, task: str) -> Float[Tensor, ""]:
+        """Share of noise in the task's probes, for intervals."""
+        return self.fits[task].noise_at(self.cells)[0]
 
 
 def shared_cells(

@@ -15,10 +15,11 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from heedful.lenses.cells import at_position
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits, TaskFits
 from heedful.lenses.result import LEVEL, Canvas, coordinates, put, sizes, variable
-from heedful.probes import Interval, Jackknife, best_cell, combine, jackknife_auroc
+from heedful.probes import Interval, Jackknife, combine, jackknife_auroc
 
 HEADLINE = "eos"
 FAMILY_RANK = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 2}
@@ -190,11 +191,9 @@ def _onset(
 
 def _is_readable(data: StudyData, f: TaskFits, p: int) -> bool:
     """Whether the specialist at the site chosen on inner folds beats chance, beyond its interval."""
-    valid = f.valid[p]
-    rows = f.examples.take(valid)
-    best = best_cell(f.inner_auroc[:, p].unsqueeze(1), f.scores[0, :, p, valid].unsqueeze(1), rows.fold)
-    one = jackknife_auroc(best.scores[0], rows.label, rows.base, rows.fold, n_groups=data.n_bases)
-    return bool(one.cross_fitted().interval(LEVEL, "logit").low > 0.5)
+    rows, scores, noise = at_position(f, p)
+    one = jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+    return bool(one.cross_fitted(noise).interval(LEVEL, "logit").low > 0.5)
 
 
 def _rank_correlation(centres: list[Jackknife], ranks: list[int], seed: int) -> Interval:

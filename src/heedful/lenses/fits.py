@@ -69,6 +69,8 @@ class TaskFits:
     """Rows that take part at each position."""
     scores: Float[Tensor, "probe site position sample"]
     """Out of fold; NaN where a row does not take part. Compared within folds only."""
+    noise: Float[Tensor, "probe site position"]
+    """Share of noise in each probe, for intervals (`Jackknife.cross_fitted`)."""
     C: Float[Tensor, "site position fold"]
     """The specialist's choice on inner folds."""
     inner_auroc: Float[Tensor, "site position fold"]
@@ -76,6 +78,10 @@ class TaskFits:
     control: Float[Tensor, "site position"]
     """AUROC on the control tasks, at the specialist's C, on rows of templates that were trained on."""
     controls: Controls
+
+    def noise_at(self, cells: Sequence[tuple[int, int]]) -> Float[Tensor, " probe"]:
+        """Share of noise where each outer fold has a cell (site and position) of its own: the mean over folds."""
+        return torch.stack([self.noise[:, site, position] for site, position in cells]).mean(0)
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,7 @@ def _blank(data: StudyData, examples: Examples, seed: int) -> TaskFits:
         examples=examples,
         valid=torch.stack([data.valid(p, examples) for p in data.positions]),
         scores=torch.full((len(PROBES), *cell, len(examples)), torch.nan),
+        noise=torch.full((len(PROBES), *cell), torch.nan),
         C=torch.full((*cell, data.n_folds), torch.nan),
         inner_auroc=torch.full((*cell, data.n_folds), torch.nan, dtype=torch.float64),
         control=torch.full(cell, torch.nan, dtype=torch.float64),
@@ -178,6 +185,7 @@ def _fit_specialist(x: Float[Tensor, "site sample hidden"], f: TaskFits, sites: 
     control = _out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C)
     in_fold = torch.nn.functional.one_hot(rows.fold).T * trained
     f.scores[0, sites, p] = f.scores[0, sites, p].masked_scatter(valid, task.scores)
+    f.noise[0, sites, p] = task.noise[:, 0]
     n_folds = task.C.shape[-1]  # a last fold without rows of this task stays NaN
     f.C[sites, p, :n_folds] = task.C[:, 0]
     f.inner_auroc[sites, p, :n_folds] = task.inner_auroc[:, 0]
@@ -222,10 +230,10 @@ def _fit_general(
     tally.add(total.converged)
     for k, (t, f) in enumerate(fits.items()):
         mine = union.task == t
-        for probe, scores in enumerate(
-            (each.scores[:, 0], total.scores[:, draws.of_task[k]], held_out.scores[:, k]), 1
-        ):
-            f.scores[probe, sites, p] = f.scores[probe, sites, p].masked_scatter(f.valid[p], scores[:, mine])
+        for probe, (fitted, problem) in enumerate(((each, 0), (total, draws.of_task[k]), (held_out, k)), 1):
+            scores = fitted.scores[:, problem, mine]
+            f.scores[probe, sites, p] = f.scores[probe, sites, p].masked_scatter(f.valid[p], scores)
+            f.noise[probe, sites, p] = fitted.noise[:, problem]
 
 
 class _Draws(NamedTuple):

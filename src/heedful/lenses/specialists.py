@@ -122,7 +122,7 @@ def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTAT
             chosen = _choose(data, f, cells)
             text["best_site"][k][t], text["best_position"][k][t] = chosen.site, chosen.position
             found = _at_best(data, chosen, canvas, k, t, n_permutations)
-            if bool(found.specialist.cross_fitted().interval(LEVEL, "logit").low > 0.5):
+            if canvas["best_low"].values[0, k, t] > 0.5:
                 readable.append(found)
         canvas["n_readable"][k] = len(readable)
         if readable:
@@ -144,8 +144,8 @@ def _attrs(data: StudyData, fits: Fits, n_permutations: int) -> dict[str, object
         "C_grid": list(GRID),
         "seed": data.seed,
         "level": LEVEL,
-        "interval": "cluster jackknife over base prompts, Student's t; logit scale and deviations × √2 for AUROC, which "
-        "are cross-fitted; plain for gaps, whose parts err together",
+        "interval": "cluster jackknife over base prompts, Student's t; logit scale and deviations × √(1 + the "
+        "probes' share of noise) for AUROC, which is cross-fitted; plain for gaps, whose parts err together",
         "held_out_templates": "rows phrased by a held-out template are scored and never trained on",
         "n_permutations": n_permutations,
         "null": "contrast: squares swapped; natural: labels permuted within base prompts; cells and C as chosen, "
@@ -167,7 +167,7 @@ def _by_cell(data: StudyData, f: TaskFits, canvas: dict[str, Canvas], k: int, t:
         scores = f.scores[:, :, p, f.valid[p]]
         jackknife = [_jackknife(data, scores[probe], rows) for probe in range(len(PROBES))]
         for probe, one in enumerate(jackknife):
-            interval = one.cross_fitted().interval(LEVEL, "logit")
+            interval = one.cross_fitted(f.noise[probe, :, p]).interval(LEVEL, "logit")
             for name, values in (("auroc", one.estimate), ("auroc_low", interval.low), ("auroc_high", interval.high)):
                 canvas[name][probe, k, t, :, p] = values
         canvas["balanced_accuracy"][:, k, t, :, p] = _fold_balanced_accuracy(scores, rows)
@@ -199,6 +199,7 @@ class _Chosen(NamedTuple):
     cells: list[tuple[int, int]]
     """Site and position, an outer fold each."""
     C: Float[Tensor, " fold"]
+    noise: Float[Tensor, " probe"]
     site: str
     position: str
     """The cell that the most folds chose."""
@@ -213,7 +214,7 @@ def _choose(data: StudyData, f: TaskFits, able: Candidates) -> _Chosen:
     cells = [(c // len(positions), positions[c % len(positions)]) for c in best.cell[0].tolist()]
     (s, p), _ = Counter(cells).most_common(1)[0]
     C = torch.stack([f.C[site, position, fold] for fold, (site, position) in enumerate(cells)])
-    return _Chosen(rows, best.scores, cells, C, data.sites[s], data.positions[p])
+    return _Chosen(rows, best.scores, cells, C, f.noise_at(cells), data.sites[s], data.positions[p])
 
 
 class _AtBest(NamedTuple):
@@ -229,8 +230,8 @@ def _at_best(
 ) -> _AtBest:
     rows = chosen.rows
     found = [_jackknife(data, scores, rows) for scores in chosen.scores]
-    for probe, one in enumerate(found):
-        interval = one.cross_fitted().interval(LEVEL, "logit")
+    for probe, (one, noise) in enumerate(zip(found, chosen.noise, strict=True)):
+        interval = one.cross_fitted(noise).interval(LEVEL, "logit")
         for name, value in (("best_auroc", one.estimate), ("best_low", interval.low), ("best_high", interval.high)):
             canvas[name][probe, k, t] = value
     canvas["best_balanced_accuracy"][:, k, t] = _fold_balanced_accuracy(chosen.scores, rows)

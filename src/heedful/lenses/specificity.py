@@ -130,7 +130,9 @@ def _row_space(coef: Float[Tensor, "task hidden"]) -> Float[Tensor, "rank hidden
 
 def _auroc(data: StudyData, shared: SharedCells, task: str, scores: Float[Tensor, "context sample"]) -> Jackknife:
     rows = shared.examples[task]
-    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases).cross_fitted()
+    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases).cross_fitted(
+        shared.noise(task)
+    )
 
 
 def _lost(*auroc: Float[Tensor, context * group]) -> Float[Tensor, "*group"]:

@@ -17,10 +17,11 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
+from heedful.lenses.cells import at_position
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits, TaskFits
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable
-from heedful.probes import Jackknife, Rows, bag_of_words, best_cell, combine, fit_logistic, jackknife_auroc, out_of_fold
+from heedful.probes import Jackknife, Rows, bag_of_words, combine, fit_logistic, jackknife_auroc, out_of_fold
 
 GRID = (1e-2, 1e-1, 1.0)
 MAX_WORDS = 512
@@ -153,16 +154,16 @@ def _mean(parts: Sequence[Jackknife]) -> Jackknife:
     return combine(lambda *each: torch.stack(each).mean(0), *parts)
 
 
-def _auroc(data: StudyData, scores: Float[Tensor, "*cell sample"], rows: Examples) -> Jackknife:
-    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases).cross_fitted()
+def _auroc(
+    data: StudyData, scores: Float[Tensor, "*cell sample"], rows: Examples, noise: Float[Tensor, "*#cell"] | float = 1.0
+) -> Jackknife:
+    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases).cross_fitted(noise)
 
 
 def _own(data: StudyData, f: TaskFits, p: int) -> Jackknife:
     """The specialist fitted at the position, each fold at the site that its inner folds chose."""
-    valid = f.valid[p]
-    rows = f.examples.take(valid)
-    best = best_cell(f.inner_auroc[:, p].unsqueeze(1), f.scores[0, :, p, valid].unsqueeze(1), rows.fold)
-    return _auroc(data, best.scores[0], rows)
+    rows, scores, noise = at_position(f, p)
+    return _auroc(data, scores, rows, noise)
 
 
 def _prefix(data: StudyData, f: TaskFits, p: int) -> Jackknife:
@@ -178,7 +179,7 @@ def _prefix(data: StudyData, f: TaskFits, p: int) -> Jackknife:
     texts = [f"{prompt} {prefix}" for prompt, prefix in zip(prompts, so_far, strict=True)]
     x = bag_of_words(texts, max_words=MAX_WORDS).features
     fitted = out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, fit=_fit)
-    return _auroc(data, fitted.scores[0], rows)
+    return _auroc(data, fitted.scores[0], rows, fitted.noise[0])
 
 
 def _square(data: StudyData, f: TaskFits, able: Sequence[int]) -> Jackknife:

@@ -9,7 +9,6 @@ mechanisms: what the matrix means for the claim is the verdict's business.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -151,7 +150,9 @@ def _matrix(data: StudyData, shared: SharedCells) -> tuple[Jackknife, Float[Tens
         for source, probe in enumerate(fold.probes.values()):
             for target, x in fold.held.items():
                 scores[target][source, fold.rows[target]] = probe.scores(x)[0]
-    columns = [_column(data, scores[task], mine, own) for own, (task, mine) in enumerate(rows.items())]
+    columns = [
+        _column(data, scores[task], mine, own, shared.noise(task)) for own, (task, mine) in enumerate(rows.items())
+    ]
     p = [
         permutation_p(
             column.estimate,
@@ -163,11 +164,12 @@ def _matrix(data: StudyData, shared: SharedCells) -> tuple[Jackknife, Float[Tens
     return combine(lambda *each: torch.stack(each, 1), *columns), torch.stack(p, 1)
 
 
-def _column(data: StudyData, scores: Float[Tensor, "source sample"], rows: Examples, own: int) -> Jackknife:
+def _column(
+    data: StudyData, scores: Float[Tensor, "source sample"], rows: Examples, own: int, noise: Float[Tensor, ""]
+) -> Jackknife:
     """AUROC of every source's probe on one target; the target's own rows train only its own probe."""
     found = jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
-    mine = (torch.arange(len(scores)) == own).unsqueeze(-1)
-    return replace(found, replicates=torch.where(mine, found.cross_fitted().replicates, found.replicates))
+    return found.cross_fitted(torch.where(torch.arange(len(scores)) == own, noise, 0.0))
 
 
 def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackknife, p: Tensor) -> None:

@@ -125,6 +125,13 @@ class World:
         unit: Tensor = along / along.norm()
         return unit
 
+    def transfer(self) -> Float[Tensor, "source target"]:
+        """AUROC on each task of a probe that is exactly another task's direction: Φ(d′ cos / √2)."""
+        along = torch.stack([self.direction(task) for task in FAMILIES])
+        strength = torch.tensor([self.size.strength * self.mechanism.firmness(task) for task in FAMILIES])
+        planted: Tensor = torch.special.ndtr(strength / _SPREAD * (along @ along.T) / 2**0.5)
+        return planted
+
     def draw(self, bench: Bench, seed: int) -> StudyData:
         """A study of this world: fresh rows, the same truth."""
         layout = _LAYOUT[bench]
@@ -144,8 +151,7 @@ class World:
         large enough to stand for the population."""
         generator = torch.Generator().manual_seed(2**41 + seed)
         labels = torch.arange(n) % 2
-        spread = (1 + sum(share**2 for share in _TRACE)) ** 0.5
-        x = spread * torch.randn(n, self.size.hidden, generator=generator)
+        x = _SPREAD * torch.randn(n, self.size.hidden, generator=generator)
         shared = torch.randn(n, 2, generator=generator)
         wording = torch.tensor(_WORDINGS)[torch.randint(len(_WORDINGS), (n,), generator=generator)]
         x = self.disturbed(x, length=shared[:, 0], log_p=shared[:, 1], wording=wording)
@@ -278,6 +284,8 @@ def _rows(world: World, layout: _Layout, seed: int) -> _Rows:
 _WORDINGS = (-1.2, -0.4, 0.4, 1.2)
 _TRACE = (0.5, 0.3, 0.3)
 """Norm, in whitened units a dimension, of what a base prompt, an instruction and a response leave."""
+_SPREAD = (1 + sum(share**2 for share in _TRACE)) ** 0.5
+"""Of a whitened dimension over rows, with those traces."""
 
 
 def _states(world: World, rows: _Rows, layout: _Layout, s: int, p: int, seed: int) -> Float[Tensor, "sample hidden"]:

@@ -70,6 +70,8 @@ class OutOfFold:
     C: Float[Tensor, "*batch problem fold"]
     inner_auroc: Float[Tensor, "*batch problem fold"]
     """Mean AUROC over the inner folds at the chosen C (NaN if C was given): to choose a site and position by."""
+    noise: Float[Tensor, "*batch problem"]
+    """Share of noise in the probes, in [0, 1], from how far the folds' probes disagree: see `Jackknife.cross_fitted`."""
     converged: Bool[Tensor, "*batch problem fold"]
     degenerate: Bool[Tensor, "*batch problem fold"]
 
@@ -201,9 +203,25 @@ class _Fits:
             intercept=intercept,
             C=chosen.C.to(coef),
             inner_auroc=chosen.inner_auroc.to(coef.device),
+            noise=self._noise(coef),
             converged=probes.converged.reshape(shape),
             degenerate=degenerate,
         )
+
+    def _noise(self, coef: Float[Tensor, "entry problem fold hidden"]) -> Float[Tensor, "entry problem"]:
+        """Of weights signal + noise, two folds' probes share the signal and all training folds but two: of the noise, a
+        part of 1/(K − 1) is their own. So their scores, class means taken off, correlate at 1 − noise share / (K − 1).
+        Probes that score nothing are all noise.
+        """
+        scores = coef @ self.x.to(coef.dtype).mT.unsqueeze(1)  # [entry, problem, fold, sample]
+        for value in (0, 1):
+            side = (self.weight * (self.y == value)).unsqueeze(-1)
+            mean = scores @ side / side.sum(1, keepdim=True).clamp_min(1e-12)
+            scores -= mean * (self.y == value).unsqueeze(1)
+        scores = torch.nn.functional.normalize(scores * self.weight.sqrt().unsqueeze(1), dim=-1)
+        n = self.n_folds
+        agreement = (scores.sum(2).square().sum(-1) - n) / (n * (n - 1))
+        return ((n - 1) * (1 - agreement)).clamp(0, 1)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,6 @@ from heedful.errors import InputError
 from heedful.probes.metrics import auroc, class_weights, counts_below, fold_auroc, fold_mean, one_hot
 from heedful.probes.splits import index_groups
 
-CROSS_FITTED = 2**0.5
-
 
 class Interval(NamedTuple):
     """An estimate with its two-sided confidence interval. NaN where the estimate is."""
@@ -55,17 +53,21 @@ class Jackknife:
         spread = self.replicates - self.replicates.mean(-1, keepdim=True)
         return ((n - 1) / n * spread.square().sum(-1)).sqrt()
 
-    def cross_fitted(self) -> Jackknife:
-        """The same where every row was scored out of fold and trained the probes of the other folds: deviations × √2.
+    def cross_fitted(self, noise: Float[Tensor, "*#cell"] | float = 1.0) -> Jackknife:
+        """The same where every row was scored out of fold and trained the probes of the other folds: deviations × √(1 + noise).
 
-        Fold k is scored by what the others taught, fold l by what k taught among them. At chance, a difference-in-means
-        probe has Σₖ Σₗ≠ₖ δₖ · δₗ / K(K − 1), each pair of folds in it twice: twice the variance that independent folds
-        would have (d' to a probe is a δ). With signal the excess is smaller, down to none where the probe no longer
-        depends on single rows. So this is right at chance, where it decides whether there is anything to be read, and wide
-        far above it. A difference of two probes on the same rows hardly needs it: they err together. Bates, Hastie &
-        Tibshirani (2023) measure the same of cross-validated errors.
+        Fold k is scored by what the others taught, fold l by what k taught among them. A difference-in-means probe has
+        Σₖ Σₗ≠ₖ δₖ · δₗ / K(K − 1), δ being the difference in a fold: what is noise in both is in the sum twice, and its
+        variance twice what probes that are fixed would have. So the excess is the share of noise in the probes' weights:
+        all of them at chance, none where the probe no longer depends on single rows. Bates, Hastie & Tibshirani (2023)
+        measure the same of cross-validated errors. A difference of two probes on the same rows hardly needs it: they err
+        together.
+
+        Args:
+            noise: in [0, 1], as `OutOfFold.noise` estimates it; 1, the widest, where it is not known.
         """
-        spread = CROSS_FITTED * (self.replicates - self.estimate.unsqueeze(-1))
+        factor = (1 + torch.as_tensor(noise).to(self.estimate)).sqrt().unsqueeze(-1)
+        spread = factor * (self.replicates - self.estimate.unsqueeze(-1))
         return Jackknife(self.estimate, self.estimate.unsqueeze(-1) + spread, self.n_groups)
 
     def interval(self, level: float = 0.95, scale: Literal["plain", "logit"] = "plain") -> Interval:
