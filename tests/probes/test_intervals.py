@@ -174,6 +174,6 @@ def test_cross_fitted_intervals_cover_where_those_of_fixed_probes_do_not(delta):
         interval = one.interval(0.95, "logit")
         return ((interval.low <= truth) & (truth <= interval.high)).double().mean().item()
 
-    assert coverage(plain) < (0.9 if delta < 1 else 0.95)
-    assert 0.93 <= coverage(plain.cross_fitted(fitted.noise[:, 0])) <= 0.97
+    assert coverage(plain) < (0.92 if delta < 1 else 0.95)
+    assert 0.93 <= coverage(plain.cross_fitted(fitted.noise[:, 0])) <= 0.98
     assert coverage(plain.cross_fitted()) >= 0.93
