@@ -12,6 +12,7 @@ from heedful.lenses.baselines import baselines
 from heedful.lenses.data import KINDS, Examples, Kind, StudyData
 from heedful.lenses.depth import depth
 from heedful.lenses.fits import PROBES, Fits, Progress, TaskFits, fit_probes
+from heedful.lenses.mapped import mapped
 from heedful.lenses.specialists import specialists
 from heedful.lenses.specificity import specificity
 from heedful.lenses.temporal import temporal
@@ -25,6 +26,7 @@ LENSES: dict[str, Lens] = {
     "baselines": lambda data, fits: baselines(data),
     "depth": depth,
     "transfer": transfer,
+    "mapped": mapped,
     "ablation": ablation,
     "temporal": temporal,
     "specificity": specificity,
@@ -46,6 +48,7 @@ __all__ = [
     "baselines",
     "depth",
     "fit_probes",
+    "mapped",
     "specialists",
     "specificity",
     "temporal",

@@ -96,18 +96,24 @@ class Fits:
 
 
 def fit_probes(
-    data: StudyData, progress: Progress | None = None, *, general: bool = True, controls: bool = True
+    data: StudyData,
+    progress: Progress | None = None,
+    *,
+    general: bool = True,
+    controls: bool = True,
+    wanted: Callable[[Kind, str], bool] = lambda kind, position: True,
 ) -> Fits:
     """Fit every probe of every kind, task, site and position.
 
     Args:
         general: whether to fit the general probes as well, the dearest by far; without, their scores stay NaN.
         controls: whether to fit the control tasks as well; without, their AUROC stays NaN.
+        wanted: at which positions to fit, for which labels; elsewhere all stays NaN.
         progress: told after each kind and position.
     """
     fits: dict[tuple[Kind, str], TaskFits] = {}
     tally = _Tally()
-    cells = [(kind, p) for kind in KINDS for p in range(len(data.positions))]
+    cells = [(kind, p) for kind in KINDS for p, position in enumerate(data.positions) if wanted(kind, position)]
     for kind in KINDS:
         for t, task in enumerate(data.tasks):
             examples = data.examples(kind, task)

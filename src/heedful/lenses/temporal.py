@@ -77,7 +77,7 @@ def temporal(data: StudyData, fits: Fits, *, square: bool = True) -> xr.Dataset:
         for task, f in mine.items():
             t = data.tasks.index(task)
             canvas["n_rows"][k, t] = f.valid.sum(-1)
-            able = [p for p in range(len(data.positions)) if f.examples.take(f.valid[p]).enough]
+            able = [p for p in range(len(data.positions)) if not f.inner_auroc[:, p].isnan().all()]  # fitted there
             curves[task] = {data.positions[p]: _own(data, f, p) for p in able}
             words[task] = {data.positions[p]: _prefix(data, f, p) for p in able} if kind == "natural" else {}
             for p in able:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from heedful.erasure import fit_leace, stacked
 from heedful.errors import InputError
-from heedful.lenses import Fits, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
+from heedful.lenses import Fits, Kind, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
 from heedful.lenses.ablation import HEADLINE, READINGS, refitted_probes
 from heedful.lenses.cells import shared_cells, shared_folds
 from heedful.planted.calibration import Calibration, Record
@@ -143,7 +143,7 @@ def one_draw(mechanism: Mechanism, bench: Bench, size: Size, draw: int, *, cover
     seed = draw * len(MECHANISMS) + list(MECHANISMS).index(mechanism.name)  # no two mechanisms share their noise
     world = World(mechanism, size, seed)
     data = world.draw(bench, seed)
-    fits = fit_probes(data, general=bench == "structure", controls=False)
+    fits = fit_probes(data, general=bench == "structure", controls=False, wanted=_decides if bench == "time" else _all)
     results = _results(bench, data, fits)
     found = verdict(results)
     record: Record = {
@@ -160,6 +160,15 @@ def one_draw(mechanism: Mechanism, bench: Bench, size: Size, draw: int, *, cover
             record["covered"] = _covered(world, data, fits, results, seed)
     record.setdefault("seconds", time.monotonic() - started)
     return record
+
+
+def _all(kind: Kind, position: str) -> bool:
+    return True
+
+
+def _decides(kind: Kind, position: str) -> bool:
+    """Where the claim on time is decided: natural labels before the response, contrast labels in it."""
+    return position.startswith("prompt") == (kind == "natural")
 
 
 def _results(bench: Bench, data: StudyData, fits: Fits) -> dict[str, xr.Dataset]:

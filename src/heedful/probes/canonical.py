@@ -59,8 +59,8 @@ class Canonical:
 
     a: View
     b: View
-    in_a: Float[Tensor, "axis pair"]
-    in_b: Float[Tensor, "axis pair"]
+    in_a: Float[Tensor, "axis_a pair"]
+    in_b: Float[Tensor, "axis_b pair"]
     correlation: Float[Tensor, " pair"]
     """On the rows that were fitted: large by chance where axes are many for the rows."""
 

@@ -30,7 +30,8 @@ class Run:
         manifest: settings, facts and stages.
         samples: one record a response.
         rows: one record a replay: an instruction with a response and its label.
-        specialists, baselines, depth, transfer, ablation, temporal, specificity, behaviour, verdict: the lenses' results.
+        specialists, baselines, depth, transfer, mapped, ablation, temporal, specificity, behaviour, verdict: the
+            lenses' results.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Run:
     baselines: xr.Dataset
     depth: xr.Dataset
     transfer: xr.Dataset
+    mapped: xr.Dataset
     ablation: xr.Dataset
     temporal: xr.Dataset
     specificity: xr.Dataset
@@ -70,6 +72,7 @@ _LENSES = (
     "baselines",
     "depth",
     "transfer",
+    "mapped",
     "ablation",
     "temporal",
     "specificity",
