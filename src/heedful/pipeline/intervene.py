@@ -155,8 +155,8 @@ class _Trial:
                 moved = self._model.divergence([self._texts[i] for i in texts], here)
                 sums[:, texts] = torch.stack([moved.n_tokens, moved.nll_after - moved.nll_before, moved.kl]).float()
         n_tokens, nll, kl = sums.tolist()
-        complies = [_complies(one) for one in said]
-        return {"complies": complies, "n_tokens": n_tokens, "nll": nll, "kl": kl, "said": _to_keep(said, undisturbed)}
+        complies, kept = [_complies(one) for one in said], _to_keep(said, undisturbed)
+        return {"complies": complies, "n_tokens": [int(n) for n in n_tokens], "nll": nll, "kl": kl, "said": kept}
 
     def _answer(self, which: Sequence[int], limit: int) -> tuple[list[Record], int]:
         """Each greedy answer with its verdict; and the tokens of the longest."""
