@@ -46,8 +46,8 @@ def test_shown_rows_are_those_that_the_results_name(run: Run, kind: str) -> None
 
 def test_a_line_has_a_gap_where_a_row_lacks_the_token() -> None:
     nan = float("nan")
-    assert _places("token", ["a", "b", "c", "d"], [0.0, nan, 0.5, 1.0], 3).line == "M4,24M79,14L116,4"
-    alone = _places("layer", ["embed"], [0.5], 0)
+    assert _places(["a", "b", "c", "d"], [0.0, nan, 0.5, 1.0], 3).line == "M4,24M79,14L116,4"
+    alone = _places(["embed"], [0.5], 0)
     assert (alone.line, alone.at) == ("M4,14", (4, 14))
     assert "from 50\u00a0% at embed to 50\u00a0% at embed" in alone.told
 

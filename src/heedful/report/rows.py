@@ -106,10 +106,8 @@ def _row(found: xr.Dataset, row: Record) -> ShownRow:
         reason=visible(reason),
         place=f"scored above {percent(float(found['placement']))} of the {_OTHERS[label]} rows of its fold",
         cell=(site, position),
-        layers=_places(
-            "layer", [short_site(each) for each in sites], found["by_site"].values.tolist(), sites.index(site)
-        ),
-        tokens=_places("token", positions, found["by_position"].values.tolist(), positions.index(position)),
+        layers=_places([short_site(each) for each in sites], found["by_site"].values.tolist(), sites.index(site)),
+        tokens=_places(positions, found["by_position"].values.tolist(), positions.index(position)),
     )
 
 
@@ -122,7 +120,7 @@ def _verdict(row: Record, outcome: str) -> tuple[Sequence[tuple[int, int]], str]
     return (verdict.spans, verdict.reason) if verdict.outcome == outcome else ((), "")
 
 
-def _places(what: str, names: Sequence[str], values: Sequence[float], chosen: int) -> Places:
+def _places(names: Sequence[str], values: Sequence[float], chosen: int) -> Places:
     step = (_WIDTH - 2 * _PAD) / max(1, len(names) - 1)
     points: list[tuple[int, int] | None] = [
         None if math.isnan(v) else (round(_PAD + i * step), round(_HEIGHT - _PAD - v * (_HEIGHT - 2 * _PAD)))
@@ -134,4 +132,4 @@ def _places(what: str, names: Sequence[str], values: Sequence[float], chosen: in
             line += f"{'L' if drawing else 'M'}{point[0]},{point[1]}"
         drawing = point is not None
     known = [f"{percent(v)} at {name}" for name, v in zip(names, values, strict=True) if not math.isnan(v)]
-    return Places(line, points[chosen], f"by {what}: from {known[0]} to {known[-1]}")
+    return Places(line, points[chosen], f"from {known[0]} to {known[-1]}")
