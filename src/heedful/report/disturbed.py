@@ -51,7 +51,7 @@ class Pair:
 def pairs(run: Run, acted: Behaviour) -> dict[str, list[Pair]]:
     """By the task whose trace was erased, in the order of the figure; of the eraser and site that the figure shows."""
     how, where = (str(run.behaviour[dim].values[0]) for dim in ("how", "where"))
-    prompt_of = {sample["sample_id"]: sample["prompt"] for sample in run.samples}
+    prompt_of = {s["sample_id"]: s["prompt"] for s in run.samples if s["kind"] == "natural"}
     plain = {one["sample_id"]: one for one in run.disturbed if one["variant"] == "undisturbed"}
     kept: dict[tuple[str, str], Record] = {}
     for one in run.disturbed:
