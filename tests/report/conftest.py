@@ -17,6 +17,8 @@ import xarray as xr
 from heedful.lenses import verdict
 from heedful.lenses.arms import DIRECTIONS, VARIANTS, Arm
 from heedful.lenses.behaviour import Asked, Outcome, behaviour
+from heedful.lenses.extremes import ENDS, LABELS
+from heedful.pipeline.tables import DISTURBED, columns
 from heedful.prompts.base import base_prompts
 from heedful.prompts.instructions import constraint_json, natural_instructions
 from heedful.prompts.tasks import TASKS
@@ -83,6 +85,8 @@ def synthetic_run(
     n_blocks: int = 3,
     positions: tuple[str, ...] = POSITIONS,
     text: str | None = None,
+    prompt: str | None = None,
+    term: str | None = None,
     squares: int = 30,
     too_few: tuple[tuple[str, str], ...] = (("natural", "toxicity"),),
     change: Callable[[xr.Dataset], xr.Dataset] = lambda dataset: dataset,
@@ -91,6 +95,8 @@ def synthetic_run(
 
     Args:
         text: every response, if given; else drawn sentences.
+        prompt: every prompt, if given.
+        term: what inclusion and exclusion ask for, if given.
         too_few: (kind, task) cells without numbers.
         change: applied to the specialists' results before they are written.
     """
@@ -104,9 +110,10 @@ def synthetic_run(
         identity |= {"device": "cpu", "eos_ids": [2], "self_check": self_check, "torch": "2.13.0"}
         run.note(heedful="0.1.0", model=identity)
         respond = run.stage("respond")
-        answered = _samples(tasks, samples, text)
+        answered = _samples(tasks, samples, text, prompt, term)
+        rows = _rows(answered, tasks, squares)
         respond.write("samples.parquet", encode_table(_columns(answered)))
-        respond.write("rows.parquet", encode_table(_columns(_rows(answered, tasks, squares))))
+        respond.write("rows.parquet", encode_table(_columns(rows)))
         respond.finish()
         probe = run.stage("probe", reads=["respond"])
         probe.write("results/specialists.nc", encode_results(specialists))
@@ -118,22 +125,29 @@ def synthetic_run(
             "ablation": _ablation(rng, tasks, too_few),
             "temporal": _temporal(rng, tasks, positions, too_few),
             "specificity": _specificity(tasks, too_few),
+            "extremes": _extremes(rng, specialists, rows, too_few),
             "behaviour": _behaviour(tasks),
         }
         for name, dataset in others.items():
             probe.write(f"results/{name}.nc", encode_results(dataset))
         probe.write("results/verdict.nc", encode_results(verdict({"specialists": specialists, **others})))
+        probe.write("disturbed.parquet", encode_table(columns(_disturbed(answered, tasks), DISTURBED), DISTURBED))
         probe.finish()
     return path
 
 
-def _samples(tasks: tuple[str, ...], n: int, text: str | None) -> list[dict[str, Any]]:
+def _samples(
+    tasks: tuple[str, ...], n: int, text: str | None, prompt: str | None, term: str | None
+) -> list[dict[str, Any]]:
     rng = Random(0)
     made = []
     for asked in natural_instructions([TASKS[task] for task in tasks], base_prompts(), n, seed=0):
         assert asked.constraint is not None
+        constraint = asked.constraint
+        if term is not None and asked.task in ("include", "exclude"):
+            constraint = constraint.model_copy(update={"terms": (term,)})
         said = text if text is not None else _answer(rng, asked.task)
-        verdict = asked.constraint.check(said)
+        verdict = constraint.check(said)
         made.append(
             {
                 "sample_id": asked.instruction_id,
@@ -144,8 +158,8 @@ def _samples(tasks: tuple[str, ...], n: int, text: str | None) -> list[dict[str,
                 "base": asked.base,
                 "template_id": asked.template_id,
                 "held_out": asked.held_out,
-                "constraint": constraint_json(asked.constraint),
-                "prompt": asked.prompt,
+                "constraint": constraint_json(constraint),
+                "prompt": asked.prompt if prompt is None else prompt,
                 "text": said,
                 "finish_reason": "length" if rng.random() < 0.03 else "stop",
                 "outcome": verdict.outcome,
@@ -167,19 +181,30 @@ def _answer(rng: Random, task: str) -> str:
 
 
 def _rows(samples: list[dict[str, Any]], tasks: tuple[str, ...], squares: int) -> list[dict[str, Any]]:
+    """Rows with their texts; a contrast row borrows its prompt and response from the task's answers, in turn."""
+
+    def said(s: dict[str, Any]) -> dict[str, Any]:
+        return {"constraint": s["constraint"], "prompt_text": s["prompt"], "response_text": s["text"]}
+
     natural = [
         {"row_id": s["sample_id"], "kind": "natural", "task": s["task"], "base_id": s["base_id"], "square_id": None}
+        | {"label": int(s["outcome"] == "pass")}
+        | said(s)
         for s in samples
         if s["kind"] == "natural" and s["outcome"] in ("pass", "fail")
     ]
+    nothing = {"constraint": "", "prompt_text": "", "response_text": ""}
+    answers = {task: [said(s) for s in samples if s["kind"] == "natural" and s["task"] == task] for task in tasks}
     contrast = [
         {"row_id": f"{task}-{i}-{c}", "kind": "contrast", "task": task, "base_id": i, "square_id": f"{task}-{i}"}
+        | {"label": int(c in (0, 3))}
+        | (answers[task][(i + c) % len(answers[task])] if answers[task] else nothing)
         for task in tasks
         for i in range(squares)
         for c in range(4)
     ]
     reference = {"row_id": "reference-0", "kind": "reference", "task": "", "base_id": -1, "square_id": None}
-    return [*natural, *contrast, reference]
+    return [*natural, *contrast, reference | {"label": -1} | nothing]
 
 
 def _columns(records: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -425,6 +450,57 @@ def _behaviour(tasks: tuple[str, ...]) -> xr.Dataset:
             complies[hit] = 0.0
         outcomes[arm.name] = Outcome(complies, torch.full((8,), 20), torch.rand(8), torch.rand(8))
     return behaviour(tasks, Asked(task, base), undisturbed, outcomes, arms)
+
+
+def _disturbed(samples: list[dict[str, Any]], tasks: tuple[str, ...]) -> list[dict[str, Any]]:
+    """To the first two prompts of each task; an erased trace makes its own task's second answer violate."""
+    said = []
+    for task in tasks:
+        mine = [s for s in samples if s["kind"] == "natural" and s["task"] == task][:2]
+        for i, sample in enumerate(mine):
+            one = {name: sample[name] for name in ("sample_id", "task", "text", "reason", "spans")}
+            plain = one | {"how": "", "where": "", "erased": "", "variant": "undisturbed", "outcome": "pass"}
+            said.append(plain)
+            for erased in tasks:
+                lost = erased == task and i == 1
+                about = {"how": "leace", "where": "chosen", "erased": erased, "variant": "erased"}
+                said.append(plain | about | ({"outcome": "fail", "text": f"lost: {one['text']}"} if lost else {}))
+    return said
+
+
+def _extremes(
+    rng: np.random.Generator,
+    specialists: xr.Dataset,
+    rows: list[dict[str, Any]],
+    too_few: tuple[tuple[str, str], ...],
+) -> xr.Dataset:
+    """The first two rows of either class at one end, the last two at the other, at the last site and position."""
+    sites, positions = ([str(name) for name in specialists[dim].values] for dim in ("site", "position"))
+    coords = {name: specialists[name].values.tolist() for name in ("kind", "task")}
+    coords |= {"label": list(LABELS), "end": list(ENDS), "rank": [0, 1]}
+    dims = tuple(coords)
+    shape = tuple(len(values) for values in coords.values())
+    ids = np.full(shape, "", dtype=object)
+    for k, kind in enumerate(coords["kind"]):
+        for t, task in enumerate(coords["task"]):
+            for label in (0, 1):
+                here = [r["row_id"] for r in rows if (r["kind"], r["task"], r["label"]) == (kind, task, label)]
+                if (kind, task) not in too_few and len(here) >= 4:
+                    ids[k, t, label] = [here[:2], here[-2:]]
+    known = ids != ""
+    share = np.where(known, rng.random(shape), np.nan)
+    found = xr.Dataset(
+        {
+            "row_id": (dims, ids.astype(str)),
+            "placement": (dims, share),
+            "by_site": ((*dims, "site"), np.repeat(share[..., None], len(sites), -1)),
+            "by_position": ((*dims, "position"), np.repeat(share[..., None], len(positions), -1)),
+        },
+        coords | {"site": sites, "position": positions},
+    )
+    for name, last in (("of_site", sites[-1]), ("of_position", positions[-1])):
+        found[name] = (dims, np.where(known, last, ""))
+    return found
 
 
 def _temporal(

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from heedful.report import compare_runs, render_report
+from heedful.report import compare_runs
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = os.environ.get("HEEDFUL_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
@@ -28,7 +28,7 @@ addEventListener("load", () => {
   const width = document.documentElement.clientWidth;
   const shown = e => e.checkVisibility() && e.getClientRects().length > 0;
   const scrolls = e => e && (["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
-  const figures = [...document.querySelectorAll("svg[role=img]")].filter(shown);
+  const figures = [...document.querySelectorAll("svg:is([role=img], [role=group])")].filter(shown);
   const bare = figures.filter(e => !e.querySelector("path, rect, circle, use") || e.getBoundingClientRect().height < 4);
   const out = [...document.body.querySelectorAll("*")].filter(
     e => shown(e) && e.getBoundingClientRect().right > width + 1 && !scrolls(e) && !e.closest(".defs") && !e.closest(".skip"));
@@ -37,7 +37,7 @@ addEventListener("load", () => {
 });
 </script>"""
 FRAME = """<!DOCTYPE html><body style="margin:0">
-<iframe src="page.html" style="border:0;width:{width}px;height:4000px"></iframe>
+<iframe src="page.html{at}" style="border:0;width:{width}px;height:4000px"></iframe>
 <pre id="found"></pre><script>
 addEventListener("message", e => {{ document.getElementById("found").textContent = JSON.stringify(e.data); }});
 </script></body>"""
@@ -52,11 +52,16 @@ def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
 
 
-def measured(html: str, width: int, folder: Path) -> dict[str, Any]:
-    """The page as laid out at a width, in a frame: a window of its own is never as narrow as a telephone."""
+def measured(html: str, width: int, folder: Path, at: str = "", script: str = MEASURE) -> dict[str, Any]:
+    """The page as laid out at a width, in a frame: a window of its own is never as narrow as a telephone.
+
+    Args:
+        at: a fragment to open it at, such as '#rows'.
+        script: what measures it.
+    """
     free = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
-    (folder / "page.html").write_text(free.replace("</body>", f"{MEASURE}</body>"), encoding="utf-8")
-    (folder / "frame.html").write_text(FRAME.format(width=width), encoding="utf-8")
+    (folder / "page.html").write_text(free.replace("</body>", f"{script}</body>"), encoding="utf-8")
+    (folder / "frame.html").write_text(FRAME.format(width=width, at=at), encoding="utf-8")
     dom = browse(folder / "frame.html", "--window-size=1400,4000", "--dump-dom").stdout
     found = re.search(r'<pre id="found">(.*?)</pre>', dom, re.S)
     assert found is not None
@@ -65,8 +70,8 @@ def measured(html: str, width: int, folder: Path) -> dict[str, Any]:
     return told
 
 
-def assert_well_laid_out(html: str, width: int, folder: Path) -> dict[str, Any]:
-    found = measured(html, width, folder)
+def assert_well_laid_out(html: str, width: int, folder: Path, at: str = "") -> dict[str, Any]:
+    found = measured(html, width, folder, at)
     assert found["width"] == width
     assert found["out"] == []
     assert found["scroll"] <= width
@@ -87,15 +92,42 @@ def test_the_report_is_drawn_and_nothing_overflows(ordinary_page: str, tmp_path:
     assert found["figures"] > 30
 
 
-def test_a_long_word_in_an_answer_and_a_long_name_do_not_overflow(
-    make_run: Callable[..., Path], tmp_path: Path
-) -> None:
-    html = render_report(make_run("long", text="w" * 3000 + "<b>" + "\u202eright to left", model="m" * 200))
-    assert_well_laid_out(html, 400, tmp_path)
-
-
 def test_the_report_runs_without_a_word_on_the_console(ordinary_page: str, tmp_path: Path) -> None:
     assert_quiet(ordinary_page, tmp_path)
+
+
+FOLLOW = """<script>
+addEventListener("load", async () => {
+  const shown = () => [...document.querySelectorAll(".rowset")].filter(e => e.checkVisibility()).map(e => e.id);
+  const found = {before: shown(), followed: []};
+  for (const place of ["#glance", "#curves", "#matrix", "#drops", "#acts", "#heat", "#time", "#strata"]) {
+    for (const kind of ["a:not([tabindex])", "a[tabindex='-1']:last-of-type"]) {
+      const link = [...document.querySelectorAll(`${place} ${kind}`)].find(e => e.checkVisibility());
+      if (!link) continue;
+      const focused = (link.focus(), document.activeElement === link);
+      link.dispatchEvent(new MouseEvent("click", {bubbles: true, cancelable: true}));
+      await new Promise(done => setTimeout(done, 30));
+      const aim = document.querySelector(":target");
+      found.followed.push({place, kind, focused, hash: location.hash, shown: shown(), seen: aim.checkVisibility()});
+    }
+  }
+  parent.postMessage(found, "*");
+});
+</script>"""
+
+
+def test_links_open_the_rows_of_their_task_and_no_others(ordinary_page: str, tmp_path: Path) -> None:
+    found = measured(ordinary_page, 1280, tmp_path, script=FOLLOW)
+    assert found["before"] == ["rows-0-word_count"]
+    places = [(each["place"], each["kind"][1]) for each in found["followed"]]
+    assert len(set(places)) == len(places) == 8 + 3  # the three matrices have cells beside their names
+    for each in found["followed"]:
+        opened = each["hash"].removeprefix("#")
+        assert each["focused"]
+        assert each["seen"]
+        assert len(each["shown"]) == 1
+        assert opened == each["shown"][0] or opened.startswith(f"{each['shown'][0]}-")
+        assert opened.startswith("acts-" if each["place"] == "#acts" else "rows-0-")
 
 
 def test_the_comparison_is_drawn_and_nothing_overflows(make_run: Callable[..., Path], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from heedful.lenses.ablation import ablation
 from heedful.lenses.baselines import baselines
 from heedful.lenses.data import KINDS, Examples, Kind, StudyData
 from heedful.lenses.depth import depth
+from heedful.lenses.extremes import extremes
 from heedful.lenses.fits import PROBES, Fits, Progress, TaskFits, fit_probes
 from heedful.lenses.mapped import mapped
 from heedful.lenses.specialists import specialists
@@ -30,6 +31,7 @@ LENSES: dict[str, Lens] = {
     "ablation": ablation,
     "temporal": temporal,
     "specificity": specificity,
+    "extremes": extremes,
 }
 """By the name of the result file. `verdict` is not among them: it reads their results."""
 
@@ -47,6 +49,7 @@ __all__ = [
     "ablation",
     "baselines",
     "depth",
+    "extremes",
     "fit_probes",
     "mapped",
     "specialists",

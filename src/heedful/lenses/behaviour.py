@@ -175,10 +175,11 @@ def _put_change(canvas: Mapping[str, Canvas], name: str, at: tuple[int, ...], on
     """Where no answer of any base prompt changed, or all did alike, the jackknife sees no variance: Clopper & Pearson's bound
     for none of G takes its place."""
     put(canvas, name, at, one)
+    slack = 1 - ((1 - LEVEL) / 2) ** (1 / one.n_groups)
+    low, high = canvas[f"{name}_low"], canvas[f"{name}_high"]
     if float(one.se) == 0:
-        slack = 1 - ((1 - LEVEL) / 2) ** (1 / one.n_groups)
-        canvas[f"{name}_low"][at] = max(-1.0, float(one.estimate) - slack)
-        canvas[f"{name}_high"][at] = min(1.0, float(one.estimate) + slack)
+        low[at], high[at] = float(one.estimate) - slack, float(one.estimate) + slack
+    low.values[at], high.values[at] = low.values[at].clamp_min(-1), high.values[at].clamp_max(1)
 
 
 def _by_target(values: Tensor, asked: Asked, mine: Iterable[Tensor]) -> list[Jackknife | None]:

@@ -1,7 +1,8 @@
 """Stage 5, intervene: the model writes once more while traces of tasks are erased from its hidden states, or added to.
 
-Reads `arms.safetensors`, which the probe stage fitted, and the instructions of the study; writes `results/behaviour.nc`. The
-outcome of each arm is kept as it is made, so that a killed run goes on at the next.
+Reads `arms.safetensors`, which the probe stage fitted, and the instructions of the study; writes `results/behaviour.nc`, and
+in `disturbed.parquet` what the model wrote: undisturbed, and under each arm a few answers to read beside. The outcome of each
+arm is kept as it is made, so that a killed run goes on at the next.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from heedful.models import LanguageModel, Replay
 from heedful.models.sites import Change
 from heedful.pipeline.progress import Progress
 from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs
+from heedful.pipeline.tables import DISTURBED, columns
 from heedful.prompts.tasks import tasks_named
-from heedful.store import RunFolder, Stage, encode_results, read_table
+from heedful.store import RunFolder, Stage, encode_results, encode_table, read_table
 
-ARMS_FILE, RESULT_FILE = "arms.safetensors", "results/behaviour.nc"
+ARMS_FILE, RESULT_FILE, SAID_FILE = "arms.safetensors", "results/behaviour.nc", "disturbed.parquet"
 
 N_TEXTS = 16
 """Neutral texts on which the side effects of an arm are measured; fewer where fewer prompts are asked."""
@@ -39,6 +41,7 @@ _PATIENCE = 2
 """How many times as long as the longest undisturbed answer an arm may answer before it is cut off."""
 
 Record = Mapping[str, Any]
+_NOT_DISTURBED = {"how": "", "where": "", "erased": "", "variant": "undisturbed"}
 
 
 def intervene(
@@ -67,21 +70,24 @@ def intervene(
     progress("intervening", 0, len(arms) + 1)
     undisturbed = _kept(stage, "undisturbed", trial.undisturbed)
     plain, limit = torch.tensor(undisturbed["complies"], dtype=torch.float64), int(undisturbed["limit"][0])
-    outcomes = {}
+    outcomes, said = {}, [_NOT_DISTURBED | one for one in undisturbed["said"]]
     for done, arm in enumerate(arms, 1):
         progress("intervening", done, len(arms) + 1)
-        found = _kept(stage, arm.name, lambda arm=arm: trial(arm, limit))
+        found = _kept(stage, arm.name, lambda arm=arm: trial(arm, limit, undisturbed["said"]))
+        about = {"how": arm.how, "where": arm.where, "erased": arm.task, "variant": arm.variant}
+        said += [about | one for one in found.pop("said")]
         outcomes[arm.name] = Outcome(**{name: torch.tensor(values) for name, values in found.items()})
     asked = Asked(
         torch.tensor([names.index(p["task"]) for p in trial.prompts], dtype=torch.long),
         torch.tensor([p["base_id"] for p in trial.prompts], dtype=torch.long),
     )
+    stage.write(SAID_FILE, encode_table(columns(said, DISTURBED), DISTURBED))
     stage.write(RESULT_FILE, encode_results(behaviour(names, asked, plain, outcomes, arms)))
     stage.finish()
     progress("intervening", len(arms) + 1, len(arms) + 1)
 
 
-def _kept(stage: Stage, name: str, make: Any) -> dict[str, list[float]]:
+def _kept(stage: Stage, name: str, make: Any) -> dict[str, list[Any]]:
     """What an arm came to, made once; NaN is null in the file."""
     file = f"parts/intervene/{name}.json"
     if not stage.has(file):
@@ -121,14 +127,15 @@ class _Trial:
         self._fold = [folds[p["base_id"]] for p in self.prompts]
         self._texts = [Replay(r["prompt_ids"], r["response_ids"], r["eos_id"], r["answer_start"]) for r in texts]
 
-    def undisturbed(self) -> dict[str, list[float]]:
+    def undisturbed(self) -> dict[str, list[Any]]:
         """As the model is; and how long an arm may answer, which might else have no end."""
-        complies, longest = self._answer(range(len(self.prompts)), self._limit)
-        return {"complies": complies, "limit": [min(self._limit, _PATIENCE * max(longest, 8))]}
+        said, longest = self._answer(range(len(self.prompts)), self._limit)
+        limit = min(self._limit, _PATIENCE * max(longest, 8))
+        return {"complies": [_complies(one) for one in said], "limit": [limit], "said": said}
 
-    def __call__(self, arm: Arm, limit: int) -> dict[str, list[float]]:
+    def __call__(self, arm: Arm, limit: int, undisturbed: Sequence[Record]) -> dict[str, list[Any]]:
         """Under an arm, each fold's prompts with what was fitted without them. A step is tried on its own task alone."""
-        complies = [float("nan")] * len(self.prompts)
+        said: list[Record | None] = [None] * len(self.prompts)
         sums = torch.zeros(3, len(self._texts))
         tried = sorted({*self._fold})
         for turn, fold in enumerate(tried):
@@ -141,22 +148,42 @@ class _Trial:
             if mine:
                 with self._model.changed(here):
                     answered, _ = self._answer(mine, limit)
-                for i, value in zip(mine, answered, strict=True):
-                    complies[i] = value
+                for i, one in zip(mine, answered, strict=True):
+                    said[i] = one
             texts = list(range(turn, len(self._texts), len(tried)))
             if texts:
                 moved = self._model.divergence([self._texts[i] for i in texts], here)
                 sums[:, texts] = torch.stack([moved.n_tokens, moved.nll_after - moved.nll_before, moved.kl]).float()
         n_tokens, nll, kl = sums.tolist()
-        return {"complies": complies, "n_tokens": n_tokens, "nll": nll, "kl": kl}
+        complies, kept = [_complies(one) for one in said], _to_keep(said, undisturbed)
+        return {"complies": complies, "n_tokens": [int(n) for n in n_tokens], "nll": nll, "kl": kl, "said": kept}
 
-    def _answer(self, which: Sequence[int], limit: int) -> tuple[list[float], int]:
-        """1 or 0 as each greedy answer complies, NaN where it could not be scored; and the tokens of the longest."""
+    def _answer(self, which: Sequence[int], limit: int) -> tuple[list[Record], int]:
+        """Each greedy answer with its verdict; and the tokens of the longest."""
         asked = [self.prompts[i]["prompt_ids"] for i in which]
         answers = self._model.generate(asked, [0] * len(asked), temperature=0.0, max_new_tokens=limit)
-        outcomes = [self._constraints[i].check(answer.text).outcome for i, answer in zip(which, answers, strict=True)]
-        complies = [{"pass": 1.0, "fail": 0.0}.get(outcome, float("nan")) for outcome in outcomes]
-        return complies, max((len(answer.token_ids) for answer in answers), default=0)
+        said: list[Record] = []
+        for i, answer in zip(which, answers, strict=True):
+            verdict, prompt = self._constraints[i].check(answer.text), self.prompts[i]
+            said.append(
+                {"sample_id": prompt["sample_id"], "task": prompt["task"], "text": answer.text}
+                | {"outcome": verdict.outcome, "reason": verdict.reason, "spans": json.dumps(verdict.spans)}
+            )
+        return said, max((len(answer.token_ids) for answer in answers), default=0)
+
+
+def _complies(said: Record | None) -> float:
+    """1 or 0; NaN where nothing was asked, or the answer could not be scored."""
+    return {"pass": 1.0, "fail": 0.0}.get(said["outcome"] if said else "", float("nan"))
+
+
+def _to_keep(said: Sequence[Record | None], undisturbed: Sequence[Record]) -> list[Record]:
+    """Of each task, in the order of the prompts: the first answer whose outcome changed and the first whose did not."""
+    first: dict[tuple[str, bool], Record] = {}
+    for one, plain in zip(said, undisturbed, strict=True):
+        if one is not None:
+            first.setdefault((one["task"], one["outcome"] != plain["outcome"]), one)
+    return list(first.values())
 
 
 def _on_any_device(change: Eraser | Step) -> Change:

@@ -45,6 +45,15 @@ ROWS = pa.schema(
 `bare_id` names the row in which the same response stands under the bare base prompt (of kind 'bare'); null where the
 instruction cannot be taken away."""
 
+DISTURBED = pa.schema(
+    {
+        "how": _TEXT, "where": _TEXT, "erased": _TEXT, "variant": _TEXT, "sample_id": _TEXT, "task": _TEXT,
+        "text": _TEXT, "outcome": _TEXT, "reason": _TEXT, "spans": _TEXT,
+    }
+)  # fmt: skip
+"""What the model wrote in the behavioural experiment: undisturbed to every prompt (`variant` says so; `how`, `where` and
+`erased` are ''), and under each arm to a few. `sample_id` names the prompt, as in the table of samples; `task` is its task."""
+
 
 def columns(records: Iterable[Mapping[str, Any]], schema: pa.Schema) -> dict[str, list[Any]]:
     """Records as columns, in the schema's order; KeyError where a record lacks one."""

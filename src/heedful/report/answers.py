@@ -92,18 +92,19 @@ def pass_rate(scored: Sequence[Record]) -> Estimate:
     return Estimate(float(found.estimate), float(found.low), float(found.high))
 
 
-def marked(text: str, spans: Sequence[tuple[int, int]], outcome: str) -> Markup:
+def marked(text: str, spans: Sequence[tuple[int, int]], outcome: str, longest: int = _LONG) -> Markup:
     """An untrusted text, escaped, with the places that decided in `<mark>`; long texts are cut round the first place.
 
     Args:
         spans: (start, end) in characters; what lies outside the text or overlaps is clipped and merged.
+        longest: characters that are shown; those of the first place are among them.
     """
     text = visible(text)
     inside = sorted((max(0, start), min(len(text), end)) for start, end in spans)
     inside = [(start, end) for start, end in inside if start < end]
     first = inside[0][0] if inside else 0
-    start = max(0, first - _LEAD) if first > _LONG - _LEAD else 0
-    stop = min(len(text), start + _LONG)
+    start = max(0, first - _LEAD) if first > longest - _LEAD else 0
+    stop = min(len(text), start + longest)
     shown, at = Markup("… ") if start else Markup(), start
     for span_start, span_end in inside:
         begin, end = max(at, span_start), min(stop, span_end)

@@ -56,6 +56,8 @@ class Names(NamedTuple):
 class Grid:
     """Cells with their names, in SVG units; `branches` is empty where there is no tree."""
 
+    tasks: list[str]
+    """In the order of rows and columns; `cells` go row by row."""
     cells: list[MatrixCell]
     rows: list[Names]
     columns: list[Names]
@@ -218,6 +220,7 @@ def grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell],
     ]
     n, tree = len(order), _TREE if branches else 0.0
     return Grid(
+        tasks=order,
         cells=cells,
         rows=[Names(_TOP + (i + 0.5) * _CELL, task_name(task)) for i, task in enumerate(order)],
         columns=[Names(_LEFT + (i + 0.5) * _CELL, task_name(task)) for i, task in enumerate(order)],

@@ -24,9 +24,11 @@ from heedful.report.answers import answers, overall
 from heedful.report.behaviour import in_the_model
 from heedful.report.best_sites import best_sites
 from heedful.report.claims import claims
+from heedful.report.disturbed import pairs
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.graph import graph
 from heedful.report.matrix import drops, leaf_order, matrix
+from heedful.report.rows import rows_behind
 from heedful.report.run import Run, read_run
 from heedful.report.summary import headline_position, order_correlation, sentences
 from heedful.report.time import square, time_axes, time_panel
@@ -102,6 +104,7 @@ def _context(run: Run) -> dict[str, Any]:
     depth_positions = [str(position) for position in run.depth["position"].values]
     heat = figures.heat_axes(run.specialists)
     manifest = run.manifest
+    acted = in_the_model(run.behaviour, run.transfer)
     erased = {k: drops(run.ablation, run.transfer, k) for k in kinds}
     leaks = {k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds}
     return {
@@ -124,6 +127,7 @@ def _context(run: Run) -> dict[str, Any]:
                 "ablation": run.ablation.attrs,
                 "temporal": run.temporal.attrs,
                 "specificity": run.specificity.attrs,
+                "extremes": run.extremes.attrs,
                 "behaviour": run.behaviour.attrs,
                 "verdict": run.verdict.attrs,
             }
@@ -161,7 +165,9 @@ def _context(run: Run) -> dict[str, Any]:
         "graphs": {
             k: graph(found_drops.tasks, found_drops.edges) if (found_drops := erased[k]) else None for k in kinds
         },
-        "acted": in_the_model(run.behaviour, run.transfer),
+        "acted": acted,
+        "behind": {k: rows_behind(run, k) for k in kinds},
+        "pairs": pairs(run, acted) if acted else {},
         "time_axes": time_axes(positions, _TIME_LOW),
         "times": {
             k: {t: time_panel(run.temporal.sel(kind=k, task=t), _TIME_LOW, leaks[k]) for t in run.tasks} for k in kinds

@@ -30,14 +30,16 @@ class Run:
         manifest: settings, facts and stages.
         samples: one record a response.
         rows: one record a replay: an instruction with a response and its label.
-        specialists, baselines, depth, transfer, mapped, ablation, temporal, specificity, behaviour, verdict: the
-            lenses' results.
+        disturbed: one record an answer of the behavioural experiment that was kept.
+        specialists, baselines, depth, transfer, mapped, ablation, temporal, specificity, extremes, behaviour, verdict:
+            the lenses' results.
     """
 
     path: Path
     manifest: Manifest
     samples: Sequence[Record]
     rows: Sequence[Record]
+    disturbed: Sequence[Record]
     specialists: xr.Dataset
     baselines: xr.Dataset
     depth: xr.Dataset
@@ -46,6 +48,7 @@ class Run:
     ablation: xr.Dataset
     temporal: xr.Dataset
     specificity: xr.Dataset
+    extremes: xr.Dataset
     behaviour: xr.Dataset
     verdict: xr.Dataset
 
@@ -76,6 +79,7 @@ _LENSES = (
     "ablation",
     "temporal",
     "specificity",
+    "extremes",
     "behaviour",
     "verdict",
 )
@@ -89,13 +93,13 @@ def read_run(path: Path | str) -> Run:
     """
     path = Path(path)
     manifest = _manifest(path)
-    tables = ("samples.parquet", "rows.parquet")
+    tables = ("samples.parquet", "rows.parquet", "disturbed.parquet")
     lenses = tuple(f"results/{name}.nc" for name in _LENSES)
     missing = [name for name in (*tables, *lenses) if not (path / name).is_file()]
     if missing:
         raise StoreError(f"the study in {path} is not finished: {', '.join(missing)} still to come", _TO_ITS_END)
-    samples, rows = (list(read_table(path / name).rows()) for name in tables)
-    return Run(path, manifest, samples, rows, *(read_results(path / name) for name in lenses))
+    samples, rows, disturbed = (list(read_table(path / name).rows()) for name in tables)
+    return Run(path, manifest, samples, rows, disturbed, *(read_results(path / name) for name in lenses))
 
 
 def _manifest(path: Path) -> Manifest:

@@ -199,7 +199,7 @@ def _ablation(run: Run, kind: str) -> list[str]:
     if found is None:
         return []
     edges = found.grid.told
-    share = f"in {count(edges)} of {found.grid.pairs} pairs"
+    share = f"in {count(edges) if edges else 'none'} of {found.grid.pairs} pairs"
     first = f"Erasing one skill’s trace hurts another’s probe, beyond both controls, {share}"
     named = listed([f"{task_name(edge.erased)} → {task_name(edge.target)}" for edge in found.edges[:3]] or [""])
     said = [f"{first}{f' (most of all {named})' if edges else ''}."]

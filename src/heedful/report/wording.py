@@ -28,8 +28,11 @@ KINDS = tuple(KIND_NAMES)
 
 _BLOCK = re.compile(r"block\.(\d+)\.out")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-# Characters that would move, hide or reorder the text round them: controls, and marks of writing direction.
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+# Characters that would move, hide or reorder the text round them: controls, marks of writing direction, and text in tags.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
+)
 
 
 class Estimate(NamedTuple):
