@@ -10,6 +10,8 @@ from __future__ import annotations
 from heedful.constraints.ifeval.arrangement import EndChecker, NoComma, Quotation, RepeatPrompt, TwoResponses
 from heedful.constraints.ifeval.base import IFEvalConstraint, constraint_from_ifeval, known_ifeval_types
 from heedful.constraints.ifeval.case import CapitalWordFrequency, EnglishCapital, EnglishLowercase
+from heedful.constraints.ifeval.contradictions import contradictions
+from heedful.constraints.ifeval.corrected import CORRECTED, corrected, correction_of
 from heedful.constraints.ifeval.formats import (
     ConstrainedResponse,
     JsonText,
@@ -26,6 +28,7 @@ from heedful.constraints.ifeval.loose import check_loose, loose_variants
 from heedful.constraints.ifeval.response_language import ResponseLanguage
 
 __all__ = [
+    "CORRECTED",
     "CapitalWordFrequency",
     "ConstrainedResponse",
     "EndChecker",
@@ -54,6 +57,9 @@ __all__ = [
     "TwoResponses",
     "check_loose",
     "constraint_from_ifeval",
+    "contradictions",
+    "corrected",
+    "correction_of",
     "known_ifeval_types",
     "loose_variants",
 ]
