@@ -22,6 +22,7 @@ from heedful.cli.calibrate import calibrate
 from heedful.cli.chat import chat
 from heedful.cli.check import check
 from heedful.cli.compare import compare
+from heedful.cli.ifeval import ifeval
 from heedful.cli.models import models
 from heedful.cli.report import report
 from heedful.cli.study import study
@@ -42,6 +43,7 @@ app.command("study")(study)
 app.command("report")(report)
 app.command("compare")(compare)
 app.command("check")(check)
+app.command("ifeval")(ifeval)
 app.command("calibrate")(calibrate)
 app.command("chat")(chat)
 app.command("models")(models)

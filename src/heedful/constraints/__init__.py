@@ -17,6 +17,7 @@ from heedful.constraints.base import (
 )
 from heedful.constraints.classification import Classification, Classifier, get_classifier, register_classifier
 from heedful.constraints.custom import constraint, load_plugin
+from heedful.constraints.ifeval import IFEvalConstraint, check_loose, constraint_from_ifeval
 from heedful.constraints.json_format import JsonFormat
 from heedful.constraints.lexical import Exclude, Include
 from heedful.constraints.loading import decode_text, load_constraints, parse_constraint, read_json_file, read_text
@@ -32,6 +33,7 @@ __all__ = [
     "Constraint",
     "Exclude",
     "FieldHelp",
+    "IFEvalConstraint",
     "Include",
     "JsonFormat",
     "Outcome",
@@ -43,8 +45,10 @@ __all__ = [
     "Verdict",
     "WordCount",
     "check",
+    "check_loose",
     "constraint",
     "constraint_from",
+    "constraint_from_ifeval",
     "decode_text",
     "field_help",
     "get_classifier",

@@ -103,7 +103,7 @@ class FieldHelp(NamedTuple):
 C = TypeVar("C", bound=type[Constraint])
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
-_FAMILIES = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 3}
+_FAMILIES = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 3, "ifeval": 4}
 _registry: dict[str, type[Constraint]] = {}
 
 
