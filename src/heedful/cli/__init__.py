@@ -23,6 +23,7 @@ from heedful.cli.chat import chat
 from heedful.cli.check import check
 from heedful.cli.compare import compare
 from heedful.cli.models import models
+from heedful.cli.parse import parse
 from heedful.cli.report import report
 from heedful.cli.study import study
 from heedful.errors import HeedfulError
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command("study")(study)
 app.command("report")(report)
 app.command("compare")(compare)
+app.command("parse")(parse)
 app.command("check")(check)
 app.command("calibrate")(calibrate)
 app.command("chat")(chat)
