@@ -16,6 +16,9 @@ Form = Literal["exactly", "bare", "at_least", "more", "at_most", "fewer", "betwe
 """'bare' is a number without a word about how it is meant; 'about' is one that is not meant exactly."""
 
 
+_LEAST: tuple[Form, ...] = ("at_least", "more")
+
+
 class Amount(NamedTuple):
     """How much is asked for, as bounds that include themselves.
 
@@ -98,6 +101,7 @@ class Counts:
                 form = "between"
             if form == "bare":
                 end, form = self._form(self._after, tokens, end)
+            end, high = self._upper(tokens, end, form, high)
             if unit is not None:
                 found = unit.match(tokens, end + (_key(tokens, end) == "-"))
                 if found is None:
@@ -110,9 +114,20 @@ class Counts:
                 again, same = self._form(self._after, tokens, end)
                 end = again if same == form else end
             if not (bounded and form == "bare"):
-                yield end, amount(form, low.value, high)
+                said = amount(form, low.value, None if form in _LEAST else high)
+                yield end, said._replace(at_most=high, form="between") if form in _LEAST and high is not None else said
 
         return read
+
+    def _upper(self, tokens: Sequence[Token], place: int, form: Form, high: int | None) -> tuple[int, int | None]:
+        """'… and at most 5' behind 'at least 3': the end and the greatest number, counted in."""
+        if form not in _LEAST or _key(tokens, place) not in {"and", "but", ","}:
+            return place, high
+        start, upper = self._form(self._before, tokens, place + 1)
+        number = number_at(tokens, start)
+        if upper not in ("at_most", "fewer") or number is None:
+            return place, high
+        return number.end, amount(upper, number.value).at_most
 
     @staticmethod
     def _form(phrases: _ByStart, tokens: Sequence[Token], place: int) -> tuple[int, Form]:

@@ -194,6 +194,8 @@ _MAKERS: dict[str, Callable[[Captures], tuple[Constraint, ...]]] = {
     "ending": lambda captures: (_ifeval("startend:end_checker", end_phrase=captures["phrase"]),),
     "language": lambda captures: (_ifeval("language:response_language", language=captures["language"]),),
     "repeat": lambda captures: (_ifeval("combination:repeat_prompt", prompt_to_repeat=captures["prompt"]),),
+    "json_array": lambda _: _refused("the JSON constraint asks for one object, not for an array"),
+    "beginning": lambda _: _refused("there is no constraint on how a text begins"),
     "unsaid": lambda captures: _refused(captures["why"]),
     "yes_no_maybe": _fixed(lambda: _ifeval("detectable_format:constrained_response")),
 }

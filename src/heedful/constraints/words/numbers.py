@@ -37,6 +37,8 @@ class Number(NamedTuple):
 
 def number_at(tokens: Sequence[Token], place: int) -> Number | None:
     """The longest number that starts with this token, or None."""
+    if _key(tokens, place) == "a" and _key(tokens, place + 1) == "single":
+        return Number(1, place + 2)
     if _key(tokens, place) == "half" and _key(tokens, place + 1) == "a" and _key(tokens, place + 2) == "dozen":
         return Number(6, place + 3)
     if place < len(tokens) and tokens[place].kind == "number":

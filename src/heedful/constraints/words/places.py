@@ -132,7 +132,7 @@ def clause_begins(tokens: Sequence[Token], place: int) -> bool:
                 and (tokens[after].key not in _NOUNS_TOO or _key(tokens, after + 1) in _OBJECTS)
             )
             or tokens[after].key in _MODALS
-            or tokens[after].key in {"without", "no", "does", "includes", "contains", "using"}
+            or tokens[after].key in {"without", "no", "not", "does", "includes", "contains", "using"}
         )
     )
 

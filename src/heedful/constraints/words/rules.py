@@ -28,6 +28,8 @@ _AFTER_CLAUSE = frozenset(
 )
 """What may follow a subordinate clause without a comma: 'explain how locks work in at most 50 words'."""
 
+_NEGATIONS = frozenset({"not", "never", "avoid", "without", "cannot", "nor"})
+_OPPOSITES = {"formal": "informal", "informal": "formal", "toxic": "clean"}
 _COUNTS = frozenset("words characters sentences include include_each_time".split())
 _PARTS = frozenset("line section paragraph sentence stanza verse bullet item point entry chapter row".split())
 
@@ -83,9 +85,10 @@ def _read(tokens: list[Token], sentence: Sentence) -> _Read:
         if best is None or _is_cut_short(tokens, sentence, closed, best):
             place += 1
             continue
-        found.append(_of_each_part(tokens, sentence, best))
+        found.append(_negated(tokens, sentence, found, _of_each_part(tokens, sentence, best)))
+        closed = [_ended_by(zone, best) for zone in closed]
         place = best.end
-    topics = _topics(tokens, sentence, closed, found)
+    topics = _topics(tokens, sentence, zones(tokens, sentence), found)
     return _Read(found + topics, _signs(tokens, sentence, closed, found + topics))
 
 
@@ -115,6 +118,24 @@ def _is_cut_short(tokens: list[Token], sentence: Sentence, closed: Sequence[Zone
     """Does a phrase that starts within this one say more? 'use at least six words' in '… in all capital letters'."""
     later = (_best(tokens, sentence, closed, place) for place in range(found.start + 1, found.end))
     return any(other is not None and other.end > found.end and other.weight > found.weight for other in later)
+
+
+def _ended_by(zone: Zone, found: Found) -> Zone:
+    """What is written about is over where a requirement was read."""
+    return zone._replace(end=found.start) if zone.start < found.start < zone.end else zone
+
+
+def _negated(tokens: list[Token], sentence: Sentence, before: Sequence[Found], found: Found) -> Found:
+    """'do not write in a formal tone' asks for the opposite, if there is one that a constraint can say."""
+    earliest = max([sentence.start, found.start - 5, *(other.end for other in before)])
+    place = found.start - 1
+    while place >= earliest and tokens[place].key not in _NEGATIONS and not clause_begins(tokens, place + 1):
+        place -= 1
+    if place < earliest or tokens[place].key not in _NEGATIONS:
+        return found
+    if found.kind in _OPPOSITES:
+        return found._replace(kind=_OPPOSITES[found.kind], start=place)
+    return found._replace(kind="unsaid", captures={"why": "it is negated, and no constraint says the opposite"})
 
 
 def _of_each_part(tokens: list[Token], sentence: Sentence, found: Found) -> Found:

@@ -45,15 +45,20 @@ def one_term(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple[s
 
 
 def last_words(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """One bare word at the end of its clause: 'snow' in 'do not mention snow.'"""
-    for end in (place + 1, place + 2):
-        words = tokens[place:end]
-        if (
-            len(words) == end - place
-            and all(t.kind == "word" and t.key not in _NO_TERM for t in words)
-            and _clause_ends(tokens, end)
-        ):
-            yield end, (" ".join(token.key for token in words),)
+    """Bare terms of one or two words that end their clause: 'pizza or pasta' in 'without mentioning pizza or pasta.'"""
+    items: list[str] = []
+    end = place
+    while True:
+        start = end
+        while end < min(start + 2, len(tokens)) and tokens[end].kind == "word" and tokens[end].key not in _NO_TERM:
+            end += 1
+        if end == start or not _clause_ends(tokens, end):
+            return
+        items.append(" ".join(token.written for token in tokens[start:end]))
+        yield end, tuple(items)
+        if end >= len(tokens) or tokens[end].key not in {"and", "or"}:
+            return
+        end += 1
 
 
 def keys(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
