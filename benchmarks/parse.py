@@ -1,8 +1,8 @@
 """How well `heedful parse` reads requirements: on 160 hand-written phrasings, and on IFEval's prompts where they are at hand.
 
-`python benchmarks/parse.py` measures all and writes the tables into parse/README.md; `--half tune` or `--half held-out` prints that
-half only. The frozen phrasings and IFEval's prompts with odd keys are never to be looked at while rules are changed: this script
-gives their aggregates, never their texts. Knows nothing of how the rules work.
+`python benchmarks/parse.py` measures all and writes the tables into parse/README.md; `--half tune` or `--half held-out`
+prints that half only. The frozen phrasings and IFEval's prompts with odd keys are never to be looked at while rules are
+changed: this script gives their aggregates, never their texts. Knows nothing of how the rules work.
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ class Estimate(NamedTuple):
 def share(reads: Sequence[Read], part: Callable[[Read], int], whole: Callable[[Read], int]) -> Estimate:
     """Sum of `part` over sum of `whole`; NaN if that is 0.
 
-    The interval is Wilson's where each text counts once, and else that of a percentile bootstrap over texts, which is empty where
-    nothing is wrong.
+    The interval is Wilson's where each text counts once, and else that of a percentile bootstrap over texts, which is empty
+    where nothing is wrong.
     """
     parts, wholes = (np.array([count(read) for read in reads], dtype=float) for count in (part, whole))
     if not wholes.sum():

@@ -149,4 +149,4 @@ class Counts:
 
 
 def _key(tokens: Sequence[Token], place: int) -> str:
-    return tokens[place].key if place < len(tokens) else ""
+    return tokens[place].key if place < len(tokens) and tokens[place].kind != "quoted" else ""

@@ -113,4 +113,5 @@ def _after_and(tokens: Sequence[Token], place: int) -> int:
 
 
 def _key(tokens: Sequence[Token], place: int) -> str:
-    return tokens[place].key if place < len(tokens) else ""
+    """The key of a token that is not quoted: "five" in quotation marks counts nothing."""
+    return tokens[place].key if place < len(tokens) and tokens[place].kind != "quoted" else ""

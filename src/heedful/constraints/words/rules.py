@@ -97,7 +97,7 @@ def _with_fragment(tokens: list[Token], sentence: Sentence) -> Sentence:
     if sentence.asks_from == sentence.start or (sentence.question and sentence.asks_from is None):
         return sentence
     keys = [token.key for token in tokens[sentence.start : sentence.start + 3]]
-    starts = (sentence.start, sentence.start + 1) if keys[0] in {"a", "an", "the"} else (sentence.start,)
+    starts = range(sentence.start, min(sentence.start + 1 + (keys[0] in {"a", "an", "the"}), sentence.end))
     begins = keys in (["on", "the", "subject"], ["on", "the", "topic"])
     if begins or any(_best(tokens, sentence, (), start) is not None for start in starts):
         return sentence._replace(asks_from=sentence.start)
