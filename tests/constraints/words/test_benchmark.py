@@ -1,4 +1,4 @@
-"""The committed table is that of the rules as they are; held-out texts are left alone, so that a test run shows nothing of them."""
+"""The committed table is that of the rules as they are. Held-out texts are left alone: a test run shows nothing of them."""
 
 from __future__ import annotations
 

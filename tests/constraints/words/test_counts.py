@@ -17,8 +17,21 @@ def read(text: str) -> tuple[object, ...]:
     return parse(text).constraints
 
 
-@pytest.mark.parametrize("form", ["at most {n} words", "{n} words or fewer", "no more than {n} words", "{n} words max",
-    "up to {n} words", "fewer than {m} words", "under {m} words", "a maximum of {n} words", "{n} words or less", "{n} or less words"])  # fmt: skip
+@pytest.mark.parametrize(
+    "form",
+    [
+        "at most {n} words",
+        "{n} words or fewer",
+        "no more than {n} words",
+        "{n} words max",
+        "up to {n} words",
+        "fewer than {m} words",
+        "under {m} words",
+        "a maximum of {n} words",
+        "{n} words or less",
+        "{n} or less words",
+    ],
+)
 @some
 @given(NUMBERS)
 def test_greatest(form: str, n: int) -> None:
