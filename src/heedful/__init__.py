@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         constraint,
         load_constraints,
     )
+    from heedful.constraints.words import Parsed, parse
     from heedful.errors import HeedfulError, InputError, ModelError, StoreError
     from heedful.models import load
     from heedful.pipeline.several import compare
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _CONSTRAINTS = "heedful.constraints"
+_WORDS = "heedful.constraints.words"
 _ERRORS = "heedful.errors"
 _PIPELINE = "heedful.pipeline"
 
@@ -50,6 +52,7 @@ _HOME = {
     "InputError": _ERRORS,
     "JsonFormat": _CONSTRAINTS,
     "ModelError": _ERRORS,
+    "Parsed": _WORDS,
     "Register": _CONSTRAINTS,
     "Sentiment": _CONSTRAINTS,
     "StoreError": _ERRORS,
@@ -64,6 +67,7 @@ _HOME = {
     "load": "heedful.models",
     "load_constraints": _CONSTRAINTS,
     "open_study": _PIPELINE,
+    "parse": _WORDS,
     "study": _PIPELINE,
 }
 """Each public name, and the module that it is imported from on first use (PEP 562)."""
@@ -77,6 +81,7 @@ __all__ = [
     "InputError",
     "JsonFormat",
     "ModelError",
+    "Parsed",
     "Register",
     "Sentiment",
     "StoreError",
@@ -92,6 +97,7 @@ __all__ = [
     "load",
     "load_constraints",
     "open_study",
+    "parse",
     "study",
 ]
 
