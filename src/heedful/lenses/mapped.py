@@ -243,7 +243,7 @@ def _p(
 
 def _mean(
     matrix: Float[Tensor, "mapping source target *group"], pairs: Bool[Tensor, "source target"]
-) -> Float[Tensor, "mapping *group"]:
+) -> Float[Tensor, mapping * group]:
     """Over pairs of tasks that could be mapped."""
     mean: Tensor = matrix[:, pairs].nanmean(1)
     return mean
