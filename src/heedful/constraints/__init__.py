@@ -13,6 +13,7 @@ from heedful.constraints.base import (
     constraint_from,
     field_help,
     known_constraints,
+    monitor_for,
     register_constraint,
 )
 from heedful.constraints.classification import Classification, Classifier, get_classifier, register_classifier
@@ -21,6 +22,7 @@ from heedful.constraints.ifeval import IFEvalConstraint, check_loose, constraint
 from heedful.constraints.json_format import JsonFormat
 from heedful.constraints.lexical import Exclude, Include
 from heedful.constraints.loading import decode_text, load_constraints, parse_constraint, read_json_file, read_text
+from heedful.constraints.prefix import Left, PrefixMonitor, PrefixVerdict, Utf8Decoder
 from heedful.constraints.semantic import Sentiment, Topic
 from heedful.constraints.structural import CharCount, WordCount
 from heedful.constraints.stylistic import Register, Toxicity
@@ -36,12 +38,16 @@ __all__ = [
     "IFEvalConstraint",
     "Include",
     "JsonFormat",
+    "Left",
     "Outcome",
+    "PrefixMonitor",
+    "PrefixVerdict",
     "Register",
     "Sentiment",
     "Span",
     "Topic",
     "Toxicity",
+    "Utf8Decoder",
     "Verdict",
     "WordCount",
     "check",
@@ -55,6 +61,7 @@ __all__ = [
     "known_constraints",
     "load_constraints",
     "load_plugin",
+    "monitor_for",
     "parse_constraint",
     "read_json_file",
     "read_text",
