@@ -39,6 +39,8 @@ class Read:
     token_ids: Tensor
     log_p: Tensor | None = None
     log_p_eos: Tensor | None = None
+    max_softmax: Tensor | None = None
+    max_softmax_last: Tensor | None = None
 
 
 Signal = Callable[[str, int, int], float]
