@@ -31,17 +31,26 @@ def fit_inlp(
         rank: probes to fit; fewer directions come out where a probe finds nothing new to read.
         C: of every probe, on features of about unit spread.
     """
-    if y.ndim > 1:
-        return stacked([fit_inlp(x, each, weight, rank=rank, C=C) for each in y])
     x = x if x.dtype == torch.float64 else x.float()
     if weight is not None:
-        x, y, weight = (each[weight > 0] for each in (x, y, weight))
+        x, y, weight = x[weight > 0], y[..., weight > 0], weight[weight > 0]
     else:
-        weight = torch.ones(len(y))
+        weight = torch.ones(len(x))
     # Rotated once: a probe then finds its axes nearly principal, as the solver likes them, whatever was projected off.
     rows = principal_rows(x)
-    z, eye = rows.z, torch.eye(rows.z.shape[-1], dtype=x.dtype)
-    basis = z.new_zeros(z.shape[-1], 0)
+    center = (weight.to(x) @ x) / weight.sum()
+    fitted = []
+    for labels in y.reshape(-1, len(x)):
+        hidden = rows.axes @ _directions(rows.z, labels, weight, rank, C)
+        fitted.append(Eraser(center, hidden, hidden.mT))
+    return fitted[0] if y.ndim == 1 else stacked(fitted)
+
+
+def _directions(
+    z: Float[Tensor, "sample axis"], y: Tensor, weight: Tensor, rank: int, C: float
+) -> Float[Tensor, "axis direction"]:
+    """An orthonormal basis of what the probes read, one after the other."""
+    eye, basis = torch.eye(z.shape[-1], dtype=z.dtype), z.new_zeros(z.shape[-1], 0)
     for _ in range(min(rank, z.shape[-1])):
         left = PrincipalRows(z - z @ basis @ basis.mT, axes=eye, mean=z.new_zeros(1, z.shape[-1]))
         normal = fit_logistic(left, y[None], weight[None], C, tol=1e-2).coef[0]
@@ -50,5 +59,4 @@ def fit_inlp(
         if not size > 1e-6:
             break
         basis = torch.cat([basis, (normal / size).unsqueeze(-1)], -1)
-    hidden = rows.axes @ basis
-    return Eraser((weight.to(x) @ x) / weight.sum(), hidden, hidden.mT)
+    return basis
