@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/pico-llama
+# Tests of one file stay together, so that what they share is made once.
+ON_TWO_CORES := -n 2 --dist loadfile
 
 .PHONY: study test test-all lint format clean
 
@@ -11,10 +13,10 @@ study: $(VENV)/.ready
 	$(BIN)/heedful study pico-llama --quick --out $(OUT)
 
 test: $(VENV)/.ready lint
-	$(BIN)/pytest -m "not slow" -q
+	$(BIN)/pytest -m "not slow" -q $(ON_TWO_CORES)
 
 test-all: $(VENV)/.ready lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(ON_TWO_CORES)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

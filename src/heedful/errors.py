@@ -29,5 +29,19 @@ class ModelError(HeedfulError):
     """A model cannot be loaded, or cannot be trusted once loaded."""
 
 
+class UpstreamError(HeedfulError):
+    """A model that was asked gave no answer, or only a part of one.
+
+    Attributes:
+        retry: whether the same call may succeed later.
+        after: seconds to wait before it, where the upstream said so.
+    """
+
+    def __init__(self, cause: str, cure: str, *, retry: bool, after: float | None = None) -> None:
+        super().__init__(cause, cure)
+        self.retry = retry
+        self.after = after
+
+
 class StoreError(HeedfulError):
     """A run folder is damaged, of another version, or cannot be written."""

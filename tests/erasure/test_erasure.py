@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from heedful.erasure import Eraser, fit_inlp, fit_leace, fit_mean_flip, fit_mean_projection, fit_step, random_eraser
+from heedful.erasure import (
+    Eraser,
+    fit_inlp,
+    fit_leace,
+    fit_mean_flip,
+    fit_mean_projection,
+    fit_step,
+    random_eraser,
+    stacked,
+)
 from heedful.probes import auroc, fit_logistic
 
 Fitter = Callable[..., Eraser]
@@ -84,6 +93,26 @@ def test_a_batch_of_sites_is_the_sites_one_by_one() -> None:
         together = fit(sites, y)(sites)
         for site, x in enumerate(sites):
             torch.testing.assert_close(together[site], fit(x, y)(x), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("fit", [fit_leace, fit_mean_projection, fit_mean_flip, fit_inlp])
+def test_sets_of_labels_are_the_sets_one_by_one(fit: Fitter) -> None:
+    x, y = planted()
+    sets = torch.stack([y, 1 - y, torch.ones_like(y), (torch.arange(len(y)) // 2) % 2])
+    weight = (torch.arange(len(y)) < 500).float()
+    together = fit(x, sets, weight)
+    for eraser, labels in zip((together[i] for i in range(4)), sets, strict=True):
+        torch.testing.assert_close(eraser(x), fit(x, labels, weight)(x), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fit", [fit_leace, fit_mean_flip])
+def test_a_probe_before_an_eraser_reads_what_the_probe_reads_after_it(fit: Fitter) -> None:
+    x, y = planted()
+    probes = fit_logistic(x, torch.stack([y, torch.randint(0, 2, y.shape, generator=torch.Generator().manual_seed(0))]))
+    erasers = [fit(x, y), fit_inlp(x, y, rank=3)]
+    before = stacked(erasers).before(probes)
+    for entry, eraser in enumerate(erasers):
+        torch.testing.assert_close(before.scores(x)[entry], probes.scores(eraser(x)), atol=1e-4, rtol=1e-4)
 
 
 def test_inlp_reads_less_with_every_direction() -> None:

@@ -10,11 +10,11 @@ import torch
 import xarray as xr
 from tests.lenses.conftest import Planted
 
-from heedful.erasure import fit_leace, fit_mean_flip
+from heedful.erasure import fit_leace, fit_mean_flip, stacked
 from heedful.lenses import StudyData, fit_probes
-from heedful.lenses.ablation import ERASERS, ablation, refitted_scores
+from heedful.lenses.ablation import ERASERS, ablation, refitted_probes
 from heedful.lenses.cells import shared_cells, shared_folds
-from heedful.probes import fit_logistic, principal_rows
+from heedful.probes import fit_logistic
 
 Write = Callable[..., StudyData]
 FIVE = ("word_count", "include", "topic", "sentiment", "toxicity")
@@ -78,16 +78,13 @@ def test_refitting_on_shared_rows_is_fitting_on_the_erased_rows(write_study: Wri
         shared = shared_cells(data, fit_probes(data, general=False), "contrast")
         assert shared is not None
         fold = next(iter(shared_folds(data, shared)))
-        kept = fold.weight["topic"] > 0
-        x, weight, label = fold.trained["topic"][kept], fold.weight["topic"][kept], shared.examples["topic"].label[kept]
+        x, weight, label, held = (each["topic"] for each in (fold.trained, fold.weight, fold.label, fold.held))
         erasers = [
-            fit(fold.trained[t], shared.examples[t].label, fold.weight[t])
+            fit(fold.trained[t], fold.label[t], fold.weight[t])
             for t in ("include", "topic")
             for fit in (fit_leace, fit_mean_flip)
         ]
-        held = fold.held["topic"]
-        left = torch.stack([eraser(held) for eraser in erasers])
-        found = refitted_scores(shared, fold, "topic", principal_rows(x), erasers, left)
+        found = refitted_probes(fold, "topic", stacked(erasers)).scores(held)[:, 0]
         for eraser, scores in zip(erasers, found, strict=True):
             oracle = fit_logistic(eraser(x), label[None], weight[None], fold.C["topic"], tol=1e-4)
             torch.testing.assert_close(scores, oracle.scores(eraser(held))[0], rtol=0.05, atol=0.05)

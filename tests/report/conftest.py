@@ -121,6 +121,7 @@ def synthetic_run(
             "baselines": _baselines(rng, tasks, too_few),
             "depth": _depth(rng, tasks, positions, too_few),
             "transfer": _transfer(rng, tasks, too_few),
+            "mapped": _mapped(rng, tasks, too_few),
             "ablation": _ablation(rng, tasks, too_few),
             "temporal": _temporal(rng, tasks, positions, too_few),
             "specificity": _specificity(tasks, too_few),
@@ -367,6 +368,21 @@ def _transfer(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[t
     found["n_tasks"] = ("kind", here.sum(1))
     found["shared_site"], found["shared_position"] = ("kind", ["block.1.out"] * 2), ("kind", ["eos"] * 2)
     return found
+
+
+def _mapped(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[tuple[str, str], ...]) -> xr.Dataset:
+    """As `_transfer`, the same for every mapping; each task is read at a site of its own."""
+    shared = _transfer(rng, tasks, too_few)
+    names = ("auroc", "auroc_low", "auroc_high", "p_value", "q_value")
+    names += tuple(f"{name}{end}" for name in ("planned", "mean_off_diagonal") for end in ("", "_low", "_high"))
+    found = shared[list(names)].expand_dims(mapping=["none", "ridge", "cca"], axis=1)
+    here = shared["n_tasks"].values > 1
+    known = shared["auroc"].notnull().any("target").values
+    for name, word in (("best_site", "block.1.out"), ("best_position", "eos")):
+        found[name] = (("kind", "task"), np.where(known & here[:, None], word, ""))
+    found["pwcca"] = (("kind", "source", "target"), np.full((2, len(tasks), len(tasks)), 0.4))
+    found["n_tasks"] = shared["n_tasks"]
+    return found.assign_coords(task=list(tasks)).assign_attrs(maps="fitted without labels")
 
 
 def _ablation(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[tuple[str, str], ...]) -> xr.Dataset:

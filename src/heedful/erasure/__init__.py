@@ -4,7 +4,7 @@ Knows arrays only: no task, no model and no file; could be lifted out as a libra
 """
 
 from heedful.erasure.closed_form import fit_leace, fit_mean_flip, fit_mean_projection
-from heedful.erasure.eraser import Eraser
+from heedful.erasure.eraser import Eraser, joined, stacked
 from heedful.erasure.inlp import fit_inlp
 from heedful.erasure.random import random_eraser
 from heedful.erasure.steering import Step, fit_step
@@ -17,5 +17,7 @@ __all__ = [
     "fit_mean_flip",
     "fit_mean_projection",
     "fit_step",
+    "joined",
     "random_eraser",
+    "stacked",
 ]

@@ -1,7 +1,8 @@
 """Erasers in closed form, from the means of the two classes and the covariance of the rows.
 
 All take rows, labels and weights; a weight of 0 leaves a row out. A label that is missing a class gives a map that changes
-nothing. Moments are accumulated in f64: in f32, let alone half precision, whitening drifts.
+nothing. Several sets of labels of the same rows share their covariance, and give a map each. Moments are accumulated in f64:
+in f32, let alone half precision, whitening drifts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from heedful.erasure.eraser import Eraser
 
 class _Moments(NamedTuple):
     mean: Float[Tensor, "*batch hidden"]
-    difference: Float[Tensor, "*batch hidden"]
+    difference: Float[Tensor, "*batch set hidden"]
     """Mean of class 1 − mean of class 0; 0 where a class is missing."""
     centred: Float[Tensor, "*batch sample hidden"]
     """Rows less the mean, times the root of their share of the weight: its Gram matrix is the covariance."""
@@ -32,7 +33,7 @@ def fit_mean_projection(x: Float[Tensor, "*batch sample hidden"], y: Tensor, wei
 
     Args:
         x: rows, any floating dtype.
-        y: 0 or 1, [sample], the same for every entry of the batch.
+        y: 0 or 1, [sample], the same for every entry of the batch; or [set, sample], which gives a batch axis more.
         weight: ≥ 0, [sample]; None weighs all alike.
     """
     return _along_means(x, y, weight, 1.0)
@@ -55,26 +56,26 @@ def fit_leace(x: Float[Tensor, "*batch sample hidden"], y: Tensor, weight: Tenso
     """
     moments = _moments(x, y, weight)
     covariance = _shrunk(moments.centred.mT @ moments.centred, moments.effective)
-    whitened = torch.linalg.solve(covariance, moments.difference.unsqueeze(-1)).squeeze(-1)
+    whitened = torch.linalg.solve(covariance, moments.difference.mT).mT
     scale = (moments.difference * whitened).sum(-1, keepdim=True)
     read = torch.where(scale > 0, whitened / scale.clamp_min(torch.finfo(scale.dtype).tiny), 0)
-    return _eraser(x, moments.mean, read, moments.difference)
+    return _eraser(x, y, moments, read, moments.difference)
 
 
 def _along_means(x: Tensor, y: Tensor, weight: Tensor | None, times: float) -> Eraser:
     moments = _moments(x, y, weight)
     size = moments.difference.norm(dim=-1, keepdim=True)
     unit = torch.where(size > 0, moments.difference / size.clamp_min(torch.finfo(size.dtype).tiny), 0)
-    return _eraser(x, moments.mean, times * unit, unit)
+    return _eraser(x, y, moments, times * unit, unit)
 
 
 def _moments(x: Tensor, y: Tensor, weight: Tensor | None) -> _Moments:
-    x, y = x.double(), y.to(x.device).double()
-    weight = torch.ones_like(y) if weight is None else weight.to(x.device).double()
-    one, zero = weight * y, weight * (1 - y)
-    total, both = weight.sum(), one.sum() * zero.sum() > 0
-    mean = weight @ x / total
-    difference = one @ x / one.sum() - zero @ x / zero.sum() if both else torch.zeros_like(mean)
+    x, y = x.double(), y.reshape(-1, y.shape[-1]).to(x.device).double()
+    weight = torch.ones_like(y[0]) if weight is None else weight.to(x.device).double()
+    one, zero = weight * y, weight * (1 - y)  # [set, sample]
+    ones, zeros = (each.sum(-1, keepdim=True) for each in (one, zero))
+    total, mean = weight.sum(), weight @ x / weight.sum()
+    difference = torch.where(ones * zeros > 0, one @ x / ones - zero @ x / zeros, 0)
     centred = (x - mean.unsqueeze(-2)) * (weight / total).sqrt().unsqueeze(-1)
     return _Moments(mean, difference, centred, float(total.square() / weight.square().sum()))
 
@@ -90,7 +91,10 @@ def _shrunk(covariance: Float[Tensor, "*batch hidden hidden"], n: float) -> Floa
     return (1 - rho) * covariance + rho * (trace / d)[..., None, None] * eye
 
 
-def _eraser(x: Tensor, center: Tensor, read: Tensor, write: Tensor) -> Eraser:
-    """Of rank one, in the rows' own precision or f32."""
+def _eraser(x: Tensor, y: Tensor, moments: _Moments, read: Tensor, write: Tensor) -> Eraser:
+    """Of rank one, in the rows' own precision or f32; without an axis for sets where there is but one, [sample]."""
     dtype = x.dtype if x.dtype == torch.float64 else torch.float32
+    center = moments.mean.unsqueeze(-2).expand(read.shape)
+    if y.ndim == 1:
+        center, read, write = (each.squeeze(-2) for each in (center, read, write))
     return Eraser(center.to(dtype), read.unsqueeze(-1).to(dtype), write.unsqueeze(-2).to(dtype))

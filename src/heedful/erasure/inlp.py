@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.erasure.eraser import Eraser
+from heedful.erasure.eraser import Eraser, stacked
 from heedful.probes import PrincipalRows, fit_logistic, principal_rows
 
 
@@ -26,11 +26,13 @@ def fit_inlp(
 
     Args:
         x: rows.
-        y: 0 or 1, [sample].
+        y: 0 or 1, [sample]; or [set, sample], which gives a map a set.
         weight: ≥ 0, [sample]; None weighs all alike.
         rank: probes to fit; fewer directions come out where a probe finds nothing new to read.
         C: of every probe, on features of about unit spread.
     """
+    if y.ndim > 1:
+        return stacked([fit_inlp(x, each, weight, rank=rank, C=C) for each in y])
     x = x if x.dtype == torch.float64 else x.float()
     if weight is not None:
         x, y, weight = (each[weight > 0] for each in (x, y, weight))

@@ -13,6 +13,7 @@ from heedful.lenses.data import KINDS, Examples, Kind, StudyData
 from heedful.lenses.depth import depth
 from heedful.lenses.extremes import extremes
 from heedful.lenses.fits import PROBES, Fits, Progress, TaskFits, fit_probes
+from heedful.lenses.mapped import mapped
 from heedful.lenses.specialists import specialists
 from heedful.lenses.specificity import specificity
 from heedful.lenses.temporal import temporal
@@ -26,6 +27,7 @@ LENSES: dict[str, Lens] = {
     "baselines": lambda data, fits: baselines(data),
     "depth": depth,
     "transfer": transfer,
+    "mapped": mapped,
     "ablation": ablation,
     "temporal": temporal,
     "specificity": specificity,
@@ -49,6 +51,7 @@ __all__ = [
     "depth",
     "extremes",
     "fit_probes",
+    "mapped",
     "specialists",
     "specificity",
     "temporal",

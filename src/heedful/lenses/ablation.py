@@ -10,6 +10,7 @@ labels, and random directions that take off just as much. Says nothing of behavi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -19,7 +20,16 @@ from jaxtyping import Float
 from scipy.stats import t as student_t
 from torch import Tensor
 
-from heedful.erasure import Eraser, fit_inlp, fit_leace, fit_mean_flip, fit_mean_projection, random_eraser
+from heedful.erasure import (
+    Eraser,
+    fit_inlp,
+    fit_leace,
+    fit_mean_flip,
+    fit_mean_projection,
+    joined,
+    random_eraser,
+    stacked,
+)
 from heedful.lenses.cells import SharedCells, SharedFold, shared_cells, shared_folds
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
@@ -27,12 +37,12 @@ from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates,
 from heedful.probes import (
     Change,
     Jackknife,
+    LinearProbes,
     PrincipalRows,
     benjamini_hochberg,
     combine,
     fit_logistic,
     jackknife_auroc,
-    principal_rows,
 )
 
 N_CONTROLS = 3
@@ -170,82 +180,75 @@ class _Scores:
 
 def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequence[str], seed: int) -> None:
     """One fold: fit every eraser and its controls on every task's training rows, and let every target's probes read."""
-    rotated = {t: principal_rows(x[fold.weight[t] > 0]) for t, x in fold.trained.items()}
     for e, name in enumerate(names):
-        fitted = [
-            fit_variants(shared, fold, rotated[erased], erased, ERASERS[name], seed) for erased in shared.examples
-        ]
+        fitted = [fit_variants(shared, fold, erased, ERASERS[name], seed) for erased in shared.examples]
         for a, variants in enumerate(fitted):
             scores.energy[e, a, fold.fold] = variants.energy
-        every = [eraser for variants in fitted for eraser in variants.erasers]
+        every = joined([variants.erasers for variants in fitted])
         for target, held in fold.held.items():
             here = fold.rows[target]
-            left = torch.stack([eraser(held) for eraser in every])
-            frozen = torch.cat([fold.probes[target].scores(each) for each in left])
-            refitted = refitted_scores(shared, fold, target, rotated[target], every, left)
-            for reading, values in (("refitted", refitted), ("frozen", frozen)):
+            read = {"refitted": refitted_probes(fold, target, every), "frozen": every.before(fold.probes[target])}
+            for reading, probes in read.items():
                 shape = (len(fitted), _VARIANTS, -1)
-                scores.after[target][e, READINGS.index(reading), :, :, here] = values.reshape(shape)
+                scores.after[target][e, READINGS.index(reading), :, :, here] = probes.scores(held).reshape(shape)
     for target, held in fold.held.items():
         scores.before[target][fold.rows[target]] = fold.probes[target].scores(held)[0]
 
 
 class Variants(NamedTuple):
-    erasers: list[Eraser]
-    """The eraser, its twins on permuted labels, random directions of its energy."""
+    erasers: Eraser
+    """[variant]: the eraser, its twins on permuted labels, random directions of its energy."""
     energy: float
 
 
-def fit_variants(
-    shared: SharedCells, fold: SharedFold, rotated: PrincipalRows, erased: str, how: Fitter, seed: int
-) -> Variants:
+def fit_variants(shared: SharedCells, fold: SharedFold, erased: str, how: Fitter, seed: int) -> Variants:
     """An eraser of one task, fitted on a fold's training rows, and its controls."""
-    rows, x, weight = shared.examples[erased], fold.trained[erased], fold.weight[erased]
-    labels = torch.cat([rows.label[None], rows.permuted(N_CONTROLS, seed)])
-    fitted = [how.fit(x, each, weight) for each in labels]
-    energy = float(fitted[0].energy(x[weight > 0]))
-    wanted, rank = energy / how.moves**2, fitted[0].rank
-    random = [random_eraser(rotated, wanted, rank=rank, seed=draw) for draw in range(seed, seed + N_CONTROLS)]
-    return Variants(fitted + [Eraser(each.center, how.moves * each.read, each.write) for each in random], energy)
+    x, weight, permuted = fold.trained[erased], fold.weight[erased], shared.examples[erased].permuted(N_CONTROLS, seed)
+    fitted = how.fit(x, torch.cat([fold.label[erased][None], permuted[:, fold.kept[erased]]]), weight)
+    energy = float(fitted[0].energy(x))
+    wanted, rank = energy / how.moves**2, fitted.rank
+    draws = [random_eraser(fold.rotated[erased], wanted, rank=rank, seed=seed + draw) for draw in range(N_CONTROLS)]
+    random = stacked(draws)
+    return Variants(joined([fitted, replace(random, read=how.moves * random.read)]), energy)
 
 
-def refitted_scores(
-    shared: SharedCells,
-    fold: SharedFold,
-    target: str,
-    rotated: PrincipalRows,
-    erasers: Sequence[Eraser],
-    left: Float[Tensor, "eraser held hidden"],
-) -> Float[Tensor, "eraser held"]:
-    """Scores of the target's held-out rows by probes fitted on its erased training rows.
+def refitted_probes(fold: SharedFold, target: str, erasers: Eraser) -> LinearProbes:
+    """[eraser, one problem]: probes fitted on the target's training rows as each eraser leaves them, and put before it, so
+    that they read rows as they were.
 
-    All problems share the target's rotated rows, each less what its eraser takes off; what an eraser writes outside of the
-    rows' span gets axes of its own, on which no row had anything.
+    All share the target's rotated rows, each less what its eraser takes off; what an eraser writes outside of the rows' span
+    gets axes of its own, on which no row had anything.
     """
-    rows, weight = shared.examples[target], fold.weight[target]
-    kept = weight > 0
-    x = fold.trained[target][kept]
-    rank = max(each.rank for each in erasers)
-    pad = torch.nn.functional.pad
-    taken = torch.stack([pad((x - each.center) @ each.read, (0, rank - each.rank)) for each in erasers])
-    write = torch.stack([pad(each.write, (0, 0, 0, rank - each.rank)) for each in erasers])
-    within = write @ rotated.axes
-    own = torch.linalg.qr((write - within @ rotated.axes.mT).mT)  # [eraser, hidden, rank]
-    z = pad(rotated.z, (0, rank))
+    x, rotated = fold.trained[target], fold.rotated[target]
+    # One product for all erasers: [sample, eraser × rank].
+    at_once = x @ erasers.read.movedim(-2, 0).flatten(1)
+    taken = at_once.reshape(len(x), -1, erasers.rank).movedim(0, 1) - erasers.center.unsqueeze(-2) @ erasers.read
+    within = erasers.write @ rotated.axes
+    own = torch.linalg.qr((erasers.write - within @ rotated.axes.mT).mT)  # [eraser, hidden, rank]
+    z = torch.nn.functional.pad(rotated.z, (0, erasers.rank))
     n_axes = rotated.z.shape[-1]
     plain = PrincipalRows(z, torch.eye(z.shape[-1]), z.new_zeros(1, z.shape[-1]))
     probes = fit_logistic(
         plain,
-        rows.label[None, kept].expand(len(erasers), -1),
-        weight[None, kept],
+        fold.label[target].expand(len(taken), -1),
+        fold.weight[target][None],
         fold.C[target],
-        change=Change(taken, torch.cat([within, own.R.mT], -1)),
+        start=_start(fold, target, len(taken), erasers.rank),
+        change=Change(taken.contiguous(), torch.cat([within, own.R.mT], -1)),
         tol=1e-2,
     )
     coef = probes.coef[:, :n_axes] @ rotated.axes.mT + (own.Q @ probes.coef[:, n_axes:, None]).squeeze(-1)
-    centred = left - rotated.mean
-    scores: Tensor = (centred @ coef.unsqueeze(-1)).squeeze(-1) + probes.intercept.unsqueeze(-1)
-    return scores.masked_fill(probes.degenerate.unsqueeze(-1), torch.nan)
+    intercept = probes.intercept - coef @ rotated.mean[0]
+    each = {name: getattr(probes, name)[:, None] for name in ("converged", "iterations", "degenerate")}
+    return erasers.before(LinearProbes(coef[:, None], intercept[:, None], **each))
+
+
+def _start(fold: SharedFold, target: str, n: int, rank: int) -> LinearProbes:
+    """The probe as it was, on rotated axes, with nothing on those that erasers add: most erasers hardly change it."""
+    probe = fold.probes[target]
+    coef, intercept = fold.rotated[target].to_axes(probe.coef, probe.intercept)
+    each = {name: getattr(probe, name).expand(n) for name in ("converged", "iterations", "degenerate")}
+    return LinearProbes(torch.nn.functional.pad(coef, (0, rank)).expand(n, -1), intercept.expand(n), **each)
 
 
 def _write(

@@ -16,7 +16,7 @@ from heedful.lenses.ablation import ERASERS, N_CONTROLS, fit_variants
 from heedful.lenses.cells import SharedCells, SharedFold, shared_cells, shared_folds
 from heedful.lenses.data import StudyData
 from heedful.lenses.fits import Fits
-from heedful.probes import FeatureScale, PrincipalRows, principal_rows
+from heedful.probes import FeatureScale
 
 STEP = "step"
 """In the place of an eraser's name: a step, its variants are `FORWARD` and `BACKWARD`."""
@@ -92,14 +92,12 @@ def _of_task(
     shared: SharedCells, fold: SharedFold, task: str, erasers: Sequence[str], seed: int
 ) -> dict[tuple[str, str], Eraser | Step]:
     """(how, variant) → what is done, on scaled states."""
-    x, weight, label = fold.trained[task], fold.weight[task], shared.examples[task].label
-    rotated: PrincipalRows = principal_rows(x[weight > 0])
     found: dict[tuple[str, str], Eraser | Step] = {}
     for name in erasers:
-        fitted = fit_variants(shared, fold, rotated, task, ERASERS[name], seed + fold.fold).erasers
+        fitted = fit_variants(shared, fold, task, ERASERS[name], seed + fold.fold).erasers
         # One control of each sort a fold: over the folds they are as many draws.
         found |= dict(zip(((name, v) for v in VARIANTS), (fitted[0], fitted[1], fitted[1 + N_CONTROLS]), strict=True))
-    step = fit_step(x, label, weight)
+    step = fit_step(fold.trained[task], fold.label[task], fold.weight[task])
     return found | {(STEP, FORWARD): step, (STEP, BACKWARD): Step(-step.by)}
 
 

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedful.lenses.data import Examples, Kind, StudyData
 from heedful.lenses.fits import Fits, TaskFits
-from heedful.probes import LinearProbes, best_cell, fit_logistic
+from heedful.probes import LinearProbes, PrincipalRows, best_cell, fit_logistic, principal_rows
 
 
 class Candidates(NamedTuple):
@@ -33,6 +33,27 @@ def candidates(data: StudyData, f: TaskFits, kind: Kind) -> Candidates:
     most = max((count[p] for p in able), default=0)
     positions = [p for p in able if count[p] == most]
     return Candidates(positions, f.valid[positions].all(0))
+
+
+class NestedCells(NamedTuple):
+    """The cell of each outer fold, chosen on its inner folds by the specialist."""
+
+    scores: Float[Tensor, "probe sample"]
+    """Of the candidates' rows, each by its fold's cell."""
+    cells: list[tuple[int, int]]
+    """Site and position."""
+    most: tuple[int, int]
+    """The cell that the most folds chose."""
+
+
+def nested_cells(f: TaskFits, able: Candidates) -> NestedCells:
+    """Nested choice of a task's best cell: for every probe the specialist's, so that they are compared on the same states."""
+    positions = able.positions
+    inner = f.inner_auroc[:, positions].flatten(0, 1)  # [cell, fold], position fastest
+    scores = f.scores[:, :, positions][..., able.rows].flatten(1, 2).transpose(0, 1)  # [cell, probe, sample]
+    best = best_cell(inner.unsqueeze(1).expand(-1, scores.shape[1], -1), scores, f.examples.fold[able.rows])
+    cells = [(c // len(positions), positions[c % len(positions)]) for c in best.cell[0].tolist()]
+    return NestedCells(best.scores, cells, Counter(cells).most_common(1)[0][0])
 
 
 class AtPosition(NamedTuple):
@@ -103,10 +124,15 @@ class SharedFold(NamedTuple):
     """One outer fold at its shared cell: what was trained on, a probe a task, and what is held out."""
 
     fold: int
-    trained: Mapping[str, Float[Tensor, "sample hidden"]]
-    """States of all rows of a task; those of the fold weigh nothing."""
-    weight: Mapping[str, Float[Tensor, " sample"]]
-    """Training weights: balanced, 0 for the fold and for held-out templates."""
+    kept: Mapping[str, Bool[Tensor, " sample"]]
+    """Which rows of a task are trained on: neither the fold's nor those of held-out templates."""
+    trained: Mapping[str, Float[Tensor, "kept hidden"]]
+    """Their states."""
+    rotated: Mapping[str, PrincipalRows]
+    """The same, on their principal axes."""
+    label: Mapping[str, Int[Tensor, " kept"]]
+    weight: Mapping[str, Float[Tensor, " kept"]]
+    """Training weights, balanced."""
     C: Mapping[str, float]
     probes: Mapping[str, LinearProbes]
     """Each task's, without the fold."""
@@ -122,7 +148,13 @@ def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
     for fold, (site, position) in enumerate(shared.cells):
         x = {t: data.states((data.sites[site],), data.positions[position], mine)[0] for t, mine in examples.items()}
         weight = {t: mine.weight * (mine.fold != fold) for t, mine in examples.items()}
+        kept = {t: each > 0 for t, each in weight.items()}
+        trained = {t: x[t][kept[t]] for t in examples}
+        rotated = {t: principal_rows(each) for t, each in trained.items()}
+        label = {t: mine.label[kept[t]] for t, mine in examples.items()}
+        weight = {t: each[kept[t]] for t, each in weight.items()}
         C = {t: float(f.C[site, position, fold]) for t, f in shared.fits.items()}
-        probes = {t: fit_logistic(x[t], examples[t].label[None], weight[t][None], C[t], tol=1e-2) for t in examples}
+        probes = {t: fit_logistic(rotated[t], label[t][None], weight[t][None], C[t], tol=1e-2) for t in examples}
         rows = {t: mine.fold == fold for t, mine in examples.items()}
-        yield SharedFold(fold, x, weight, C, probes, {t: x[t][rows[t]] for t in examples}, rows)
+        held = {t: x[t][rows[t]] for t in examples}
+        yield SharedFold(fold, kept, trained, rotated, label, weight, C, probes, held, rows)

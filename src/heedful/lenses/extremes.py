@@ -11,14 +11,13 @@ from collections.abc import Iterator
 
 import torch
 import xarray as xr
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from heedful.lenses.cells import candidates
+from heedful.lenses.cells import Candidates, candidates, nested_cells
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits, TaskFits
 from heedful.lenses.result import canvases, coordinates, sizes, variable, words
-from heedful.probes import best_cell
 
 LABELS = ("violates", "complies")
 """By label, 0 and 1."""
@@ -59,7 +58,7 @@ def extremes(data: StudyData, fits: Fits) -> xr.Dataset:
             able = candidates(data, f, kind)
             if not able.positions or not f.examples.take(able.rows).enough:
                 continue
-            cell_of, placement = _placed(f, able.positions, able.rows)
+            cell_of, placement = _placed(f, able)
             for label in range(len(LABELS)):
                 for end, name in enumerate(ENDS):
                     for rank, i in enumerate(_at_end(f.examples, placement, label, name)):
@@ -80,25 +79,16 @@ def extremes(data: StudyData, fits: Fits) -> xr.Dataset:
     )
 
 
-def _placed(
-    f: TaskFits, positions: list[int], rows: Bool[Tensor, " sample"]
-) -> tuple[list[tuple[int, int]], Float[Tensor, "sample key"]]:
+def _placed(f: TaskFits, able: Candidates) -> tuple[list[tuple[int, int]], Float[Tensor, "sample key"]]:
     """The cell (site, position) of each fold; and of each row its placement there and, to break ties, its score in units of its
     fold's spread. NaN for rows that do not take part."""
-    examples = f.examples.take(rows)
-    inner = f.inner_auroc[:, positions].flatten(0, 1).unsqueeze(1)  # [cell, 1, fold], position fastest
-    scores = f.scores[0][:, positions][..., rows].flatten(0, 1).unsqueeze(1)
-    best = best_cell(inner, scores, examples.fold)
-    cells = [(cell // len(positions), positions[cell % len(positions)]) for cell in best.cell[0].tolist()]
-    found = torch.full((len(rows), 2), torch.nan, dtype=torch.float64)
-    for fold in {*examples.fold.tolist()}:
-        s, p = cells[fold]
-        mine = rows & (f.examples.fold == fold)
-        here = f.scores[0, s, p].double()
-        within = here[mine]
+    cells = nested_cells(f, able).cells
+    found = torch.full((len(f.examples), 2), torch.nan, dtype=torch.float64)
+    for fold, (s, p) in enumerate(cells):
+        here, mine = f.scores[0, s, p].double(), able.rows & (f.examples.fold == fold)
         for i in mine.nonzero().squeeze(-1).tolist():
             found[i, 0] = _placement(f, f.scores[0, s, p], i)
-            found[i, 1] = (here[i] - within.mean()) / within.std().clamp_min(1e-12)
+            found[i, 1] = (here[i] - here[mine].mean()) / here[mine].std().clamp_min(1e-12)
     return cells, found
 
 

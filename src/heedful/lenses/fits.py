@@ -95,16 +95,25 @@ class Fits:
     n_probes: int
 
 
-def fit_probes(data: StudyData, progress: Progress | None = None, *, general: bool = True) -> Fits:
+def fit_probes(
+    data: StudyData,
+    progress: Progress | None = None,
+    *,
+    general: bool = True,
+    controls: bool = True,
+    wanted: Callable[[Kind, str], bool] = lambda kind, position: True,
+) -> Fits:
     """Fit every probe of every kind, task, site and position.
 
     Args:
         general: whether to fit the general probes as well, the dearest by far; without, their scores stay NaN.
+        controls: whether to fit the control tasks as well; without, their AUROC stays NaN.
+        wanted: at which positions to fit, for which labels; elsewhere all stays NaN.
         progress: told after each kind and position.
     """
     fits: dict[tuple[Kind, str], TaskFits] = {}
     tally = _Tally()
-    cells = [(kind, p) for kind in KINDS for p in range(len(data.positions))]
+    cells = [(kind, p) for kind in KINDS for p, position in enumerate(data.positions) if wanted(kind, position)]
     for kind in KINDS:
         for t, task in enumerate(data.tasks):
             examples = data.examples(kind, task)
@@ -113,7 +122,7 @@ def fit_probes(data: StudyData, progress: Progress | None = None, *, general: bo
     with _a_thread_each():
         for done, (kind, p) in enumerate(cells, 1):
             mine = {data.tasks.index(task): f for (k, task), f in fits.items() if k == kind}
-            _fit_position(data, kind, p, mine, tally, general)
+            _fit_position(data, kind, p, mine, tally, general, controls)
             if progress is not None:
                 progress(f"{kind} labels, {data.positions[p]}", done, len(cells))
     return Fits(fits, tally.not_converged, tally.n_probes)
@@ -155,7 +164,9 @@ def _blank(data: StudyData, examples: Examples, seed: int) -> TaskFits:
     )
 
 
-def _fit_position(data: StudyData, kind: Kind, p: int, fits: dict[int, TaskFits], tally: _Tally, general: bool) -> None:
+def _fit_position(
+    data: StudyData, kind: Kind, p: int, fits: dict[int, TaskFits], tally: _Tally, general: bool, controls: bool
+) -> None:
     """All probes of one kind at one position: of each task that has enough rows there, and of their union."""
     here = {t: f for t, f in fits.items() if f.examples.take(f.valid[p]).enough}
     if not here:
@@ -166,7 +177,7 @@ def _fit_position(data: StudyData, kind: Kind, p: int, fits: dict[int, TaskFits]
     for sites in _blocks(data, len(union)):
         x = data.states(data.sites[sites], data.positions[p], union)
         for t, f in here.items():
-            _fit_specialist(x[:, union.task == t], f, sites, p, tally)
+            _fit_specialist(x[:, union.task == t], f, sites, p, tally, controls)
         if general and len(here) > 1:
             _fit_general(data, x, union, here, sites, p, tally)
 
@@ -176,21 +187,24 @@ def _blocks(data: StudyData, n_rows: int) -> Iterator[slice]:
     return (slice(i, i + step) for i in range(0, len(data.sites), step))
 
 
-def _fit_specialist(x: Float[Tensor, "site sample hidden"], f: TaskFits, sites: slice, p: int, tally: _Tally) -> None:
+def _fit_specialist(
+    x: Float[Tensor, "site sample hidden"], f: TaskFits, sites: slice, p: int, tally: _Tally, controls: bool
+) -> None:
     valid = f.valid[p]
     rows = f.examples.take(valid)
-    trained = (~rows.held_out).float()
     task = _out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID)
-    labels = f.controls.labels[:, valid]
-    control = _out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C)
-    in_fold = torch.nn.functional.one_hot(rows.fold).T * trained
+    tally.add(task.converged)
     f.scores[0, sites, p] = f.scores[0, sites, p].masked_scatter(valid, task.scores)
     f.noise[0, sites, p] = task.noise[:, 0]
     n_folds = task.C.shape[-1]  # a last fold without rows of this task stays NaN
     f.C[sites, p, :n_folds] = task.C[:, 0]
     f.inner_auroc[sites, p, :n_folds] = task.inner_auroc[:, 0]
+    if not controls:
+        return
+    trained, labels = (~rows.held_out).float(), f.controls.labels[:, valid]
+    control = _out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C)
+    in_fold = torch.nn.functional.one_hot(rows.fold).T * trained
     f.control[sites, p] = fold_mean(auroc(control.scores.unsqueeze(-2), labels.unsqueeze(-2), in_fold)).mean(-1)
-    tally.add(task.converged)
     tally.add(control.converged)
 
 

@@ -27,14 +27,14 @@ from heedful.probes import (
     LinearProbes,
     View,
     benjamini_hochberg,
-    canonical,
+    canonical_pairs,
     combine,
     fit_logistic,
     jackknife_auroc,
     label_sets_auroc,
     permutation_p,
-    ridge,
-    view,
+    ridge_map,
+    view_of,
 )
 
 MAPPINGS = ("none", "ridge", "cca")
@@ -157,8 +157,8 @@ def _read(data: StudyData, target: str, sources: Mapping[str, _Source]) -> _Read
                 continue
             y = states.at(there)
             a, b = states.view(here, trained, fold), states.view(there, trained, fold)
-            pairs = canonical(a, b)
-            weights, intercept = ridge(a, probe.scores(y[trained]).mT)
+            pairs = canonical_pairs(a, b)
+            weights, intercept = ridge_map(a, probe.scores(y[trained]).mT)
             found.scores[0, i, both] = probe.scores(x[both])[0]
             found.scores[1, i, both] = (x[both] @ weights + intercept)[:, 0]
             found.scores[2, i, both] = probe.scores(pairs.carried(x[both]))[0]
@@ -192,7 +192,7 @@ class _States:
         key = (cell, fold, int(trained.sum()))
         if key not in self._views:
             self._views = {known: one for known, one in self._views.items() if known[1] == fold}
-            self._views[key] = view(self.at(cell)[trained])
+            self._views[key] = view_of(self.at(cell)[trained])
         return self._views[key]
 
 
@@ -243,7 +243,7 @@ def _p(
 
 def _mean(
     matrix: Float[Tensor, "mapping source target *group"], pairs: Bool[Tensor, "source target"]
-) -> Float[Tensor, "mapping *group"]:
+) -> Float[Tensor, "mapping ..."]:
     """Over pairs of tasks that could be mapped."""
     mean: Tensor = matrix[:, pairs].nanmean(1)
     return mean

@@ -6,7 +6,6 @@ selectivity, a nested choice of the best site and position, and a permutation te
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heedful.lenses.cells import Candidates, candidates
+from heedful.lenses.cells import Candidates, NestedCells, candidates, nested_cells
 from heedful.lenses.data import KINDS, MIN_NATURAL, MIN_SQUARES, Examples, StudyData
 from heedful.lenses.fits import GRID, N_CONTROLS, PROBES, Fits, TaskFits
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
@@ -23,7 +22,6 @@ from heedful.probes import (
     Jackknife,
     auroc,
     balanced_accuracy,
-    best_cell,
     combine,
     fit_logistic,
     fold_mean,
@@ -119,8 +117,9 @@ def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTAT
             cells = candidates(data, f, kind)
             if not cells.positions or not f.examples.take(cells.rows).enough:
                 continue
-            chosen = _choose(data, f, cells)
-            text["best_site"][k][t], text["best_position"][k][t] = chosen.site, chosen.position
+            chosen = _choose(f, cells)
+            at = chosen.nested.most
+            text["best_site"][k][t], text["best_position"][k][t] = data.sites[at[0]], data.positions[at[1]]
             found = _at_best(data, chosen, canvas, k, t, n_permutations)
             if canvas["best_low"].values[0, k, t] > 0.5:
                 readable.append(found)
@@ -192,29 +191,18 @@ def _fold_balanced_accuracy(scores: Float[Tensor, "*cell sample"], rows: Example
 
 
 class _Chosen(NamedTuple):
-    """The cell of each outer fold, chosen on its inner folds by the specialist."""
+    """A task at the cells that inner folds chose."""
 
     rows: Examples
-    scores: Float[Tensor, "probe sample"]
-    cells: list[tuple[int, int]]
-    """Site and position, an outer fold each."""
+    nested: NestedCells
     C: Float[Tensor, " fold"]
     noise: Float[Tensor, " probe"]
-    site: str
-    position: str
-    """The cell that the most folds chose."""
 
 
-def _choose(data: StudyData, f: TaskFits, able: Candidates) -> _Chosen:
-    rows = f.examples.take(able.rows)
-    positions = able.positions
-    inner = f.inner_auroc[:, positions].flatten(0, 1)  # [cell, fold], position fastest
-    scores = f.scores[:, :, positions][..., able.rows].flatten(1, 2).transpose(0, 1)  # [cell, probe, sample]
-    best = best_cell(inner.unsqueeze(1).expand(-1, len(PROBES), -1), scores, rows.fold)
-    cells = [(c // len(positions), positions[c % len(positions)]) for c in best.cell[0].tolist()]
-    (s, p), _ = Counter(cells).most_common(1)[0]
-    C = torch.stack([f.C[site, position, fold] for fold, (site, position) in enumerate(cells)])
-    return _Chosen(rows, best.scores, cells, C, f.noise_at(cells), data.sites[s], data.positions[p])
+def _choose(f: TaskFits, able: Candidates) -> _Chosen:
+    nested = nested_cells(f, able)
+    C = torch.stack([f.C[site, position, fold] for fold, (site, position) in enumerate(nested.cells)])
+    return _Chosen(f.examples.take(able.rows), nested, C, f.noise_at(nested.cells))
 
 
 class _AtBest(NamedTuple):
@@ -229,12 +217,12 @@ def _at_best(
     data: StudyData, chosen: _Chosen, canvas: dict[str, Canvas], k: int, t: int, n_permutations: int
 ) -> _AtBest:
     rows = chosen.rows
-    found = [_jackknife(data, scores, rows) for scores in chosen.scores]
+    found = [_jackknife(data, scores, rows) for scores in chosen.nested.scores]
     for probe, (one, noise) in enumerate(zip(found, chosen.noise, strict=True)):
         interval = one.cross_fitted(noise).interval(LEVEL, "logit")
         for name, value in (("best_auroc", one.estimate), ("best_low", interval.low), ("best_high", interval.high)):
             canvas[name][probe, k, t] = value
-    canvas["best_balanced_accuracy"][:, k, t] = _fold_balanced_accuracy(chosen.scores, rows)
+    canvas["best_balanced_accuracy"][:, k, t] = _fold_balanced_accuracy(chosen.nested.scores, rows)
     if n_permutations:
         null = _null(data, chosen, n_permutations)
         canvas["null_mean"][k, t] = null.mean()
@@ -264,7 +252,7 @@ def _null(data: StudyData, chosen: _Chosen, n_permutations: int) -> Float[Tensor
     rows = chosen.rows
     labels = rows.permuted(n_permutations, data.seed)
     scores = torch.full(labels.shape, torch.nan)
-    for fold, (s, p) in enumerate(chosen.cells):
+    for fold, (s, p) in enumerate(chosen.nested.cells):
         here = rows.fold == fold
         if not bool(here.any()):
             continue

@@ -57,12 +57,13 @@ _ABOUT = bounded(
 )
 
 
-def temporal(data: StudyData, fits: Fits) -> xr.Dataset:
+def temporal(data: StudyData, fits: Fits, *, square: bool = True) -> xr.Dataset:
     """Lens 4: curves over positions, the train × test square of positions, the prefix-text baseline, and the estimands
     of planning and monitoring.
 
     The square is read at one site for each outer fold, which inner folds choose at the end of the response; states at
-    the test position are scaled as at the training position, as the probe that reads them was trained to.
+    the test position are scaled as at the training position, as the probe that reads them was trained to. Without the
+    square all else stands.
     """
     n = sizes(data, train=len(data.positions), test=len(data.positions))
     canvas = canvases(_ABOUT, n)
@@ -76,7 +77,7 @@ def temporal(data: StudyData, fits: Fits) -> xr.Dataset:
         for task, f in mine.items():
             t = data.tasks.index(task)
             canvas["n_rows"][k, t] = f.valid.sum(-1)
-            able = [p for p in range(len(data.positions)) if f.examples.take(f.valid[p]).enough]
+            able = [p for p in range(len(data.positions)) if not f.inner_auroc[:, p].isnan().all()]  # fitted there
             curves[task] = {data.positions[p]: _own(data, f, p) for p in able}
             words[task] = {data.positions[p]: _prefix(data, f, p) for p in able} if kind == "natural" else {}
             for p in able:
@@ -86,14 +87,13 @@ def temporal(data: StudyData, fits: Fits) -> xr.Dataset:
                     put(canvas, "prefix", (k, t, p), words[task][position], "logit")
                     beyond = combine(torch.sub, curves[task][position], words[task][position])
                     put(canvas, "beyond_prefix", (k, t, p), beyond)
-            if END in curves[task]:
-                square = _square(data, f, able)
+            if square and END in curves[task]:
+                found = _square(data, f, able)
                 cells = torch.tensor(able)
-                put(canvas, "matrix", (k, t, cells.unsqueeze(1), cells), square, "logit")
+                put(canvas, "matrix", (k, t, cells.unsqueeze(1), cells), found, "logit")
                 end = able.index(data.positions.index(END))
-                put(canvas, "from_end", (k, t, cells), combine(lambda m, e=end: m[e], square), "logit")
-        found = _estimands(data, curves, words)
-        for name, one in found.items():
+                put(canvas, "from_end", (k, t, cells), combine(lambda m, e=end: m[e], found), "logit")
+        for name, one in _estimands(data, curves, words).items():
             put(canvas, name, k, one)
         canvas["n_tasks"][k] = len(_readable(curves))
         canvas["n_planning"][k] = sum(any(p.startswith("prompt") for p in each) for each in words.values())

@@ -106,7 +106,7 @@ def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
         put(canvas, "mean_off_diagonal", k, combine(lambda m, off=off: m[off].mean(0), matrix), "logit")
         # A task that its own probe does not read can neither transfer nor be told not to.
         readable = matrix.interval(LEVEL, "logit").low.diagonal() > 0.5
-        named, others = (pairs & readable.outer(readable) for pairs in _split(list(shared.fits)))
+        named, others = (pairs & readable.outer(readable) for pairs in named_pairs(list(shared.fits)))
         if bool(named.any()) and bool(others.any()):
             contrast = combine(lambda m, a=named, b=others: m[a].mean(0) - m[b].mean(0), matrix)
             put(canvas, "planned", k, contrast)
@@ -194,7 +194,7 @@ def _own_excess(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, 
     return (matrix.diagonal().movedim(-1, 0).unsqueeze(0) - 0.5).expand(matrix.shape)
 
 
-def _split(tasks: list[str]) -> tuple[Bool[Tensor, "source target"], Bool[Tensor, "source target"]]:
+def named_pairs(tasks: list[str]) -> tuple[Bool[Tensor, "source target"], Bool[Tensor, "source target"]]:
     """Which ordered pairs of different tasks are named ones, and which are not."""
     named = torch.tensor([[{a, b} in NAMED_PAIRS for b in tasks] for a in tasks])
     return named, ~named & ~torch.eye(len(tasks), dtype=torch.bool)

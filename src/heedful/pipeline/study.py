@@ -94,6 +94,11 @@ class Study:
         return self.result("transfer")
 
     @cached_property
+    def mapped(self) -> xr.Dataset:
+        """Transfer between the tasks' best sites, by how the target's states are mapped into the source's."""
+        return self.result("mapped")
+
+    @cached_property
     def ablation(self) -> xr.Dataset:
         """What every task's probe loses when another task is erased, beside both controls."""
         return self.result("ablation")

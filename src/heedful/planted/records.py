@@ -23,19 +23,19 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.erasure import fit_leace
+from heedful.erasure import fit_leace, stacked
 from heedful.errors import InputError
-from heedful.lenses import Fits, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
-from heedful.lenses.ablation import HEADLINE, READINGS, refitted_scores
+from heedful.lenses import Fits, Kind, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
+from heedful.lenses.ablation import HEADLINE, READINGS, refitted_probes
 from heedful.lenses.cells import shared_cells, shared_folds
 from heedful.planted.calibration import Calibration, Record
 from heedful.planted.draw import Size, World
 from heedful.planted.mechanisms import CLAIMS, FAMILIES, MECHANISMS, Bench, Mechanism
-from heedful.probes import auroc, principal_rows
+from heedful.probes import auroc
 
 FILE = "draws.jsonl"
 FDR = 0.05
-N_FRESH = 20_000
+N_FRESH = 10_000
 """Rows a task on which the truth of an interval is measured."""
 
 Draw = tuple[str, Bench, int]
@@ -143,7 +143,7 @@ def one_draw(mechanism: Mechanism, bench: Bench, size: Size, draw: int, *, cover
     seed = draw * len(MECHANISMS) + list(MECHANISMS).index(mechanism.name)  # no two mechanisms share their noise
     world = World(mechanism, size, seed)
     data = world.draw(bench, seed)
-    fits = fit_probes(data, general=bench == "structure")
+    fits = fit_probes(data, general=bench == "structure", controls=False, wanted=_decides if bench == "time" else _all)
     results = _results(bench, data, fits)
     found = verdict(results)
     record: Record = {
@@ -162,6 +162,15 @@ def one_draw(mechanism: Mechanism, bench: Bench, size: Size, draw: int, *, cover
     return record
 
 
+def _all(kind: Kind, position: str) -> bool:
+    return True
+
+
+def _decides(kind: Kind, position: str) -> bool:
+    """Where the claim on time is decided: natural labels before the response, contrast labels in it."""
+    return position.startswith("prompt") == (kind == "natural")
+
+
 def _results(bench: Bench, data: StudyData, fits: Fits) -> dict[str, xr.Dataset]:
     if bench == "structure":
         return {
@@ -169,7 +178,7 @@ def _results(bench: Bench, data: StudyData, fits: Fits) -> dict[str, xr.Dataset]
             "transfer": transfer(data, fits),
             "ablation": ablation(data, fits, erasers=(HEADLINE,)),
         }
-    return {"depth": depth(data, fits)} if bench == "depth" else {"temporal": temporal(data, fits)}
+    return {"depth": depth(data, fits)} if bench == "depth" else {"temporal": temporal(data, fits, square=False)}
 
 
 def _parts(found: xr.Dataset, bench: Bench) -> dict[str, list[float | None]]:
@@ -226,14 +235,12 @@ def _covered(
     label = {t: labels for t, (_, labels) in fresh.items()}
     matrix, after = torch.zeros(n, n), torch.zeros(n, n)
     for fold in shared_folds(data, shared):
-        rotated = {t: principal_rows(fold.trained[t][fold.weight[t] > 0]) for t in names}
-        erasers = [fit_leace(fold.trained[t], shared.examples[t].label, fold.weight[t]) for t in names]
+        erasers = stacked([fit_leace(fold.trained[t], fold.label[t], fold.weight[t]) for t in names])
         for j, target in enumerate(names):
             own = torch.cat([fold.probes[source].scores(x[target]) for source in names])
             matrix[:, j] += auroc(own, label[target]) / data.n_folds
-            left = torch.stack([eraser(x[target]) for eraser in erasers])
-            read = refitted_scores(shared, fold, target, rotated[target], erasers, left)
-            after[:, j] += auroc(read, label[target]) / data.n_folds
+            left = refitted_probes(fold, target, erasers).scores(x[target])[:, 0]
+            after[:, j] += auroc(left, label[target]) / data.n_folds
     found, drops = results["transfer"].sel(kind="contrast"), results["ablation"]
     lost = drops.sel(kind="contrast", eraser=HEADLINE, reading=READINGS[0])
     holds = _holds(matrix, found["auroc_low"].values, found["auroc_high"].values)

@@ -3,6 +3,7 @@
 Knows no task, no model and no file; could be lifted out as a library.
 """
 
+from heedful.probes.canonical import Canonical, View, canonical_pairs, ridge_map, view_of
 from heedful.probes.controls import (
     benjamini_hochberg,
     control_labels,
@@ -44,6 +45,7 @@ __all__ = [
     "C_GRID",
     "BagOfWords",
     "BestCell",
+    "Canonical",
     "Change",
     "CrossValidated",
     "FeatureScale",
@@ -55,12 +57,14 @@ __all__ = [
     "OutOfFold",
     "PrincipalRows",
     "Rows",
+    "View",
     "auroc",
     "bag_of_words",
     "balanced_accuracy",
     "benjamini_hochberg",
     "best_cell",
     "bootstrap_auroc",
+    "canonical_pairs",
     "combine",
     "control_labels",
     "cross_validate",
@@ -82,7 +86,9 @@ __all__ = [
     "permutation_p",
     "permute_within_groups",
     "principal_rows",
+    "ridge_map",
     "selectivity",
     "swap_squares",
     "type_recurrence",
+    "view_of",
 ]

@@ -37,7 +37,7 @@ class View:
         return (x - self.mean) @ self.axes / self.size
 
 
-def view(x: Float[Tensor, "sample hidden"]) -> View:
+def view_of(x: Float[Tensor, "sample hidden"]) -> View:
     """Decompose rows, once for every view that they are held against."""
     rows = principal_rows(x)
     size = rows.z.norm(dim=0)
@@ -59,8 +59,8 @@ class Canonical:
 
     a: View
     b: View
-    in_a: Float[Tensor, "axis pair"]
-    in_b: Float[Tensor, "axis pair"]
+    in_a: Float[Tensor, "axis_a pair"]
+    in_b: Float[Tensor, "axis_b pair"]
     correlation: Float[Tensor, " pair"]
     """On the rows that were fitted: large by chance where axes are many for the rows."""
 
@@ -87,13 +87,13 @@ class Canonical:
         return carried
 
 
-def canonical(a: View, b: View) -> Canonical:
+def canonical_pairs(a: View, b: View) -> Canonical:
     """Canonical correlation analysis of two views of the same rows, on their largest axes."""
     left, correlation, right = torch.linalg.svd(a.unit[:, : a.kept].mT @ b.unit[:, : b.kept], full_matrices=False)
     return Canonical(a, b, left, right.mT, correlation.clamp(0, 1))
 
 
-def ridge(
+def ridge_map(
     x: View, y: Float[Tensor, "sample output"], penalties: Sequence[float] = RIDGE
 ) -> tuple[Float[Tensor, "hidden output"], Float[Tensor, " output"]]:
     """Ridge regression of outputs on a view of the same rows, each at the penalty of least generalised cross-validation error.

@@ -24,7 +24,13 @@ class LinearProbes:
     degenerate: Bool[Tensor, "*batch problem"]
     """The rows of positive weight held fewer than two classes: coef is 0 and the scores are constant."""
 
-    def scores(self, x: Float[Tensor, "*batch sample hidden"]) -> Float[Tensor, "*batch problem sample"]:
-        """Signed scores of rows; above 0 means class 1. NaN for degenerate probes: a constant is not an opinion."""
-        out = self.coef @ x.to(self.coef.dtype).mT + self.intercept.unsqueeze(-1)
-        return out.masked_fill(self.degenerate.unsqueeze(-1), float("nan"))
+    def scores(self, x: Float[Tensor, "*rows sample hidden"]) -> Float[Tensor, "*batch problem sample"]:
+        """Signed scores of rows, of the probes' batch or of one that broadcasts against it; above 0 means class 1. NaN for
+        degenerate probes: a constant is not an opinion."""
+        coef, rows = self.coef, x.to(self.coef.dtype)
+        if rows.ndim == 2:  # one product, where every entry of the batch reads the same rows
+            out = (coef.reshape(-1, coef.shape[-1]) @ rows.mT).reshape(*coef.shape[:-1], len(rows))
+        else:
+            out = coef @ rows.mT
+        scores: Tensor = (out + self.intercept.unsqueeze(-1)).masked_fill(self.degenerate.unsqueeze(-1), float("nan"))
+        return scores

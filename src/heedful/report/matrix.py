@@ -147,7 +147,7 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
     tasks = leaves if order is None else [task for task in order if task in leaves]
 
     def cell(source: str, target: str, x: float, y: float) -> MatrixCell:
-        return _cell(found.sel(source=source, target=target), source, target, x, y)
+        return transfer_cell(found.sel(source=source, target=target), source, target, x, y)
 
     return Matrix(
         grid=grid(tasks, cell, branches),
@@ -233,16 +233,17 @@ def grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell],
     )
 
 
-def _cell(cell: xr.Dataset, source: str, target: str, x: float, y: float) -> MatrixCell:
+def transfer_cell(cell: xr.Dataset, source: str, target: str, x: float, y: float) -> MatrixCell:
+    """A pair of the transfer matrix, at its place; pale where it has no result."""
     auroc = estimate(cell, "auroc", "auroc_low", "auroc_high")
-    share = estimate(cell, "normalised", "normalised_low", "normalised_high")
     own = source == target
     q = float(cell["p_value" if own else "q_value"])
-    shade = round((auroc.value - CHANCE) / REACH * 10)
+    shade = round((auroc.value - CHANCE) / REACH * 10) if auroc.known else 0
     text = f"trained on {task_name(source)}, read on {task_name(target)}: {with_interval(auroc)}"
     if not own:
         text += f"; {q_text(q)}"
-        text += f"; share of its own probe’s {number(share.value)} {interval(share)}" if share.known else ""
+        if "normalised" in cell and (share := estimate(cell, "normalised", "normalised_low", "normalised_high")).known:
+            text += f"; share of its own probe’s {number(share.value)} {interval(share)}"
     return MatrixCell(x, y, shade, auroc.value, q <= LEVEL, abs(shade) >= DARK, text)
 
 

@@ -22,11 +22,12 @@ from markupsafe import Markup
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
 from heedful.report.behaviour import in_the_model
+from heedful.report.best_sites import best_sites
 from heedful.report.claims import claims
 from heedful.report.disturbed import pairs
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.graph import graph
-from heedful.report.matrix import drops, matrix
+from heedful.report.matrix import drops, leaf_order, matrix
 from heedful.report.rows import rows_behind
 from heedful.report.run import Run, read_run
 from heedful.report.summary import headline_position, order_correlation, sentences
@@ -122,6 +123,7 @@ def _context(run: Run) -> dict[str, Any]:
                 "depth": run.depth.attrs,
                 "baselines": run.baselines.attrs,
                 "transfer": run.transfer.attrs,
+                "mapped": run.mapped.attrs,
                 "ablation": run.ablation.attrs,
                 "temporal": run.temporal.attrs,
                 "specificity": run.specificity.attrs,
@@ -157,6 +159,7 @@ def _context(run: Run) -> dict[str, Any]:
         },
         "massive": _massive(run),
         "matrices": {k: matrix(run.transfer, k) for k in kinds},
+        "best_sites": {k: best_sites(run.mapped, k, leaf_order(run.transfer.sel(kind=k), "auroc")) for k in kinds},
         "drops": erased,
         "min_drop": float(run.ablation.attrs["min_drop"]),
         "graphs": {

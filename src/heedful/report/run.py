@@ -31,8 +31,8 @@ class Run:
         samples: one record a response.
         rows: one record a replay: an instruction with a response and its label.
         disturbed: one record an answer of the behavioural experiment that was kept.
-        specialists, baselines, depth, transfer, ablation, temporal, specificity, extremes, behaviour, verdict: the lenses'
-            results.
+        specialists, baselines, depth, transfer, mapped, ablation, temporal, specificity, extremes, behaviour, verdict: the
+            lenses' results.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class Run:
     baselines: xr.Dataset
     depth: xr.Dataset
     transfer: xr.Dataset
+    mapped: xr.Dataset
     ablation: xr.Dataset
     temporal: xr.Dataset
     specificity: xr.Dataset
@@ -74,6 +75,7 @@ _LENSES = (
     "baselines",
     "depth",
     "transfer",
+    "mapped",
     "ablation",
     "temporal",
     "specificity",

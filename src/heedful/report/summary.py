@@ -15,9 +15,10 @@ import xarray as xr
 
 from heedful.report.answers import TaskAnswers, answers, overall
 from heedful.report.behaviour import in_the_model
+from heedful.report.best_sites import best_sites
 from heedful.report.claims import claims, claims_sentence
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
-from heedful.report.matrix import drops, matrix
+from heedful.report.matrix import drops, leaf_order, matrix
 from heedful.report.run import Run, read_run
 from heedful.report.wording import KINDS, Estimate, count, listed, percent, percent_interval, task_name, thousands
 from heedful.report.wording import with_interval as shown
@@ -272,7 +273,19 @@ def _transfer_dict(run: Run, kind: str) -> dict[str, Any] | None:
             }
             for source in here["source"].values
         },
+        "between_best_sites": _mapped_dict(run, kind),
     }
+
+
+def _mapped_dict(run: Run, kind: str) -> dict[str, Any] | None:
+    found = best_sites(run.mapped, kind, leaf_order(run.transfer.sel(kind=kind), "auroc"))
+    if found is None:
+        return None
+    means = {
+        each.name: {"mean_off_diagonal": _estimate_dict(each.mean), "planned": _estimate_dict(each.planned)}
+        for each in found.mappings
+    }
+    return {"mappings": means, "pwcca": None if math.isnan(found.pwcca) else found.pwcca}
 
 
 def _depth(run: Run, kind: str) -> list[str]:

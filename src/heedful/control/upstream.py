@@ -1,0 +1,125 @@
+"""What answers: a model behind one small interface, wherever it runs.
+
+An upstream turns a `Request` into text, as a stream; whoever wants the whole of it collects the stream. Closing a stream
+stops that answer and no other. Knows nothing of constraints, budgets or policies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+from heedful.errors import InputError
+
+Message = Mapping[str, str]
+"""`role` (system, user, assistant) and `content`."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an answer is drawn.
+
+    Attributes:
+        temperature: 0 takes the likeliest token.
+        top_p: draw among the likeliest tokens that together have this probability.
+        max_tokens: cut off after so many.
+        seed: of this answer; None leaves it to the upstream.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 256
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise InputError(f"temperature is {self.temperature}", "give 0 (greedy) or more")
+        if not 0 < self.top_p <= 1:
+            raise InputError(f"top_p is {self.top_p}", "give more than 0, and 1 at most")
+        if self.max_tokens < 1:
+            raise InputError(f"max_tokens is {self.max_tokens}", "give 1 or more")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One answer that is wanted.
+
+    Attributes:
+        messages: the conversation, up to where the model is to answer.
+        sampling: how.
+        prefix: what the answer begins with already; the stream gives what comes after it. For upstreams that `continues`.
+        schema: a JSON Schema that decoding itself keeps to, for upstreams that `structures`; None leaves it free.
+    """
+
+    messages: Sequence[Message]
+    sampling: Sampling = field(default_factory=Sampling)
+    prefix: str = ""
+    schema: Mapping[str, Any] | None = None
+
+
+class Usage(NamedTuple):
+    """Tokens of one call, or of several."""
+
+    prompt: int = 0
+    completion: int = 0
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.prompt + self.completion
+
+    def plus(self, other: Usage) -> Usage:
+        """Both usages together."""
+        return Usage(self.prompt + other.prompt, self.completion + other.completion)
+
+
+FinishReason = Literal["stop", "length"]
+"""The model ended the answer; it was cut off."""
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What came since the last one.
+
+    Attributes:
+        text: of the answer; thinking is left out before it comes here.
+        tokens: how many were drawn for it, thinking included.
+        risk: by a probe monitor's name, its score so far: where an upstream carries any.
+        finish_reason: of the last one; None before.
+        usage: of the last one, as the upstream counts it.
+    """
+
+    text: str = ""
+    tokens: int = 0
+    risk: Mapping[str, float] = field(default_factory=dict)
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+
+
+class Upstream(Protocol):
+    """A model that can be asked.
+
+    Attributes:
+        name: for logs.
+        continues: whether an answer may go on from a prefix.
+        structures: whether decoding can keep to a JSON Schema.
+    """
+
+    name: str
+    continues: bool
+    structures: bool
+
+    def streams(self, requests: Sequence[Request]) -> Sequence[AsyncIterator[Delta]]:
+        """One stream a request, in order; those that are opened together may share a batch.
+
+        Each ends with a delta that has a finish reason and the usage. `aclose()` of one stops that one alone.
+
+        Raises, from the streams:
+            UpstreamError: no answer could be had, or it broke off; see `retry` there.
+        """
+        ...
+
+    def count(self, messages: Sequence[Message], prefix: str = "") -> int:
+        """Tokens of a prompt, or an upper estimate where the upstream's tokenizer is not at hand."""
+        ...
