@@ -20,16 +20,21 @@ if TYPE_CHECKING:
         Exclude,
         Include,
         JsonFormat,
+        PrefixMonitor,
+        PrefixVerdict,
         Register,
         Sentiment,
         Topic,
         Toxicity,
+        Utf8Decoder,
         Verdict,
         WordCount,
         check,
         constraint,
         load_constraints,
+        monitor_for,
     )
+    from heedful.constraints.words import Parsed, parse
     from heedful.errors import HeedfulError, InputError, ModelError, StoreError
     from heedful.models import load
     from heedful.pipeline.several import compare
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _CONSTRAINTS = "heedful.constraints"
+_WORDS = "heedful.constraints.words"
 _ERRORS = "heedful.errors"
 _PIPELINE = "heedful.pipeline"
 
@@ -50,12 +56,16 @@ _HOME = {
     "InputError": _ERRORS,
     "JsonFormat": _CONSTRAINTS,
     "ModelError": _ERRORS,
+    "Parsed": _WORDS,
+    "PrefixMonitor": _CONSTRAINTS,
+    "PrefixVerdict": _CONSTRAINTS,
     "Register": _CONSTRAINTS,
     "Sentiment": _CONSTRAINTS,
     "StoreError": _ERRORS,
     "Study": _PIPELINE,
     "Topic": _CONSTRAINTS,
     "Toxicity": _CONSTRAINTS,
+    "Utf8Decoder": _CONSTRAINTS,
     "Verdict": _CONSTRAINTS,
     "WordCount": _CONSTRAINTS,
     "check": _CONSTRAINTS,
@@ -63,7 +73,9 @@ _HOME = {
     "constraint": _CONSTRAINTS,
     "load": "heedful.models",
     "load_constraints": _CONSTRAINTS,
+    "monitor_for": _CONSTRAINTS,
     "open_study": _PIPELINE,
+    "parse": _WORDS,
     "study": _PIPELINE,
 }
 """Each public name, and the module that it is imported from on first use (PEP 562)."""
@@ -77,12 +89,16 @@ __all__ = [
     "InputError",
     "JsonFormat",
     "ModelError",
+    "Parsed",
+    "PrefixMonitor",
+    "PrefixVerdict",
     "Register",
     "Sentiment",
     "StoreError",
     "Study",
     "Topic",
     "Toxicity",
+    "Utf8Decoder",
     "Verdict",
     "WordCount",
     "__version__",
@@ -91,7 +107,9 @@ __all__ = [
     "constraint",
     "load",
     "load_constraints",
+    "monitor_for",
     "open_study",
+    "parse",
     "study",
 ]
 

@@ -70,6 +70,9 @@ class StudySettings(BaseModel):
         40, ge=0, description="prompts a task that are answered while traces are erased; 0: none"
     )
     full: bool = Field(False, description="erase by every eraser and at early, middle and late sites as well")
+    extras: bool = Field(
+        False, description="specialists without length and format, sureness and norm, and with random weights"
+    )
     folds: int = Field(5, ge=3, description="cross-validation folds over base prompts")
     seed: int = Field(0, ge=0, description="decides instructions, samples, folds and controls")
 

@@ -39,6 +39,8 @@ class Read:
     token_ids: Tensor
     log_p: Tensor | None = None
     log_p_eos: Tensor | None = None
+    max_softmax: Tensor | None = None
+    max_softmax_last: Tensor | None = None
 
 
 Signal = Callable[[str, int, int], float]
@@ -65,6 +67,8 @@ class Planted:
     """task, square → prompt and response of the four cells."""
     edit: Callable[[list[dict[str, Any]], Tensor], None] = lambda rows, index: None
     """May change rows and token_index [position, sample] (-1: the row lacks the position)."""
+    sureness: Callable[[list[dict[str, Any]]], Tensor] | None = None
+    """The model's greatest next-token probability in each row; not read by default."""
     seed: int = 0
 
 
@@ -158,6 +162,8 @@ def write_study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Planted],
             token_index=index,
             token_ids=torch.where(index < 0, -1, 7),
             log_p=-torch.tensor([float(one["n_words"]) for one in rows]),
+            max_softmax=planted.sureness(rows) if planted.sureness else None,
+            max_softmax_last=planted.sureness(rows) if planted.sureness else None,
         )
         write_table(path / "rows.parquet", {key: [one[key] for one in rows] for key in rows[0]})
         with RunFolder.open(path / "run", {}) as run:

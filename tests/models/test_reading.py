@@ -50,6 +50,8 @@ def test_batched_reading_is_the_single_unpadded_row(
     assert read.states.dtype == dtype
     assert read.log_p is not None
     assert read.log_p_eos is not None
+    assert read.max_softmax is not None
+    assert read.max_softmax_last is not None
     for index, row in enumerate(ROWS):
         hidden, log_probs = naive(hf, row)
         valid = read.valid[:, index]
@@ -68,6 +70,23 @@ def test_batched_reading_is_the_single_unpadded_row(
         else:
             close = pytest.approx(float(log_probs[last - 1, row.eos_id]), rel=100 * TOLERANCE[dtype])
             assert float(read.log_p_eos[index]) == close
+        top = log_probs[first - 1 : len(row) - 1].exp().amax(-1)
+        close_to = {"rel": 20 * TOLERANCE[dtype], "abs": 1e-6}
+        assert float(read.max_softmax[index]) == pytest.approx(float(top.mean()), **close_to)
+        assert float(read.max_softmax_last[index]) == pytest.approx(float(top[-1]), **close_to)
+
+
+def test_where_nothing_is_predicted_the_model_is_sure_of_nothing(language_model: Maker) -> None:
+    """And the rows beside it keep their own numbers."""
+    model = language_model()
+    empty = Replay([1, 35, 45], [], None)
+    with_it, without = (
+        model.read_all(rows, ["embed"], ["prompt[-1]"], log_p=True) for rows in ([ROWS[0], empty, ROWS[3]], ROWS[::3])
+    )
+    for name in ("max_softmax", "max_softmax_last"):
+        found = getattr(with_it, name)
+        assert math.isnan(found[1])
+        torch.testing.assert_close(found[::2], getattr(without, name)[:2], rtol=1e-5, atol=0)
 
 
 def test_positions_that_a_row_lacks_are_marked_and_nan(language_model: Maker) -> None:

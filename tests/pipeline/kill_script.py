@@ -25,7 +25,7 @@ from heedful.store import Stage, folder, stages
 
 SETTINGS = (
     "--base-prompts 10 --samples 8 --squares 8 --tasks word_count,topic --max-new-tokens 48 "
-    "--positions prompt[-1],response[3],eos --sites block.1.out,block.5.out"
+    "--positions prompt[-1],response[3],eos --sites block.1.out,block.5.out --extras"
 ).split()
 
 # Of each stage: before which of its steps on the disk a child is killed. A file takes two steps, its own renaming and
@@ -36,6 +36,7 @@ MOMENTS = {
     "read": (1, 2, 3),
     "probe": (1, 2, 3, 6, 7),
     "intervene": (1, 2, 3, -1),
+    "extras": (1, 2, 3),
     "report": (1, 2, 3),
 }
 

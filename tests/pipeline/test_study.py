@@ -261,3 +261,55 @@ def test_a_full_disk_loses_nothing(tiny: Tiny, tmp_path: Path, monkeypatch: pyte
     after = times(tmp_path / "run")
     finished = {"respond": ["instructions.parquet"], "probe": ["samples.parquet", "activations/000000.safetensors"]}
     assert all(after[name] == kept[name] for name in finished[stage])
+
+
+def test_without_extras_there_are_none(given_study: heedful.Study) -> None:
+    assert "extras" not in given_study.manifest.stages
+    assert given_study.manifest.settings["extras"] is False
+    assert given_study.summary()["extras"] is None
+    with pytest.raises(InputError, match=r"was run without extras\n  → study the model with --extras"):
+        _ = given_study.extras
+
+
+def test_extras_read_the_rows_once_more_with_random_weights(
+    given_study: heedful.Study, tmp_path: Path, model: LanguageModel
+) -> None:
+    """Of recorded answers: their length is their label, which tokens alone tell in any network."""
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in answered()))
+    settings = TINY | {"tasks": ["word_count", "topic"], "responses_file": path, "extras": True}
+    out = tmp_path / "run"
+    study = heedful.study("pico-llama", out=out, loaded=model, **settings)
+    for name in given_study.manifest.stages["probe"].files:
+        ours, theirs = out / name, given_study.path / name
+        assert ours.read_bytes() == theirs.read_bytes(), f"extras changed {name}"
+    here = study.extras.sel(kind="natural", task="word_count")
+    assert here.position == study.specialists.best_position.sel(kind="natural", task="word_count")
+    assert here.best_auroc.notnull().all()
+    assert float(here.best_auroc.sel(reading="length and format")) > 0.95
+    assert float(here.best_auroc.sel(reading="random weights")) > 0.8
+    assert not [file for file in (out / "parts").rglob("*") if file.is_file()]
+    assert study.summary()["extras"]["natural"]["word_count"]["position"] == str(here.position.item())
+    assert "What else could a probe have read?" in study.report.read_text(encoding="utf-8")
+    (out / "results" / "extras.nc").unlink()  # made anew, the same bytes
+    before = study.manifest.stages["extras"].files["results/extras.nc"]
+    again = heedful.study("pico-llama", out=out, loaded=model, **settings)
+    assert again.manifest.stages["extras"].files["results/extras.nc"] == before
+
+
+def test_quantised_weights_are_refused_before_anything_is_answered(
+    tmp_path: Path, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model.config, "quantization_config", {"quant_method": "fp8"}, raising=False)
+    with pytest.raises(InputError, match=r"fp8.*\n  → leave out --extras"):
+        heedful.study("pico-llama", out=tmp_path / "run", loaded=model, **TINY, extras=True)
+    assert not (tmp_path / "run" / "samples.parquet").exists()
+
+
+@pytest.mark.slow
+def test_random_weights_tell_nothing_of_contrast_squares(tmp_path: Path, model: LanguageModel) -> None:
+    few = {"tasks": ["register"], "base_prompts": 40, "squares": 40, "samples": 0, "positions": ["response[15]", "eos"]}
+    study = heedful.study("pico-llama", out=tmp_path, loaded=model, behaviour_prompts=0, extras=True, **few)
+    found = study.extras.sel(kind="contrast", task="register")
+    assert float(found.best_auroc.sel(reading="specialist")) > 0.9
+    assert (abs(found.auroc.sel(reading="random weights") - 0.5) < 0.1).all()

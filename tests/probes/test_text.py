@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from heedful.probes import bag_of_words, fit_logistic, length_features
+from heedful.probes import FORMAT_FEATURES, bag_of_words, fit_logistic, format_features, length_features
 
 TEXTS = [
     "The cat sat.",
@@ -53,3 +53,19 @@ def test_lengths():
     torch.testing.assert_close(features, torch.tensor([[3.0, 13.0, 2.0], [0.0, 0.0, 0.0]]))
     assert length_features([]).shape == (0, 3)
     assert bag_of_words([]).features.shape == (0, 1)
+
+
+def test_format():
+    features = format_features(['{"A": 1}', "Hi,\nyou.", "", "  {x"])
+    assert len(FORMAT_FEATURES) == features.shape[1]
+    rows = [dict(zip(FORMAT_FEATURES, row, strict=True)) for row in features.tolist()]
+    assert rows[0] == pytest.approx(
+        {"line breaks": 0, "punctuation": 1 / 8, "digits": 1 / 8, "brackets and quotes": 4 / 8, "upper case": 1 / 8}
+        | {"begins with {": 1}
+    )
+    assert rows[1]["line breaks"] == 1 / 8
+    assert rows[1]["punctuation"] == 2 / 8
+    assert rows[1]["upper case"] == 1 / 8
+    assert set(rows[2].values()) == {0}
+    assert rows[3]["begins with {"] == 1
+    assert format_features([]).shape == (0, 6)

@@ -73,7 +73,7 @@ def test_lost_compliance_is_shown_before_any_other_answer(run: Run) -> None:
 def test_cells_and_names_lead_to_the_task_that_they_are_about(ordinary_page: str) -> None:
     links = re.findall(r'<a href="#(rows-0|acts)-([\w-]+)" tabindex="-1">.*?<title>(.*?)</title>', ordinary_page)
     read = [(to, title) for kind, to, title in links if kind == "rows-0"]
-    assert len(read) == 5 * 81  # transfer, between best sites by three mappings, ablation
+    assert len(read) == (2 + 3) * 81  # transfer, erasure, and transfer between best sites by three maps
     for to, title in read:
         asked = re.search(r"read on ([\w ]+):|, ([\w ]+) read:", title)
         assert asked is not None

@@ -32,7 +32,8 @@ def whole(n: int, dtype: torch.dtype = torch.bfloat16) -> ReadBatch:
     states[:, gone] = torch.nan
     index = index.masked_fill(gone, -1)
     tokens = torch.where(gone, -1, 100 * torch.arange(n) + index)
-    return ReadBatch(tuple(range(n)), SITES, POSITIONS, states, ~gone, index, tokens, torch.arange(n) / 7, None)
+    rows, of_rows = tuple(range(n)), (torch.arange(n) / 7, None, torch.arange(n) / 9)
+    return ReadBatch(rows, SITES, POSITIONS, states, ~gone, index, tokens, *of_rows)
 
 
 def ids_of(n: int) -> list[str]:
@@ -50,6 +51,7 @@ def part(read: ReadBatch, start: int, at: Sequence[int]) -> ReadBatch:
         token_index=read.token_index[:, rows],
         token_ids=read.token_ids[:, rows],
         log_p=None if read.log_p is None else read.log_p[rows],
+        max_softmax=None if read.max_softmax is None else read.max_softmax[rows],
     )
 
 
@@ -95,6 +97,10 @@ def test_reads_what_was_written(
     assert log_p is not None
     assert torch.equal(log_p, torch.arange(n) / 7)
     assert activations.log_p(eos=True) is None
+    sure = activations.max_softmax()
+    assert sure is not None
+    assert torch.equal(sure, torch.arange(n) / 9)
+    assert activations.max_softmax(last=True) is None
 
 
 def test_batches_do_not_change_the_bytes_and_a_resumed_writer_keeps_its_shards(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from heedful.cli.calibrate import calibrate
 from heedful.cli.chat import chat
 from heedful.cli.check import check
 from heedful.cli.compare import compare
+from heedful.cli.ifeval import ifeval
 from heedful.cli.models import models
+from heedful.cli.parse import parse
 from heedful.cli.report import report
 from heedful.cli.study import study
 from heedful.errors import HeedfulError
@@ -41,7 +43,9 @@ app = typer.Typer(
 app.command("study")(study)
 app.command("report")(report)
 app.command("compare")(compare)
+app.command("parse")(parse)
 app.command("check")(check)
+app.command("ifeval")(ifeval)
 app.command("calibrate")(calibrate)
 app.command("chat")(chat)
 app.command("models")(models)

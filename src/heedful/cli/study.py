@@ -65,6 +65,13 @@ def study(
     full: Annotated[
         bool, typer.Option("--full", help="Erase by every eraser, and at early, middle and late sites as well: hours.")
     ] = False,
+    extras: Annotated[
+        bool,
+        typer.Option(
+            "--extras",
+            help="Specialists with length and format, or sureness and norm, regressed out, and with random weights.",
+        ),
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Decides instructions, samples, folds and controls (0).")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature; 0 is greedy (1.0).")] = None,
     max_new_tokens: Annotated[
@@ -96,6 +103,7 @@ def study(
         "responses_file": str(responses) if responses else None,
         "behaviour_prompts": behaviour_prompts,
         "full": full or None,
+        "extras": extras or None,
         "seed": seed,
         "temperature": temperature,
         "max_new_tokens": max_new_tokens,

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, field_validator, model_validator
 
-from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.base import Constraint, monitor_for, register_constraint
+from heedful.constraints.prefix.terms import TermsMonitor
 from heedful.constraints.text import find_term, fold
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
@@ -121,6 +122,20 @@ class Exclude(_Terms):
         surplus = {term: count - self.at_most for term, count in counts.items() if count > self.at_most}
         cut = ", ".join(f"{_quoted(term)} {_times(number)}" for term, number in surplus.items())
         return 1 / (1 + sum(surplus.values())), f"take out {cut}" if surplus else ""
+
+
+@monitor_for(Include)
+def _watch_included(asked: Include) -> TermsMonitor:
+    return TermsMonitor(asked, _terms_of(asked), case_sensitive=asked.case_sensitive, low=asked.at_least)
+
+
+@monitor_for(Exclude)
+def _watch_excluded(asked: Exclude) -> TermsMonitor:
+    return TermsMonitor(asked, _terms_of(asked), case_sensitive=asked.case_sensitive, high=asked.at_most)
+
+
+def _terms_of(asked: _Terms) -> dict[str, str]:
+    return {term: asked._folded(term) for term in asked.terms}
 
 
 def _quoted(term: str) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.base import Constraint, monitor_for, register_constraint
+from heedful.constraints.prefix.lengths import CharCounter, CountMonitor, WordCounter
 from heedful.constraints.text import word_spans
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
@@ -124,3 +125,13 @@ class CharCount(_Length):
 
     def _surplus(self, text: str, limit: int) -> Span:
         return len(text) - len(text.lstrip()) + limit, len(text.rstrip())
+
+
+@monitor_for(WordCount)
+def _watch_words(asked: WordCount) -> CountMonitor:
+    return CountMonitor(asked, WordCounter(), "words", asked._low, asked._high)
+
+
+@monitor_for(CharCount)
+def _watch_characters(asked: CharCount) -> CountMonitor:
+    return CountMonitor(asked, CharCounter(), "characters", asked._low, asked._high)

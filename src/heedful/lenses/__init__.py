@@ -11,6 +11,7 @@ from heedful.lenses.ablation import ablation
 from heedful.lenses.baselines import baselines
 from heedful.lenses.data import KINDS, Examples, Kind, StudyData
 from heedful.lenses.depth import depth
+from heedful.lenses.extras import extras
 from heedful.lenses.extremes import extremes
 from heedful.lenses.fits import PROBES, Fits, Progress, TaskFits, fit_probes
 from heedful.lenses.mapped import mapped
@@ -33,7 +34,7 @@ LENSES: dict[str, Lens] = {
     "specificity": specificity,
     "extremes": extremes,
 }
-"""By the name of the result file. `verdict` is not among them: it reads their results."""
+"""By the name of the result file. Not among them: `verdict`, which reads their results, and `extras`, made on request."""
 
 __all__ = [
     "KINDS",
@@ -49,6 +50,7 @@ __all__ = [
     "ablation",
     "baselines",
     "depth",
+    "extras",
     "extremes",
     "fit_probes",
     "mapped",

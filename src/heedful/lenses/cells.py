@@ -16,7 +16,7 @@ from torch import Tensor
 
 from heedful.lenses.data import Examples, Kind, StudyData
 from heedful.lenses.fits import Fits, TaskFits
-from heedful.probes import LinearProbes, PrincipalRows, best_cell, fit_logistic, principal_rows
+from heedful.probes import BestCell, LinearProbes, PrincipalRows, best_cell, fit_logistic, principal_rows
 
 
 class Candidates(NamedTuple):
@@ -56,6 +56,13 @@ def nested_cells(f: TaskFits, able: Candidates) -> NestedCells:
     return NestedCells(best.scores, cells, Counter(cells).most_common(1)[0][0])
 
 
+def own_site(
+    inner_auroc: Float[Tensor, "site fold"], scores: Float[Tensor, "site sample"], fold: Int[Tensor, " sample"]
+) -> BestCell:
+    """Nested choice of the site at one position, for one probe: its scores are those of problem 0."""
+    return best_cell(inner_auroc.unsqueeze(1), scores.unsqueeze(1), fold)
+
+
 class AtPosition(NamedTuple):
     """The specialist at one position, each fold at the site that its inner folds chose."""
 
@@ -68,7 +75,7 @@ def at_position(f: TaskFits, p: int) -> AtPosition:
     """Nested choice of the site, at a position by its index."""
     valid = f.valid[p]
     rows = f.examples.take(valid)
-    best = best_cell(f.inner_auroc[:, p].unsqueeze(1), f.scores[0, :, p, valid].unsqueeze(1), rows.fold)
+    best = own_site(f.inner_auroc[:, p], f.scores[0, :, p, valid], rows.fold)
     cells = [(site, p) for site in best.cell[0].tolist()]
     return AtPosition(rows, best.scores[0], f.noise_at(cells)[0])
 

@@ -57,6 +57,9 @@ class HiddenStates(Protocol):
     def log_p(self) -> Float[Tensor, " sample"] | None:
         """Log p of each row's response [nats]; None if it was not read."""
 
+    def max_softmax(self, *, last: bool = False) -> Float[Tensor, " sample"] | None:
+        """The greatest next-token probability, mean over each row's response or at its end; None if it was not read."""
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -207,6 +210,11 @@ class StudyData:
     def log_p(self, examples: Examples) -> Float[Tensor, " sample"] | None:
         """Log p of each response given its prompt, in nats; None if it was not read."""
         values = self.activations.log_p()
+        return None if values is None else values[examples.state].float()
+
+    def max_softmax(self, examples: Examples, *, last: bool = False) -> Float[Tensor, " sample"] | None:
+        """The greatest next-token probability, mean over each response or at its end; None if it was not read."""
+        values = self.activations.max_softmax(last=last)
         return None if values is None else values[examples.state].float()
 
     def valid(self, position: str, examples: Examples) -> Bool[Tensor, " sample"]:

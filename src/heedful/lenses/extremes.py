@@ -83,12 +83,15 @@ def _placed(f: TaskFits, able: Candidates) -> tuple[list[tuple[int, int]], Float
     """The cell (site, position) of each fold; and of each row its placement there and, to break ties, its score in units of its
     fold's spread. NaN for rows that do not take part."""
     cells = nested_cells(f, able).cells
-    found = torch.full((len(f.examples), 2), torch.nan, dtype=torch.float64)
-    for fold, (s, p) in enumerate(cells):
-        here, mine = f.scores[0, s, p].double(), able.rows & (f.examples.fold == fold)
+    found = torch.full((len(able.rows), 2), torch.nan, dtype=torch.float64)
+    for fold in {*f.examples.fold[able.rows].tolist()}:
+        s, p = cells[fold]
+        mine = able.rows & (f.examples.fold == fold)
+        here = f.scores[0, s, p].double()
+        within = here[mine]
         for i in mine.nonzero().squeeze(-1).tolist():
             found[i, 0] = _placement(f, f.scores[0, s, p], i)
-            found[i, 1] = (here[i] - here[mine].mean()) / here[mine].std().clamp_min(1e-12)
+            found[i, 1] = (here[i] - within.mean()) / within.std().clamp_min(1e-12)
     return cells, found
 
 

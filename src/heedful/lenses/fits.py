@@ -47,7 +47,8 @@ Progress = Callable[[str, int, int], None]
 
 _TOLERANCE = 1e-2  # relative distance of a probe's weights to the optimum: AUROC moves in the fourth digit
 _BLOCK_BYTES = 2**28  # hidden states held at once; sites beyond that take turns
-_out_of_fold = partial(out_of_fold, fit=partial(fit_logistic, tol=_TOLERANCE), workers=os.cpu_count() or 1)
+fit_out_of_fold = partial(out_of_fold, fit=partial(fit_logistic, tol=_TOLERANCE), workers=os.cpu_count() or 1)
+"""How every probe here is fitted; within `a_thread_each`."""
 
 
 class Controls(NamedTuple):
@@ -119,7 +120,7 @@ def fit_probes(
             examples = data.examples(kind, task)
             if examples.enough:
                 fits[kind, task] = _blank(data, examples, seed=data.seed + t)
-    with _a_thread_each():
+    with a_thread_each():
         for done, (kind, p) in enumerate(cells, 1):
             mine = {data.tasks.index(task): f for (k, task), f in fits.items() if k == kind}
             _fit_position(data, kind, p, mine, tally, general, controls)
@@ -129,7 +130,7 @@ def fit_probes(
 
 
 @contextmanager
-def _a_thread_each() -> Iterator[None]:
+def a_thread_each() -> Iterator[None]:
     """One torch thread while workers share the cores: its own threads gain little on these shapes, and spin."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -192,7 +193,7 @@ def _fit_specialist(
 ) -> None:
     valid = f.valid[p]
     rows = f.examples.take(valid)
-    task = _out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID)
+    task = fit_out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID)
     tally.add(task.converged)
     f.scores[0, sites, p] = f.scores[0, sites, p].masked_scatter(valid, task.scores)
     f.noise[0, sites, p] = task.noise[:, 0]
@@ -202,7 +203,7 @@ def _fit_specialist(
     if not controls:
         return
     trained, labels = (~rows.held_out).float(), f.controls.labels[:, valid]
-    control = _out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C)
+    control = fit_out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C)
     in_fold = torch.nn.functional.one_hot(rows.fold).T * trained
     f.control[sites, p] = fold_mean(auroc(control.scores.unsqueeze(-2), labels.unsqueeze(-2), in_fold)).mean(-1)
     tally.add(control.converged)
@@ -218,19 +219,19 @@ def _fit_general(
     tally: _Tally,
 ) -> None:
     weight, tasks = union.weight, list(fits)
-    each = _out_of_fold(Rows(x, union.label[None], union.fold, weight[None], stratum=union.task), GRID)
+    each = fit_out_of_fold(Rows(x, union.label[None], union.fold, weight[None], stratum=union.task), GRID)
     without = torch.stack([weight * (union.task != t) for t in tasks])
     labels = union.label.expand(without.shape)
     # The general probe's C serves the held-out ones, though the task had a voice in it: a choice of their own would
     # cost more than all other probes together.
-    held_out = _out_of_fold(Rows(x, labels, union.fold, without), each.C.expand(-1, len(tasks), -1))
+    held_out = fit_out_of_fold(Rows(x, labels, union.fold, without), each.C.expand(-1, len(tasks), -1))
     tally.add(each.converged)
     tally.add(held_out.converged)
 
     draws = _draws(union, tasks, data.seed)
     drawn = draws.rows.any(0)
     part = union.take(drawn)
-    total = _out_of_fold(
+    total = fit_out_of_fold(
         Rows(
             x[:, drawn],
             part.label.expand(len(draws.rows), -1),

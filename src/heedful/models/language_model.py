@@ -26,6 +26,7 @@ from heedful.models.replay import Replay
 from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
 from heedful.models.sites import Change, changing, find_blocks, site_names
+from heedful.models.untrained import check_can_forget, untrained
 
 BATCH_TOKENS = 16384
 CPU_ROOM = 32768  # of a batch that is generated on a CPU: a step costs little more for more rows
@@ -291,6 +292,25 @@ class LanguageModel:
     ) -> ReadBatch:
         """`read`, as one batch in the order of the rows given. All of it is in memory: for a few rows."""
         return in_order(self.read(rows, sites, positions, log_p=log_p))
+
+    def check_can_forget(self) -> None:
+        """Raises InputError where `untrained` cannot be had."""
+        check_can_forget(self._model)
+
+    def untrained(self, seed: int = 0) -> LanguageModel:
+        """The same architecture, tokenizer, dtype and device, with freshly drawn weights: it takes as much memory again.
+
+        Raises:
+            InputError: the model is quantised.
+            ModelError: it does not fit into memory.
+        """
+        return LanguageModel(
+            untrained(self._model, seed),
+            self._tokenizer,
+            name=f"{self.name}, random weights",
+            batch_tokens=self.batch_tokens,
+            check=False,
+        )
 
     def divergence(self, rows: Sequence[Replay], changes: Mapping[str, Change]) -> Divergence:
         """How far the changes move the model on given rows: perplexity before and after, KL(before ‖ after)."""

@@ -1,4 +1,5 @@
-"""log p of responses, from the same forward pass that reads hidden states, without ever holding the prompt's logits.
+"""log p of responses, and how sure the model was, from the same forward pass that reads hidden states, without ever
+holding the prompt's logits.
 
 Knows rows of token ids and the model's output head; no sites, no text.
 """
@@ -21,32 +22,47 @@ LOGITS_BUDGET = 2**28
 _CHUNK = 256  # tokens whose logits are raised to f32 at a time
 
 
-class LogP(NamedTuple):
-    """In nats, f32.
+class Likelihood(NamedTuple):
+    """f32; log-probabilities in nats.
 
     Attributes:
-        answer: the sum over the response's tokens from `answer_start` on, EOS not among them.
-        eos: of EOS after all before it; NaN for a row without EOS.
+        answer: log p, the sum over the response's tokens from `answer_start` on, EOS not among them.
+        eos: log p of EOS after all before it; NaN for a row without EOS.
+        max_softmax: the greatest next-token probability, whichever token it was of: its mean over the predictions of the
+            same tokens and of EOS; NaN where there are none.
+        max_softmax_last: the same at the last of those predictions.
     """
 
     answer: Float[Tensor, " sample"]
     eos: Float[Tensor, " sample"]
+    max_softmax: Float[Tensor, " sample"]
+    max_softmax_last: Float[Tensor, " sample"]
 
 
-def log_likelihood(model: Any, inputs: dict[str, Any], rows: Sequence[Replay]) -> LogP:
-    """Run the model on a padded batch, and give the log-probabilities of its answers and of their EOS."""
+def likelihood(model: Any, inputs: dict[str, Any], rows: Sequence[Replay]) -> Likelihood:
+    """Run the model on a padded batch, and tell how likely it found the answers, and how sure it was of what comes."""
     found = predictions(model, inputs, rows)
-    token_log_p = torch.cat(
-        [
-            -nn.functional.cross_entropy(part.float(), target, reduction="none")
-            for part, target in zip(torch.split(found.logits, _CHUNK), torch.split(found.targets, _CHUNK), strict=True)
-        ]
-    ).cpu()
+    parts = zip(torch.split(found.logits, _CHUNK), torch.split(found.targets, _CHUNK), strict=True)
+    token_log_p, top = torch.cat([_log_p_and_top(*part) for part in parts], 1).cpu()
     answer = torch.zeros(len(rows), dtype=torch.float64)
     answer.index_add_(0, found.sample, token_log_p.double().masked_fill(found.is_eos, 0.0))
     eos = torch.full((len(rows),), torch.nan)
     eos[found.sample[found.is_eos]] = token_log_p[found.is_eos]
-    return LogP(answer.float(), eos)
+    sums = torch.zeros(len(rows), dtype=torch.float64).index_add_(0, found.sample, top.double())
+    count = torch.bincount(found.sample, minlength=len(rows))
+    # Predictions stand row by row, in the order of the text: a row's last one is where the next row's begin.
+    last = torch.cat([torch.full((1,), torch.nan), top])[count.cumsum(0).masked_fill(count == 0, 0)]
+    return Likelihood(answer.float(), eos, (sums / count).float(), last)
+
+
+def _log_p_and_top(
+    logits: Float[Tensor, "token vocabulary"], target: Int[Tensor, " token"]
+) -> Float[Tensor, "2 token"]:
+    """log p of the tokens that came, and the greatest probability of any: one more pass over logits that are there."""
+    logits = logits.float()
+    log_p = -nn.functional.cross_entropy(logits, target, reduction="none")
+    log_sum = logits.gather(-1, target[:, None])[:, 0] - log_p
+    return torch.stack([log_p, (logits.amax(-1) - log_sum).exp()])
 
 
 class Predictions(NamedTuple):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from heedful.errors import InputError
 from heedful.models.batching import in_halves, plan
-from heedful.models.likelihood import LOGITS_BUDGET, log_likelihood
+from heedful.models.likelihood import LOGITS_BUDGET, likelihood
 from heedful.models.positions import parse_position
 from heedful.models.replay import Replay, check_rows, pad, token_index
 from heedful.models.sites import check_sites, site_names, watching
@@ -39,6 +39,9 @@ class ReadBatch:
         log_p: log p(answer | what stands before it) in nats, the sum over the response's tokens from `answer_start` on,
             EOS not among them; None if not asked for.
         log_p_eos: log p(EOS | all before it) in nats; NaN for a row without EOS; None if not asked for.
+        max_softmax: the greatest next-token probability, mean over the predictions of the answer's tokens and of EOS; NaN
+            where there are none; None unless log p is asked for.
+        max_softmax_last: the same at the last of those predictions.
     """
 
     rows: tuple[int, ...]
@@ -50,6 +53,8 @@ class ReadBatch:
     token_ids: Int[Tensor, "position sample"]
     log_p: Float[Tensor, " sample"] | None
     log_p_eos: Float[Tensor, " sample"] | None
+    max_softmax: Float[Tensor, " sample"] | None = None
+    max_softmax_last: Float[Tensor, " sample"] | None = None
 
 
 def read(
@@ -73,7 +78,7 @@ def read(
         rows: what to replay.
         sites: names, see `site_names`.
         positions: names, see `positions.POSITIONS`.
-        log_p: whether to compute the log-probabilities of the responses, in f32.
+        log_p: whether to compute the log-probabilities of the responses, and the greatest ones, in f32.
         batch_tokens: the most tokens, padding included, in one batch.
 
     Raises:
@@ -121,10 +126,10 @@ def _read_batch(
         selected[site] = hidden[sample, token]
 
     inputs = model_inputs(model, padded.ids, padded.mask)
-    likelihood = None
+    found = None
     with watching(blocks, sites, select, stop=not log_p):
         if log_p:
-            likelihood = log_likelihood(model, inputs, chosen)
+            found = likelihood(model, inputs, chosen)
         else:
             model(**inputs)
     states = torch.stack([selected[site].cpu() for site in sites])
@@ -137,8 +142,10 @@ def _read_batch(
         valid=valid,
         token_index=index,
         token_ids=padded.ids[at].masked_fill(~valid, -1),
-        log_p=likelihood.answer if likelihood else None,
-        log_p_eos=likelihood.eos if likelihood else None,
+        log_p=found.answer if found else None,
+        log_p_eos=found.eos if found else None,
+        max_softmax=found.max_softmax if found else None,
+        max_softmax_last=found.max_softmax_last if found else None,
     )
 
 
@@ -181,4 +188,6 @@ def in_order(batches: Iterable[ReadBatch]) -> ReadBatch:
         token_ids=joined("token_ids"),
         log_p=joined("log_p"),
         log_p_eos=joined("log_p_eos"),
+        max_softmax=joined("max_softmax"),
+        max_softmax_last=joined("max_softmax_last"),
     )

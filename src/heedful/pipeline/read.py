@@ -28,7 +28,7 @@ def read(run: RunFolder, settings: StudySettings, model: LanguageModel, progress
     if stage.done:
         return
     rows = read_table(run.path / ROWS_FILE)
-    replays = {row["row_id"]: _replay(row) for row in rows.rows()}
+    replays = {row["row_id"]: replay_of(row) for row in rows.rows()}
     row_bytes = len(sites) * len(settings.positions) * model.hidden_size * model.dtype.itemsize
     writer = ActivationWriter(stage, list(replays), row_bytes, shard_bytes=SHARD_BYTES)
     done = sum(len(shard.row_ids) for shard in writer.shards if stage.has(shard.name))
@@ -54,7 +54,7 @@ def chosen_sites(settings: StudySettings, name: str, known: Sequence[str]) -> tu
 def check_positions(settings: StudySettings, references: Sequence[Mapping[str, Any]]) -> None:
     """Raise InputError where too few of the neutral texts have any of the positions: features could not be scaled."""
     for position in settings.positions:
-        if sum(_has(position, _replay(row)) for row in references) >= MIN_REFERENCE:
+        if sum(_has(position, replay_of(row)) for row in references) >= MIN_REFERENCE:
             return
     raise InputError(
         f"the neutral texts that features are scaled by are too short for {', '.join(settings.positions)}",
@@ -67,5 +67,6 @@ def _has(position: str, row: Replay) -> bool:
     return at is not None
 
 
-def _replay(row: Mapping[str, Any]) -> Replay:
+def replay_of(row: Mapping[str, Any]) -> Replay:
+    """A record of the table of rows, as a model replays it."""
     return Replay(row["prompt_ids"], row["response_ids"], row["eos_id"], row["answer_start"])

@@ -1,13 +1,13 @@
 """One study from end to end, and what it leaves for a reader: `heedful.study("pico-llama").specialists`.
 
-Runs the six stages over a run folder, skips those that stand, and opens the results. Knows every room below; draws
+Runs the stages over a run folder, skips those that stand, and opens the results. Knows every room below; draws
 nothing and prints nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from heedful.lenses.ablation import ERASERS, HEADLINE
 from heedful.lenses.arms import fit_arms, thirds
 from heedful.models import LanguageModel, load
 from heedful.models.loading import find_source
+from heedful.pipeline.beside import beside
 from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
 from heedful.pipeline.instruct import instruct
 from heedful.pipeline.intervene import ARMS_FILE, arms_bytes, intervene
@@ -33,8 +34,9 @@ from heedful.store import Activations, RunFolder, Table, encode_results, read_re
 from heedful.store.manifest import differences
 
 REPORT_FILE = "report.html"
-_OTHERS = ("verdict", "behaviour")
+_OTHERS = ("verdict", "behaviour", "extras")
 STAGES = ("instruct", "respond", "read", "probe", "intervene", "report")
+"""Of every study; one with `extras` has a stage of that name as well, before the report."""
 
 
 class Study:
@@ -48,7 +50,8 @@ class Study:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         with RunFolder.open(self.path, None) as run:
-            missing = [name for name in STAGES if name not in run.manifest.stages or not run.manifest.stages[name].done]
+            stages = (*STAGES, "extras") if run.manifest.settings.get("extras") else STAGES
+            missing = [name for name in stages if name not in run.manifest.stages or not run.manifest.stages[name].done]
             if missing:
                 raise InputError(
                     f"the study in {self.path} is not finished: {', '.join(missing)} still to do",
@@ -73,9 +76,11 @@ class Study:
         return self.path / REPORT_FILE
 
     def result(self, lens: str) -> xr.Dataset:
-        """What a lens found; InputError for a lens that there is not."""
+        """What a lens found; InputError for a lens that there is not, or that was not asked for."""
         if lens not in (*LENSES, *_OTHERS):
             raise InputError(f"there is no lens {lens!r}", f"choose among {', '.join((*LENSES, *_OTHERS))}")
+        if lens == "extras" and not self.manifest.settings.get("extras"):
+            raise InputError(f"the study in {self.path} was run without extras", "study the model with --extras")
         return read_results(self.path / "results" / f"{lens}.nc")
 
     @cached_property
@@ -87,6 +92,11 @@ class Study:
     def baselines(self) -> xr.Dataset:
         """What prompt words, response words, length and log p alone tell, by task."""
         return self.result("baselines")
+
+    @cached_property
+    def extras(self) -> xr.Dataset:
+        """What length and format, sureness, norm and random weights account for; InputError unless asked for."""
+        return self.result("extras")
 
     @cached_property
     def transfer(self) -> xr.Dataset:
@@ -165,11 +175,15 @@ def study(
         ready = loaded or _load_for(chosen, progress)
         chosen_sites(chosen, ready.name, ready.sites)
         check_positions(chosen, reference_rows(ready, chosen))
+        if chosen.extras:
+            ready.check_can_forget()
         _note_model(run, ready)
         respond(run, chosen, ready, progress)
         read(run, chosen, ready, progress)
         probe(run, chosen, progress)
         intervene(run, chosen, ready, lambda: _folds(run, chosen), progress)
+        if chosen.extras:
+            beside(run, chosen, ready, partial(read_data, run, chosen), progress)
         write_report(run, progress)
     return Study(folder)
 
@@ -243,12 +257,21 @@ def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
     stage.finish()
 
 
-def read_data(run: RunFolder, settings: StudySettings) -> StudyData:
-    """Rows, labels, folds and hidden states of a run whose read stage is done, as a lens sees them."""
+def read_data(run: RunFolder, settings: StudySettings, activations: Activations | None = None) -> StudyData:
+    """Rows, labels, folds and hidden states of a run whose read stage is done, as a lens sees them.
+
+    Args:
+        activations: other states of the same rows, or of some; those that the read stage wrote by default.
+    """
     asked = set(read_table(run.path / INSTRUCTIONS_FILE)["base_id"])
+    rows = read_table(run.path / ROWS_FILE)
+    if activations is not None:
+        known = {*activations.row_ids}
+        kept = [row for row in rows.rows() if row["row_id"] in known]
+        rows = Table({name: [row[name] for row in kept] for name in rows.columns}, rows.metadata)
     return StudyData(
-        _with_every_base(read_table(run.path / ROWS_FILE), asked),
-        Activations(run.files("read", "activations/")),
+        _with_every_base(rows, asked),
+        activations or Activations(run.files("read", "activations/")),
         tasks={task.name: task.family for task in tasks_named(list(settings.tasks))},
         n_folds=settings.folds,
         seed=settings.seed,
@@ -276,10 +299,11 @@ def _with_every_base(rows: Table, asked: Iterable[int]) -> Table:
 
 
 def write_report(run: RunFolder, progress: Progress = silent) -> None:
-    """Stage 6: the page that a person opens. Written anew whenever a stage before it ran."""
-    stage = run.stage(
-        "report", inputs={"heedful": heedful.__version__}, reads=["respond", "read", "probe", "intervene"]
-    )
+    """The last stage: the page that a person opens. Written anew whenever a stage before it ran."""
+    reads = ["respond", "read", "probe", "intervene"]
+    if run.manifest.settings.get("extras"):
+        reads.append("extras")
+    stage = run.stage("report", inputs={"heedful": heedful.__version__}, reads=reads)
     if not stage.done:
         progress("writing the report", 0, 1)
         stage.write(REPORT_FILE, render_report(run.path))

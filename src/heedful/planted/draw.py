@@ -94,6 +94,10 @@ class DrawnStates:
     def log_p(self) -> Float[Tensor, " sample"] | None:
         return self._log_p
 
+    def max_softmax(self, *, last: bool = False) -> Float[Tensor, " sample"] | None:
+        """Drawn states come of no model that was sure of anything."""
+        return None
+
 
 class World:
     """What stays the same from draw to draw of rows: the latent directions, the covariance, and every trace's own.

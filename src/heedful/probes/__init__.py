@@ -36,13 +36,15 @@ from heedful.probes.metrics import (
     label_sets_auroc,
 )
 from heedful.probes.principal import PrincipalRows, principal_rows
+from heedful.probes.residual import OwnFold, own_fold, residualised
 from heedful.probes.result import LinearProbes
 from heedful.probes.scaling import FeatureScale, fit_scale
 from heedful.probes.splits import GroupIndex, draw_units, grouped_folds, index_groups
-from heedful.probes.text import BagOfWords, bag_of_words, length_features
+from heedful.probes.text import FORMAT_FEATURES, BagOfWords, bag_of_words, format_features, length_features
 
 __all__ = [
     "C_GRID",
+    "FORMAT_FEATURES",
     "BagOfWords",
     "BestCell",
     "Canonical",
@@ -55,6 +57,7 @@ __all__ = [
     "Jackknife",
     "LinearProbes",
     "OutOfFold",
+    "OwnFold",
     "PrincipalRows",
     "Rows",
     "View",
@@ -76,6 +79,7 @@ __all__ = [
     "fold_auroc",
     "fold_balanced_accuracy",
     "fold_mean",
+    "format_features",
     "grouped_folds",
     "index_groups",
     "jackknife_auroc",
@@ -83,9 +87,11 @@ __all__ = [
     "label_sets_auroc",
     "length_features",
     "out_of_fold",
+    "own_fold",
     "permutation_p",
     "permute_within_groups",
     "principal_rows",
+    "residualised",
     "ridge_map",
     "selectivity",
     "swap_squares",

@@ -8,6 +8,7 @@ penalised by ‖w‖² gives weight exactly 0. So the scores are those of a trai
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -16,6 +17,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+FORMAT_FEATURES = ("line breaks", "punctuation", "digits", "brackets and quotes", "upper case", "begins with {")
+_BRACKETS_AND_QUOTES = frozenset("()[]{}<>\"'`‘’“”«»")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
@@ -56,3 +59,22 @@ def length_features(texts: Sequence[str]) -> Float[Tensor, "sample 3"]:
     """log(1 + words), log(1 + characters) and log(1 + lines) of each text."""
     rows = [(len(re.findall(r"\w+", text)), len(text), text.count("\n") + 1 if text else 0) for text in texts]
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, 3).log1p()
+
+
+def format_features(texts: Sequence[str]) -> Float[Tensor, "sample 6"]:
+    """What a text looks like, by the names in `FORMAT_FEATURES`: shares of its characters, and whether it begins with a brace.
+
+    Brackets and quotes are no punctuation here, so that no character counts twice; an empty text has none of anything.
+    """
+    rows = []
+    for text in texts:
+        marks = sum(c in _BRACKETS_AND_QUOTES for c in text)
+        counts = (
+            text.count("\n"),
+            sum(unicodedata.category(c).startswith("P") and c not in _BRACKETS_AND_QUOTES for c in text),
+            sum(c.isdigit() for c in text),
+            marks,
+            sum(c.isupper() for c in text),
+        )
+        rows.append([n / max(len(text), 1) for n in counts] + [float(text.lstrip().startswith("{"))])
+    return torch.tensor(rows, dtype=torch.float32).reshape(-1, len(FORMAT_FEATURES))

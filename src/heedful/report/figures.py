@@ -18,6 +18,7 @@ from heedful.report.findings import CHANCE, TaskFinding
 from heedful.report.wording import PROBE_NAMES, Estimate, number, short_site, site_name
 
 SHOWN_PROBES = ("specialist", "general_each", "held_out")
+_AUROC = ("auroc", "auroc_low", "auroc_high")
 
 
 class Tick(NamedTuple):
@@ -49,6 +50,16 @@ class Series:
     line: str
     band: str
     markers: str
+
+
+class Curve(NamedTuple):
+    """AUROC by site, to be drawn with the mark of one of `SHOWN_PROBES`."""
+
+    mark: str
+    name: str
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 class Hit(NamedTuple):
@@ -142,34 +153,43 @@ def curve_panel(cell: xr.Dataset, finding: TaskFinding, low: float) -> CurvePane
         low: the lower end of the AUROC axis.
     """
     names = [str(probe) for probe in cell["probe"].values]
-    values, lows, highs = (
-        dict(zip(names, cell[name].values.astype(float), strict=True)) for name in ("auroc", "auroc_low", "auroc_high")
-    )
-    probes = [probe for probe in SHOWN_PROBES if probe in names and np.isfinite(values[probe]).any()]
-    if not probes:
+    curves = [
+        Curve(probe, PROBE_NAMES[probe], *(cell[name].sel(probe=probe).values.astype(float) for name in _AUROC))
+        for probe in SHOWN_PROBES
+        if probe in names
+    ]
+    name, best = finding.best_baseline
+    return panel_of(cell, curves, low, name, best.value)
+
+
+def panel_of(
+    cell: xr.Dataset, curves: Sequence[Curve], low: float, baseline_name: str = "", baseline: float = math.nan
+) -> CurvePanel | None:
+    """Curves over the sites of a dataset; None where none of them has a number."""
+    curves = [curve for curve in curves if np.isfinite(curve.value).any()]
+    if not curves:
         return None
     x, y = _x_scale(cell), _y_scale(low)
     at = [x(i) for i in range(cell.sizes["site"])]
     series = [
         Series(
-            probe,
-            _line(at, [y(v) for v in values[probe]]),
-            _band(at, [y(v) for v in lows[probe]], [y(v) for v in highs[probe]]),
-            _markers(probe, at, [y(v) for v in values[probe]]),
+            curve.mark,
+            _line(at, [y(v) for v in curve.value]),
+            _band(at, [y(v) for v in curve.low], [y(v) for v in curve.high]),
+            _markers(curve.mark, at, [y(v) for v in curve.value]),
         )
-        for probe in probes
+        for curve in curves
     ]
     step = at[1] - at[0] if len(at) > 1 else CURVES.right - CURVES.left
     hits = [
         Hit(
             *_strip(at[i], step),
             f"{site_name(str(site))}: "
-            + "; ".join(f"{PROBE_NAMES[p]} {_triple(values[p][i], lows[p][i], highs[p][i])}" for p in probes),
+            + "; ".join(f"{curve.name} {_triple(curve.value[i], curve.low[i], curve.high[i])}" for curve in curves),
         )
         for i, site in enumerate(cell["site"].values)
     ]
-    name, best = finding.best_baseline
-    return CurvePanel(series, hits, name, y(best.value))
+    return CurvePanel(series, hits, baseline_name, y(baseline))
 
 
 def _strip(center: float, step: float) -> tuple[float, float]:

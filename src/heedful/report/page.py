@@ -22,6 +22,7 @@ from markupsafe import Markup
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
 from heedful.report.behaviour import in_the_model
+from heedful.report.beside import beside
 from heedful.report.best_sites import best_sites
 from heedful.report.claims import claims
 from heedful.report.disturbed import pairs
@@ -103,8 +104,9 @@ def _context(run: Run) -> dict[str, Any]:
     positions = [str(position) for position in run.specialists["position"].values]
     depth_positions = [str(position) for position in run.depth["position"].values]
     heat = figures.heat_axes(run.specialists)
-    manifest = run.manifest
+    manifest, besides = run.manifest, beside(run)
     acted = in_the_model(run.behaviour, run.transfer)
+    low = min(low, besides.low) if besides else low
     erased = {k: drops(run.ablation, run.transfer, k) for k in kinds}
     leaks = {k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds}
     return {
@@ -130,6 +132,7 @@ def _context(run: Run) -> dict[str, Any]:
                 "extremes": run.extremes.attrs,
                 "behaviour": run.behaviour.attrs,
                 "verdict": run.verdict.attrs,
+                **({"extras": run.extras.attrs} if run.extras is not None else {}),
             }
         ),
         "answers": answered,
@@ -158,6 +161,7 @@ def _context(run: Run) -> dict[str, Any]:
             k: {each.task: figures.heat_panel(run.specialists, heat, each, k) for each in found[k]} for k in kinds
         },
         "massive": _massive(run),
+        "beside": besides and besides.drawn(low),
         "matrices": {k: matrix(run.transfer, k) for k in kinds},
         "best_sites": {k: best_sites(run.mapped, k, leaf_order(run.transfer.sel(kind=k), "auroc")) for k in kinds},
         "drops": erased,

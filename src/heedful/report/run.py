@@ -31,8 +31,9 @@ class Run:
         samples: one record a response.
         rows: one record a replay: an instruction with a response and its label.
         disturbed: one record an answer of the behavioural experiment that was kept.
-        specialists, baselines, depth, transfer, mapped, ablation, temporal, specificity, extremes, behaviour, verdict: the
-            lenses' results.
+        specialists, baselines, depth, transfer, mapped, ablation, temporal, specificity, extremes, behaviour, verdict:
+            the lenses' results.
+        extras: of that lens; None in a study without `--extras`.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Run:
     extremes: xr.Dataset
     behaviour: xr.Dataset
     verdict: xr.Dataset
+    extras: xr.Dataset | None = None
 
     @property
     def model(self) -> str:
@@ -94,7 +96,8 @@ def read_run(path: Path | str) -> Run:
     path = Path(path)
     manifest = _manifest(path)
     tables = ("samples.parquet", "rows.parquet", "disturbed.parquet")
-    lenses = tuple(f"results/{name}.nc" for name in _LENSES)
+    names = (*_LENSES, "extras") if manifest.settings.get("extras") else _LENSES
+    lenses = tuple(f"results/{name}.nc" for name in names)
     missing = [name for name in (*tables, *lenses) if not (path / name).is_file()]
     if missing:
         raise StoreError(f"the study in {path} is not finished: {', '.join(missing)} still to come", _TO_ITS_END)

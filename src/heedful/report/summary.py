@@ -15,6 +15,7 @@ import xarray as xr
 
 from heedful.report.answers import TaskAnswers, answers, overall
 from heedful.report.behaviour import in_the_model
+from heedful.report.beside import beside, beside_sentences
 from heedful.report.best_sites import best_sites
 from heedful.report.claims import claims, claims_sentence
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
@@ -29,6 +30,7 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
     return [
         *_compliance(run, answered),
         *_readability(found, kind),
+        *beside_sentences(beside(run), kind, [each.task for each in found if each.readable]),
         *_general(found),
         *_transfer(run, kind),
         *_ablation(run, kind),
@@ -71,6 +73,7 @@ def summarise(path: Path | str) -> dict[str, Any]:
         "transfer": {label: _transfer_dict(run, label) for label in KINDS},
         "ablation": {label: _ablation_dict(run, label) for label in KINDS},
         "behaviour": _behaviour_dict(run),
+        "extras": _extras_dict(run),
         "depth": {
             label: _estimate_dict(order_correlation(run.depth, label, headline_position(run.depth))) for label in KINDS
         },
@@ -252,6 +255,19 @@ def _behaviour_dict(run: Run) -> dict[str, Any] | None:
             }
             for each in found.effects
         },
+    }
+
+
+def _extras_dict(run: Run) -> dict[str, Any] | None:
+    found = beside(run)
+    if found is None:
+        return None
+    return {
+        kind: {
+            each.task: {"position": each.position} | {name: _estimate_dict(one) for name, one in each.best.items()}
+            for each in rows
+        }
+        for kind, rows in found.rows.items()
     }
 
 

@@ -25,6 +25,7 @@ from heedful.errors import StoreError
 from heedful.store.stages import MADE_ANEW, Stage
 
 _HEADER = "heedful"
+_OF_ROWS = ("log_p", "log_p_eos", "max_softmax", "max_softmax_last")
 
 
 @runtime_checkable
@@ -32,7 +33,7 @@ class Batch(Protocol):
     """Some rows' hidden states, as a model reads them (`heedful.models.ReadBatch` is one).
 
     `rows` are indices into the shard's rows; `states` is [site, position, sample, hidden]; `token_index` and
-    `token_ids` are [position, sample]; `log_p` and `log_p_eos` are [sample] or None.
+    `token_ids` are [position, sample]; the others, which are numbers of a row, are [sample] or None.
     """
 
     @property
@@ -51,6 +52,10 @@ class Batch(Protocol):
     def log_p(self) -> Tensor | None: ...
     @property
     def log_p_eos(self) -> Tensor | None: ...
+    @property
+    def max_softmax(self) -> Tensor | None: ...
+    @property
+    def max_softmax_last(self) -> Tensor | None: ...
 
 
 @dataclass(frozen=True)
@@ -192,8 +197,12 @@ class Activations:
 
     def log_p(self, *, eos: bool = False) -> Float[Tensor, " sample"] | None:
         """Log p of each row's response, or of its EOS, in nats; None if it was not read."""
-        name = "log_p_eos" if eos else "log_p"
-        return self._collect(name, None) if name in self._shards[0].names else None
+        return self._of_rows("log_p_eos" if eos else "log_p")
+
+    def max_softmax(self, *, last: bool = False) -> Float[Tensor, " sample"] | None:
+        """The model's greatest next-token probability, mean over each row's response, or at the last of its predictions;
+        NaN where there are none; None if it was not read."""
+        return self._of_rows("max_softmax_last" if last else "max_softmax")
 
     def check_rows(self, token_ids: Mapping[str, Sequence[int]]) -> None:
         """Verify that the rows are those of `token_ids`, and that every state belongs to the token that it claims.
@@ -218,6 +227,9 @@ class Activations:
                         f"{index}, which is not what the row has there",
                         MADE_ANEW,
                     )
+
+    def _of_rows(self, name: str) -> Float[Tensor, " sample"] | None:
+        return self._collect(name, None) if name in self._shards[0].names else None
 
     def _collect(self, name: str, rows: Int[np.ndarray, " sample"] | None) -> Tensor:
         if name not in self._shards[0].names:
@@ -253,7 +265,7 @@ def _open_shard(path: Path) -> _OpenShard:
         shard = _OpenShard(file, names, **json.loads((file.metadata() or {})[_HEADER]))
         expected = {f"state|{site}|{position}" for site in shard.sites for position in shard.positions}
         expected |= {f"token_{what}|{position}" for what in ("index", "id") for position in shard.positions}
-        if names - {"log_p", "log_p_eos"} != expected:
+        if names - {*_OF_ROWS} != expected:
             raise ValueError("its tensors are not those that its header names")
         if any(file.get_slice(name).get_shape()[0] != len(shard.row_ids) for name in names):
             raise ValueError("its tensors have not one row for each row id")
@@ -272,7 +284,7 @@ def _named(batch: Batch) -> dict[str, Tensor]:
     for p, position in enumerate(batch.positions):
         named[f"token_index|{position}"] = batch.token_index[p]
         named[f"token_id|{position}"] = batch.token_ids[p]
-    extra = {"log_p": batch.log_p, "log_p_eos": batch.log_p_eos}
+    extra = {name: getattr(batch, name) for name in _OF_ROWS}
     return named | {name: values for name, values in extra.items() if values is not None}
 
 

@@ -1,0 +1,58 @@
+"""The same architecture with random weights: what a network tells that has learnt nothing.
+
+Knows configurations and devices; what is read from the network is nobody's business here.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+
+from heedful.errors import InputError, ModelError
+from heedful.models.batching import is_out_of_memory, release_memory
+from heedful.models.memory import quantisation_of
+
+
+def check_can_forget(model: Any) -> None:
+    """Raises InputError for a quantised model: there is no drawing its weights at random."""
+    if method := quantisation_of(model.config):
+        raise InputError(
+            f"the weights are quantised with {method}, and quantised weights cannot be drawn at random",
+            "leave out --extras, or use the unquantised checkpoint",
+        )
+
+
+def untrained(model: Any, seed: int) -> Any:
+    """A transformers causal LM of the same configuration, dtype and place, its weights as its own code initialises them.
+
+    They are drawn on the CPU, so that a seed means the same weights whatever the device; torch's global generator is as it
+    was before.
+
+    Raises:
+        InputError: the model is quantised.
+        ModelError: a second model does not fit into memory.
+    """
+    check_can_forget(model)
+    config = copy.deepcopy(model.config)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = type(model)._from_config(
+                config, dtype=model.dtype, attn_implementation=model.config._attn_implementation
+            )
+        places = getattr(model, "hf_device_map", None) or {}
+        if len({*places.values()}) > 1:
+            from accelerate import dispatch_model
+
+            return dispatch_model(fresh, device_map=places)
+        return fresh.to(model.get_input_embeddings().weight.device)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        release_memory()
+        raise ModelError(
+            "memory ran out for a second model of this architecture, with random weights",
+            "leave out --extras, use a smaller --dtype, or --device-map auto",
+        ) from error
