@@ -92,3 +92,15 @@ def test_losses_are_told_from_those_of_the_controls():
     np.testing.assert_allclose(found["kl"].values, 0.5)
     np.testing.assert_allclose(found["nll"].values, 0.2)
     assert not found["step_change"].isnull().any()
+
+
+def test_a_change_of_shares_is_never_bounded_beyond_one():
+    arms = [Arm("leace", "chosen", "json", variant, ("block.0.out",), ()) for variant in VARIANTS]
+    complies = {"erased": [0, 0, 1], "permuted": [1, 1, 1], "random": [1, 1, 1]}
+    outcomes = {arm.name: outcome(torch.tensor(complies[arm.variant])) for arm in arms}
+    asked = Asked(torch.zeros(3, dtype=torch.long), torch.arange(3))
+    found = behaviour(["json"], asked, torch.ones(3, dtype=torch.float64), outcomes, arms)
+    change = found.sel(how="leace", where="chosen", erased="json", target="json")
+    assert float(change["change_low"].sel(variant="erased")) == -1.0  # the plain interval of (−1, −1, 0) ends at −2.1
+    assert float(change["change_high"].sel(variant="erased")) < 1.0
+    assert float(change["change"].sel(variant="random")) == 0.0

@@ -173,7 +173,7 @@ def _write_arm(
 
 def _put_change(canvas: Mapping[str, Canvas], name: str, at: tuple[int, ...], one: Jackknife) -> None:
     """Where no answer of any base prompt changed, or all did alike, the jackknife sees no variance: Clopper & Pearson's bound
-    for none of G takes its place."""
+    for none of G takes its place. Bounds stay within what a difference of shares can be."""
     put(canvas, name, at, one)
     slack = 1 - ((1 - LEVEL) / 2) ** (1 / one.n_groups)
     low, high = canvas[f"{name}_low"], canvas[f"{name}_high"]
