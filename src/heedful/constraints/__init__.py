@@ -17,9 +17,11 @@ from heedful.constraints.base import (
 )
 from heedful.constraints.classification import Classification, Classifier, get_classifier, register_classifier
 from heedful.constraints.custom import constraint, load_plugin
+from heedful.constraints.ifeval import IFEvalConstraint, check_loose, constraint_from_ifeval
 from heedful.constraints.json_format import JsonFormat
 from heedful.constraints.lexical import Exclude, Include
 from heedful.constraints.loading import decode_text, load_constraints, parse_constraint, read_json_file, read_text
+from heedful.constraints.prefix import Left, PrefixMonitor, PrefixVerdict, Utf8Decoder
 from heedful.constraints.semantic import Sentiment, Topic
 from heedful.constraints.structural import CharCount, WordCount
 from heedful.constraints.stylistic import Register, Toxicity
@@ -32,19 +34,26 @@ __all__ = [
     "Constraint",
     "Exclude",
     "FieldHelp",
+    "IFEvalConstraint",
     "Include",
     "JsonFormat",
+    "Left",
     "Outcome",
+    "PrefixMonitor",
+    "PrefixVerdict",
     "Register",
     "Sentiment",
     "Span",
     "Topic",
     "Toxicity",
+    "Utf8Decoder",
     "Verdict",
     "WordCount",
     "check",
+    "check_loose",
     "constraint",
     "constraint_from",
+    "constraint_from_ifeval",
     "decode_text",
     "field_help",
     "get_classifier",
