@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -17,15 +18,16 @@ import transformers
 
 from heedful.errors import InputError
 from heedful.models.chat import Chat, Message
-from heedful.models.decoding import Drawn, sample, token_steps
+from heedful.models.decoding import Decoder, Drawn, sample, token_steps
 from heedful.models.divergence import Divergence, divergence
 from heedful.models.memory import quantisation_of
-from heedful.models.parts import Part, in_part
+from heedful.models.parts import LastToken, OnToken, Part, in_part
 from heedful.models.reading import ReadBatch, in_order, read
 from heedful.models.replay import Replay
 from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
-from heedful.models.sites import Change, changing, find_blocks, site_names
+from heedful.models.sites import Change, changing, check_sites, find_blocks, site_names, watching
+from heedful.models.structure import Structures
 
 BATCH_TOKENS = 16384
 CPU_ROOM = 32768  # of a batch that is generated on a CPU: a step costs little more for more rows
@@ -193,7 +195,7 @@ class LanguageModel:
         sampling = Sampling(temperature, top_p, max_new_tokens)
         if len(prompts) != len(seeds):
             raise InputError(f"{len(prompts)} prompts, but {len(seeds)} seeds", "give one seed a prompt")
-        self._validate(prompts, sampling)
+        self.check_room(prompts, sampling)
         drawn = sample(
             self._model,
             prompts,
@@ -219,7 +221,7 @@ class LanguageModel:
         Arguments and errors as of `generate`.
         """
         sampling = Sampling(temperature, top_p, max_new_tokens)
-        self._validate([prompt], sampling)
+        self.check_room([prompt], sampling)
         ids: list[int] = []
         for [(_, token)] in token_steps(self._model, [prompt], [seed], sampling, self.eos_ids, self._pad_id, 1):
             ids.append(token)
@@ -228,11 +230,26 @@ class LanguageModel:
         drawn = Drawn.of(ids, self.eos_ids)
         yield self._generation(prompt, drawn.token_ids, drawn.eos_id)
 
+    def decoder(self, at_once: int) -> Decoder:
+        """For rows that are added and dropped while others go on: at most so many are drawn together."""
+        return Decoder(self._model, eos_ids=self.eos_ids, pad_id=self._pad_id, at_once=at_once)
+
+    @cached_property
+    def structures(self) -> Structures:
+        """What keeps a response to a JSON Schema while it is drawn.
+
+        Raises:
+            InputError: llguidance is not installed, or cannot work with this tokenizer.
+        """
+        width: int = self._model.get_output_embeddings().weight.shape[0]
+        return Structures(self._tokenizer, width, self.eos_ids)
+
     @property
     def _pad_id(self) -> int:
         return self.eos_ids[0] if self.eos_ids else 0
 
-    def _validate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+    def check_room(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+        """Raises `InputError` for a setting out of range, an empty prompt, or one that leaves no room in the context."""
         sampling.check()
         max_new_tokens = sampling.max_new_tokens
         for index, prompt in enumerate(prompts):
@@ -275,6 +292,32 @@ class LanguageModel:
             InputError: an unknown site; a map that changes the shape; `read` within a change of one part only.
         """
         with changing(self._blocks, {site: in_part(change, at) for site, change in changes.items()}):
+            yield
+
+    @contextmanager
+    def watched(self, sites: Sequence[str], on_token: OnToken) -> Iterator[None]:
+        """Within it, each token of a response that `generate` or `stream` has drawn is shown as the model reads it.
+
+        with model.watched(["block.5.out"], lambda rows, states: ...): ...
+
+        Args:
+            sites: where; several of `sites`, in any order.
+            on_token: called once a forward pass with the rows that are still being written (their indices among the prompts)
+                and the states [row, site, hidden], on the model's device, of the one token that each has newly read:
+                first `response[0]`, then `response[1]`. It comes before the token after it is drawn. The last token drawn
+                (the end of sequence, or where the limit cuts off) is never read. Rows that begin late have their own count.
+
+        What is seen is as `changed` leaves it, where that is entered before. Passes that read prompts, or rows by `read`, show
+        nothing. The hooks are gone when the block is left, however it is left.
+
+        Raises:
+            InputError: an unknown site, one named twice, or none.
+        """
+        check_sites(sites, self.sites)
+        if not sites:
+            raise InputError("nothing to watch", "name at least one site")
+        topmost = max(sites, key=self.sites.index)
+        with watching(self._blocks, sites, LastToken(sites, topmost, on_token), stop=False):
             yield
 
     def read(
