@@ -8,91 +8,28 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, NamedTuple
 
 import typer
 from pydantic import JsonValue
 
-from heedful.constraints import (
-    CharCount,
-    Constraint,
-    Exclude,
-    Include,
-    JsonFormat,
-    Register,
-    Sentiment,
-    Topic,
-    Toxicity,
-    Verdict,
-    WordCount,
-    decode_text,
-    field_help,
-    known_constraints,
-    load_constraints,
-    load_plugin,
-    parse_constraint,
-    read_json_file,
-    read_text,
-)
+from heedful.cli.flags import MORE, takes_constraints
+from heedful.constraints import Constraint, Verdict, decode_text, field_help, known_constraints, read_text
 from heedful.constraints import check as check_text
 from heedful.errors import InputError
 
-_COLOURS = {"pass": "green", "fail": "bold red", "unscored": "yellow", "error": "bold yellow"}
-
-_LENGTH = "Length"
-_CONTENT = "Content"
-_MORE = "More constraints"
+COLOURS = {"pass": "green", "fail": "bold red", "unscored": "yellow", "error": "bold yellow"}
 
 
+@takes_constraints
 def check(
     files: Annotated[
         list[str] | None, typer.Argument(metavar="[FILE]...", help="Texts to check, UTF-8; - or none: standard input.")
     ] = None,
-    min_words: Annotated[int | None, typer.Option(help="At least N words.", rich_help_panel=_LENGTH)] = None,
-    max_words: Annotated[int | None, typer.Option(help="At most N words.", rich_help_panel=_LENGTH)] = None,
-    exact_words: Annotated[int | None, typer.Option(help="Exactly N words.", rich_help_panel=_LENGTH)] = None,
-    min_chars: Annotated[int | None, typer.Option(help="At least N characters.", rich_help_panel=_LENGTH)] = None,
-    max_chars: Annotated[int | None, typer.Option(help="At most N characters.", rich_help_panel=_LENGTH)] = None,
-    exact_chars: Annotated[int | None, typer.Option(help="Exactly N characters.", rich_help_panel=_LENGTH)] = None,
-    json_object: Annotated[
-        bool, typer.Option("--json-object", help="One JSON object and nothing else.", rich_help_panel=_CONTENT)
-    ] = False,
-    json_keys: Annotated[
-        str | None, typer.Option(metavar="A,B", help="A JSON object with these keys.", rich_help_panel=_CONTENT)
-    ] = None,
-    json_schema: Annotated[
-        str | None, typer.Option(metavar="FILE", help="JSON matching this schema.", rich_help_panel=_CONTENT)
-    ] = None,
-    include: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="Use this term; repeatable.", rich_help_panel=_CONTENT)
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(metavar="TERM", help="Avoid this term; repeatable.", rich_help_panel=_CONTENT)
-    ] = None,
-    topic: Annotated[str | None, typer.Option(help="Be about this topic.", rich_help_panel=_CONTENT)] = None,
-    sentiment: Annotated[
-        str | None, typer.Option(help="positive, negative or neutral.", rich_help_panel=_CONTENT)
-    ] = None,
-    register: Annotated[str | None, typer.Option(help="formal or informal.", rich_help_panel=_CONTENT)] = None,
-    no_toxicity: Annotated[
-        bool, typer.Option("--no-toxicity", help="No insults, no profanity.", rich_help_panel=_CONTENT)
-    ] = False,
-    constraint: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-c", "--constraint", metavar="ID:FIELD=VALUE", help="Any one; repeatable.", rich_help_panel=_MORE
-        ),
-    ] = None,
-    constraints: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A YAML or JSON list of constraints.", rich_help_panel=_MORE)
-    ] = None,
-    plugin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE.py|MODULE", help="Run this code, which defines some.", rich_help_panel=_MORE),
-    ] = None,
+    asked: list[Constraint] | None = None,
     list_them: Annotated[
-        bool, typer.Option("--list", help="List the constraints and their fields.", rich_help_panel=_MORE)
+        bool, typer.Option("--list", help="List the constraints and their fields.", rich_help_panel=MORE)
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
@@ -113,24 +50,9 @@ def check(
     Exit status: **0** everything passes, **1** a constraint is violated, **2** the input cannot be used, **3** nothing
     is violated but something could not be checked (which is not a pass).
     """
-    for name in plugin or []:
-        load_plugin(name)
     if list_them:
         _print_list(as_json)
         return
-    asked = _only_set(
-        _length(WordCount, exact_words, min_words, max_words),
-        _length(CharCount, exact_chars, min_chars, max_chars),
-        _json_format(json_object, json_keys, json_schema),
-        Include(terms=tuple(include)) if include else None,
-        Exclude(terms=tuple(exclude)) if exclude else None,
-        Topic(topic=topic) if topic is not None else None,
-        Sentiment.model_validate({"sentiment": sentiment}) if sentiment is not None else None,
-        Register.model_validate({"level": register}) if register is not None else None,
-        Toxicity() if no_toxicity else None,
-    )
-    asked += [parse_constraint(text) for text in constraint or []]
-    asked += load_constraints(constraints) if constraints is not None else []
     if not asked:
         raise InputError(
             "no constraint is given, so there is nothing to check",
@@ -151,26 +73,6 @@ class _Checked(NamedTuple):
     verdicts: list[Verdict]
 
 
-def _only_set(*constraints: Constraint | None) -> list[Constraint]:
-    return [constraint for constraint in constraints if constraint is not None]
-
-
-def _length(
-    cls: type[WordCount] | type[CharCount], exactly: int | None, at_least: int | None, at_most: int | None
-) -> Constraint | None:
-    if exactly is None and at_least is None and at_most is None:
-        return None
-    return cls(exactly=exactly, at_least=at_least, at_most=at_most)
-
-
-def _json_format(json_object: bool, keys: str | None, schema_file: str | None) -> Constraint | None:
-    if not json_object and keys is None and schema_file is None:
-        return None
-    names = () if keys is None else tuple(key.strip() for key in keys.split(","))
-    schema = None if schema_file is None else read_json_file(schema_file)
-    return JsonFormat(keys=names, json_schema=schema)
-
-
 def _read(file: str) -> str:
     if file != "-":
         return read_text(file)
@@ -180,7 +82,12 @@ def _read(file: str) -> str:
 
 
 def _status(checked: Sequence[_Checked]) -> int:
-    outcomes = {verdict.outcome for item in checked for verdict in item.verdicts}
+    return status_of([verdict for item in checked for verdict in item.verdicts])
+
+
+def status_of(verdicts: Iterable[Verdict]) -> int:
+    """The exit status that verdicts come to: 1 one fails, 3 none fails but not all pass, 0 all pass."""
+    outcomes = {verdict.outcome for verdict in verdicts}
     if "fail" in outcomes:
         return 1
     return 0 if outcomes == {"pass"} else 3
@@ -212,23 +119,23 @@ def _print_tables(checked: Sequence[_Checked]) -> None:
     for item in checked:
         passed = sum(verdict.passed for verdict in item.verdicts)
         name = "standard input" if item.file == "-" else item.file
-        table = Table(title=Text(f"{_printable(name)}: {passed} of {len(item.verdicts)} pass"), title_justify="left")
+        table = Table(title=Text(f"{printable(name)}: {passed} of {len(item.verdicts)} pass"), title_justify="left")
         table.add_column("outcome", no_wrap=True)
         table.add_column("constraint", no_wrap=True)
         table.add_column("measured", overflow="fold")
         table.add_column("expected", overflow="fold")
         for verdict in item.verdicts:
             table.add_row(
-                Text(verdict.outcome, style=_COLOURS[verdict.outcome]),
+                Text(verdict.outcome, style=COLOURS[verdict.outcome]),
                 verdict.constraint,
-                Text(_printable(_measured(verdict.measured))),
-                Text(_printable(verdict.expected)),
+                Text(printable(_measured(verdict.measured))),
+                Text(printable(verdict.expected)),
             )
         console.print(table)
         # Sentences under the table rather than in it: in a column of an 80-character terminal they cannot be read.
         for verdict in item.verdicts:
-            line = Text(f"{verdict.constraint}: ", style=_COLOURS[verdict.outcome])
-            console.print(line.append(_printable(_reason(verdict)), style="none"))
+            line = Text(f"{verdict.constraint}: ", style=COLOURS[verdict.outcome])
+            console.print(line.append(printable(reason_of(verdict)), style="none"))
 
 
 def _measured(value: JsonValue) -> str:
@@ -243,13 +150,13 @@ def _measured(value: JsonValue) -> str:
             return json.dumps(value, ensure_ascii=False)
 
 
-def _reason(verdict: Verdict) -> str:
+def reason_of(verdict: Verdict) -> str:
     if not verdict.hint or verdict.hint.startswith(verdict.reason):
         return verdict.hint or verdict.reason
     return f"{verdict.reason}\n  → {verdict.hint}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without control characters: a quoted text is untrusted, and could otherwise steer the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
 

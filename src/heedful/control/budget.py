@@ -1,0 +1,126 @@
+"""What answering one request may cost, and the ledger that sees to it.
+
+A call is admitted before it is made, with room for its prompt and for as many tokens as it may write; what it did not use
+comes back when it ends. So the budget holds at every moment, also with several calls in flight. Knows no model and no policy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from heedful.control.upstream import Usage
+from heedful.errors import InputError
+
+SENSIBLE = 16
+"""Fewer tokens than this are no answer: a call that could write no more is refused, unless it asked for fewer itself."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one request; None is no limit.
+
+    Attributes:
+        tokens: of all prompts and completions together, those of drafts that were stopped included.
+        calls: answers that are drawn; several that are drawn as a batch are several.
+        seconds: from the start; looked at while an answer streams, too.
+    """
+
+    tokens: int | None = None
+    calls: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("tokens", 1), ("calls", 1), ("seconds", 0)):
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise InputError(
+                    f"a budget of {value} {name}", f"give {least} or more, or leave {name} out for no limit"
+                )
+
+    def start(self, clock: Callable[[], float] = time.monotonic) -> Ledger:
+        """A ledger of one request, whose time runs from now."""
+        return Ledger(self, clock)
+
+
+class Spent(Exception):  # noqa: N818 - no error: a budget that ends a request has done its work
+    """A call was refused; its text says what was spent."""
+
+
+class Ledger:
+    """What was spent of a budget, and what calls in flight may still spend.
+
+    Attributes:
+        budget: whose.
+        used: by the calls that have ended.
+        calls: admitted so far.
+    """
+
+    def __init__(self, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
+        self.budget, self.used, self.calls = budget, Usage(), 0
+        self._clock, self._began, self._reserved = clock, clock(), 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return self._clock() - self._began
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until time is up, below 0 after that; None without a limit."""
+        return None if self.budget.seconds is None else self.budget.seconds - self.seconds
+
+    @property
+    def tokens_left(self) -> int | None:
+        """Beyond what was used and what calls in flight may use; None without a limit."""
+        return None if self.budget.tokens is None else self.budget.tokens - self.used.total - self._reserved
+
+    def admit(self, prompt: int, wanted: int) -> Grant:
+        """Leave for one call.
+
+        Args:
+            prompt: tokens of its prompt, or an upper estimate.
+            wanted: the most tokens it would write.
+
+        Raises:
+            Spent: calls or time are used up, or not enough tokens are left for the prompt and a sensible answer.
+        """
+        if self.budget.calls is not None and self.calls >= self.budget.calls:
+            raise Spent(f"{self.calls} calls of {self.budget.calls} are made")
+        if self.seconds_left is not None and self.seconds_left <= 0:
+            raise Spent(f"the {self.budget.seconds:g} seconds are over")
+        granted = wanted
+        if self.tokens_left is not None:
+            granted = min(wanted, self.tokens_left - prompt)
+            if granted < min(SENSIBLE, wanted):
+                raise Spent(
+                    f"{max(self.tokens_left, 0)} of {self.budget.tokens} tokens are left, and the next call needs "
+                    f"{prompt} for its prompt and {min(SENSIBLE, wanted)} for an answer"
+                )
+        self.calls += 1
+        self._reserved += prompt + granted
+        return Grant(self, prompt, granted)
+
+    def _settle(self, reserved: int, used: Usage) -> None:
+        self._reserved -= reserved
+        self.used = self.used.plus(used)
+
+
+class Grant:
+    """Leave for one call, until it is settled.
+
+    Attributes:
+        prompt: tokens of its prompt.
+        max_tokens: the most that it may write.
+    """
+
+    def __init__(self, ledger: Ledger, prompt: int, max_tokens: int) -> None:
+        self.prompt, self.max_tokens = prompt, max_tokens
+        self._ledger, self._open = ledger, True
+
+    def settle(self, used: Usage) -> None:
+        """The call has ended, or was stopped, and used this. Settling twice is settling once."""
+        if self._open:
+            self._open = False
+            self._ledger._settle(self.prompt + self.max_tokens, used)

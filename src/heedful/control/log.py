@@ -1,0 +1,144 @@
+"""The log of guarded requests: one JSON object a line, each appended whole. Written and read here, and shown elsewhere.
+
+It stays where its path says, and goes nowhere else. Keys, headers and addresses of upstreams are no part of it: a model is
+named, no more; prompts and answers can be left out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from heedful.constraints import Constraint
+from heedful.control.result import Attempt, Guarded
+from heedful.control.upstream import Message
+from heedful.errors import InputError, StoreError
+
+SCHEMA_VERSION = 1
+
+
+def record(
+    result: Guarded,
+    messages: Sequence[Message],
+    constraints: Sequence[Constraint],
+    about: Mapping[str, str],
+    *,
+    texts: bool = True,
+) -> dict[str, Any]:
+    """A request as JSON values.
+
+    Args:
+        about: model, policy, mode, release.
+        texts: with prompts, answers and what verdicts quote of them.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        **about,
+        "constraints": [constraint.to_dict() for constraint in constraints],
+        "messages": [dict(message) for message in messages] if texts else len(messages),
+        **result_fields(result, texts=texts),
+    }
+
+
+def result_fields(result: Guarded, *, texts: bool = True) -> dict[str, Any]:
+    """A result as JSON values."""
+    said = {"text": result.text, "released": result.released} if texts else {"characters": len(result.text)}
+    return {
+        **said,
+        "passed": result.passed,
+        "verdicts": [_verdict(verdict.model_dump(mode="json"), texts) for verdict in result.verdicts],
+        "stopped": result.stopped,
+        "why": result.why if texts else "",
+        "would": result.would if texts else "",
+        "best": result.best,
+        "tokens": {"prompt": result.usage.prompt, "completion": result.usage.completion},
+        "seconds": round(result.seconds, 4),
+        "attempts": [_attempt(attempt, texts) for attempt in result.attempts],
+    }
+
+
+def _attempt(attempt: Attempt, texts: bool) -> dict[str, Any]:
+    sampling = attempt.request.sampling
+    asked: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+    }
+    if texts:
+        asked |= {"last_message": attempt.request.messages[-1]["content"], "prefix": attempt.request.prefix}
+    return {
+        "what": attempt.what,
+        "request": asked,
+        **({"text": attempt.text} if texts else {"characters": len(attempt.text)}),
+        "passed": attempt.passed,
+        "verdicts": [_verdict(verdict.model_dump(mode="json"), texts) for verdict in attempt.verdicts],
+        "ended": attempt.ended,
+        "why": attempt.why if texts else "",
+        "alerts": [alert._asdict() | ({} if texts else {"reason": ""}) for alert in attempt.alerts],
+        "tokens": {"prompt": attempt.usage.prompt, "completion": attempt.usage.completion},
+        "seconds": round(attempt.seconds, 4),
+    }
+
+
+def _verdict(verdict: dict[str, Any], texts: bool) -> dict[str, Any]:
+    """Without texts, without what may quote them."""
+    return verdict if texts else {name: verdict[name] for name in ("constraint", "outcome", "score")}
+
+
+def append(path: str | Path, line: Mapping[str, Any]) -> None:
+    """Add one line, whole or not at all, also where several processes write.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            before = os.fstat(descriptor).st_size
+            if os.write(descriptor, data) != len(data):
+                os.ftruncate(descriptor, before)
+                raise OSError("the disk is full")
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the log {path}: {error.strerror or error}", "free some space, or choose another place"
+        ) from error
+
+
+def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
+    """The requests in a log, in order.
+
+    Raises:
+        InputError: it cannot be read, a line is no request, or it is of another schema version.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    found = json.loads(line)
+                    version = found["schema_version"]
+                except (ValueError, TypeError, KeyError):
+                    raise InputError(
+                        f"{path}, line {number}, is no guarded request", "give a log that a guard wrote"
+                    ) from None
+                if version != SCHEMA_VERSION:
+                    raise InputError(
+                        f"{path}, line {number}, has schema version {version}; this heedful reads {SCHEMA_VERSION}",
+                        "read it with the heedful that wrote it",
+                    )
+                yield found
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8", "give a log that a guard wrote") from error

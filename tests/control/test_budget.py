@@ -1,0 +1,67 @@
+"""A budget is never exceeded, whatever is asked and in whatever order calls end."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heedful.control.budget import SENSIBLE, Budget, Spent
+from heedful.control.upstream import Usage
+from heedful.errors import InputError
+
+
+@given(
+    st.integers(1, 400),
+    st.integers(1, 8) | st.none(),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 100), st.floats(0, 1), st.integers(0, 3)), max_size=12),
+)
+def test_never_exceeded(tokens: int, calls: int | None, asked: list[tuple[int, int, float, int]]) -> None:
+    ledger = Budget(tokens=tokens, calls=calls).start()
+    flying: list[tuple[object, int]] = []
+    admitted = 0
+    for prompt, wanted, share, landing in asked:
+        try:
+            grant = ledger.admit(prompt, wanted)
+        except Spent:
+            pass
+        else:
+            admitted += 1
+            assert min(SENSIBLE, wanted) <= grant.max_tokens <= wanted
+            flying.append((grant, round(share * grant.max_tokens)))
+        for grant, used in flying[:landing]:
+            grant.settle(Usage(grant.prompt, used))
+            grant.settle(Usage(grant.prompt, used))  # once
+        flying = flying[landing:]
+        worst = ledger.used.total + sum(grant.prompt + grant.max_tokens for grant, _ in flying)
+        assert worst <= tokens
+        assert ledger.tokens_left == tokens - worst
+    assert calls is None or admitted <= calls
+    assert ledger.calls == admitted
+
+
+def test_what_is_left_limits_the_next_call_and_says_so() -> None:
+    ledger = Budget(tokens=100).start()
+    assert ledger.admit(20, 500).max_tokens == 80
+    with pytest.raises(Spent, match="0 of 100 tokens are left, and the next call needs 20 for its prompt and 16"):
+        ledger.admit(20, 500)
+
+
+def test_time_and_calls() -> None:
+    now = [0.0]
+    ledger = Budget(calls=1, seconds=2).start(lambda: now[0])
+    ledger.admit(1, 1)
+    with pytest.raises(Spent, match="1 calls of 1"):
+        ledger.admit(1, 1)
+    ledger = Budget(seconds=2).start(lambda: now[0])
+    now[0] = 2.5
+    assert ledger.seconds_left == -0.5
+    with pytest.raises(Spent, match="the 2 seconds are over"):
+        ledger.admit(1, 1)
+
+
+def test_nothing_can_be_had_for_nothing() -> None:
+    with pytest.raises(InputError, match="a budget of 0 tokens"):
+        Budget(tokens=0)
+    with pytest.raises(InputError, match="a budget of nan seconds"):
+        Budget(seconds=float("nan"))

@@ -1,0 +1,427 @@
+"""What a guard promises: nothing lost, nothing exceeded, nothing out that is proved bad, nothing changed in the shadow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heedful.constraints import Exclude, Include, Sentiment, Verdict, WordCount, check, constraint
+from heedful.constraints.custom import FunctionConstraint
+from heedful.control.budget import Budget
+from heedful.control.guard import Guard
+from heedful.control.log import read_log
+from heedful.control.policies import Ask, Asked, Plan, known_policies
+from heedful.control.result import best_of, rank
+from heedful.control.upstream import Sampling
+from heedful.control.watch import RiskLimit
+from heedful.errors import InputError, UpstreamError
+
+from .conftest import PROMPT_TOKENS, Scripted
+
+FEW, DAY = WordCount(at_most=4), Include(terms=("day",))
+PROMPT = "Say something with at most 4 words, and use 'day'."
+GOOD, LONG, DAYLESS, WORST = (
+    "What a fine day",
+    "What a very fine day it is",
+    "What a fine night",
+    "One two three four five six",
+)
+POLICIES = ("best_of_n", "refine", "resample", "abort", "decompose")
+
+texts = st.lists(st.sampled_from((GOOD, LONG, DAYLESS, WORST)), min_size=1, max_size=6)
+policies = st.sampled_from(POLICIES)
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> None:
+    assert set(POLICIES) <= set(known_policies())
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_good_answer_is_reached_and_nothing_after_it_is_asked(policy: str) -> None:
+    model = Scripted(LONG, DAYLESS, GOOD)
+    result = Guard(model, [FEW, DAY], policy).generate(PROMPT)
+    assert result.passed
+    assert (result.text, result.released, result.stopped) == (GOOD, GOOD, "passed")
+    assert len(model.requests) == (4 if policy == "best_of_n" else 3)
+    assert sorted(model.closed) == list(range(len(model.requests)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts, policies, st.integers(1, 200), st.integers(1, 5) | st.none())
+def test_no_budget_is_exceeded_and_the_best_draft_is_what_is_given(
+    answers: list[str], policy: str, tokens: int, calls: int | None
+) -> None:
+    model = Scripted(*answers)
+    result = Guard(model, [FEW, DAY], policy, budget=Budget(tokens=tokens, calls=calls)).generate(PROMPT)
+    drawn = sum(model.drawn.values()) + PROMPT_TOKENS * len(model.requests)
+    assert result.usage.total == drawn <= tokens
+    assert calls is None or len(model.requests) <= calls
+    assert result.attempts == () or result.text == result.attempts[best_of(result.attempts)].text  # type: ignore[index]
+    assert all(
+        result.attempts[result.best].rank >= attempt.rank for attempt in result.attempts if result.best is not None
+    )
+    assert result.verdicts == (tuple(check(result.text, FEW, DAY)) if result.attempts else ())
+    assert result.passed == (result.stopped == "passed")
+
+
+FAILURES = (
+    UpstreamError("gone", "try later", retry=False),
+    UpstreamError("busy", "try later", retry=True),
+    RuntimeError("out of memory"),
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(st.sampled_from((LONG, DAYLESS, WORST)), min_size=1, max_size=4),
+    policies,
+    st.integers(0, 30),
+    st.sampled_from(FAILURES),
+)
+def test_the_best_draft_survives_any_failure(answers: list[str], policy: str, at: int, failure: Exception) -> None:
+    model = Scripted(*answers, fails_at=at, failure=failure)
+    guard = Guard(model, [FEW, DAY], policy)
+    if at == 0:
+        with pytest.raises(type(failure)):
+            guard.generate(PROMPT)
+        return
+    result = guard.generate(PROMPT)
+    whole = [attempt for attempt in result.attempts if attempt.ended == "finished"]
+    assert result.text
+    assert len(result.verdicts) == 2
+    for attempt in whole:
+        assert rank(result.verdicts, whole=result.attempts[result.best].whole) >= attempt.rank  # type: ignore[index]
+    if result.stopped == "error":
+        assert ("gone" in result.why) or ("busy" in result.why) or "out of memory" in result.why
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.sampled_from((LONG, DAYLESS)), min_size=1, max_size=4), policies, st.integers(0, 25))
+def test_the_best_draft_survives_a_cancellation(answers: list[str], policy: str, at: int) -> None:
+    async def cancelled() -> tuple[Scripted, object]:
+        model = Scripted(*answers)
+        answer = Guard(model, [FEW, DAY], policy).astream(PROMPT)
+
+        async def collect() -> None:
+            async for _ in answer:
+                pass
+
+        task = asyncio.create_task(collect())
+        for _ in range(at):
+            await asyncio.sleep(0)
+        answer.cancel()
+        await task
+        return model, answer.result
+
+    model, result = asyncio.run(cancelled())
+    assert result.stopped in ("cancelled", "exhausted")  # type: ignore[attr-defined]
+    if any(model.drawn.values()):
+        assert result.text  # type: ignore[attr-defined]
+        assert len(result.verdicts) == 2  # type: ignore[attr-defined]
+    assert sorted(model.closed) == sorted(model.drawn)
+
+
+def test_a_cancelled_task_leaves_its_draft_in_the_log_and_stays_cancelled(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+
+    async def run() -> None:
+        guard = Guard(Scripted(LONG, pause=0.01), [FEW], "resample", log=log)
+        task = asyncio.create_task(guard.agenerate(PROMPT))
+        await asyncio.sleep(0.035)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    [line] = read_log(log)
+    assert line["stopped"] == "cancelled"
+    assert LONG.startswith(line["text"])
+    assert line["text"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts, policies, st.sampled_from(("hold_all", "hold_window")), st.integers(1, 30), st.booleans())
+def test_nothing_goes_out_that_is_proved_violated(
+    answers: list[str], policy: str, release: str, window: int, continues: bool
+) -> None:
+    watched = [FEW, Exclude(terms=("night",))]
+    model = Scripted(*answers, continues=continues)
+    stream = Guard(model, watched, policy, release=release, window=window).stream(PROMPT)  # type: ignore[arg-type]
+    out = ""
+    for piece in stream:
+        out += piece
+        for each in watched:
+            monitor = each.monitor()
+            assert monitor.feed(out).state != "violated"
+    result = stream.result
+    assert out == result.released
+    assert (out == result.text) == (result.passed or out == result.text)
+    assert out == "" or result.text.startswith(out)
+    if release == "hold_all" and not result.passed:
+        assert out == ""
+    if result.passed:
+        assert out == result.text
+
+
+def test_a_window_repairs_from_what_has_gone_out() -> None:
+    model = Scripted("It was a fine and sunny night or so it seemed", "sunny day")
+    stream = Guard(model, [Exclude(terms=("night",))], release="hold_window", window=10).stream("Write.")
+    pieces = list(stream)
+    assert len(pieces) > 1
+    assert model.requests[1].prefix == "It was a fine and"
+    assert model.drawn[0] == 8  # and no further
+    assert "".join(pieces) == stream.result.text == "It was a fine and sunny day"
+    assert [attempt.what for attempt in stream.result.attempts] == ["draft", "continuation"]
+
+
+def test_a_window_says_when_nothing_can_be_repaired_any_more() -> None:
+    model = Scripted("It was a fine and sunny night or so", continues=False)
+    result = Guard(model, [Exclude(terms=("night",))], release="hold_window", window=10).generate("Write.")
+    assert result.released == "It was a fine and"
+    assert (result.passed, result.stopped) == (False, "exhausted")
+    assert "17 characters had gone out" in result.why
+
+
+def test_a_guard_names_what_no_prefix_decides() -> None:
+    assert Guard(Scripted(GOOD), [FEW, Sentiment(sentiment="positive")]).late == ("semantic/sentiment",)
+
+
+@settings(deadline=None, max_examples=40)
+@given(texts, policies, st.sampled_from(("hold_all", "hold_window")), st.integers(1, 60))
+def test_sync_async_and_the_stream_collected_are_the_same(
+    answers: list[str], policy: str, release: str, tokens: int
+) -> None:
+    def guard() -> Guard:
+        return Guard(Scripted(*answers), [FEW, DAY], policy, Budget(tokens=tokens), release=release)  # type: ignore[arg-type]
+
+    async def collected() -> tuple[str, object]:
+        answer = guard().astream(PROMPT)
+        return "".join([piece async for piece in answer]), answer.result
+
+    stream = guard().stream(PROMPT)
+    out = "".join(stream)
+    aout, aresult = asyncio.run(collected())
+    results = [guard().generate(PROMPT), asyncio.run(guard().agenerate(PROMPT)), stream.result, aresult]
+    assert out == aout == results[0].released
+    assert len({_timeless(result) for result in results}) == 1
+
+
+def _timeless(result: object) -> str:
+    from dataclasses import replace
+
+    attempts = tuple(replace(attempt, seconds=0) for attempt in result.attempts)  # type: ignore[attr-defined]
+    return repr(replace(result, seconds=0, attempts=attempts))  # type: ignore[type-var]
+
+
+@settings(deadline=None, max_examples=40)
+@given(texts, policies, st.sampled_from(("shadow", "warn")), st.integers(1, 8))
+def test_the_shadow_changes_nothing(answers: list[str], policy: str, mode: str, most: int) -> None:
+    model = Scripted(*answers)
+    guard = Guard(model, [FEW, DAY], policy, Budget(tokens=1, seconds=0), mode=mode)  # type: ignore[arg-type]
+    stream = guard.stream(PROMPT, Sampling(max_tokens=most, seed=3))
+    pieces = list(stream)
+    unguarded = " ".join(answers[0].split(" ")[:most])
+    assert "".join(pieces) == stream.result.text == unguarded
+    assert len(pieces) == len(unguarded.split(" "))
+    assert [request.sampling for request in model.requests] == [Sampling(max_tokens=most, seed=3)]
+    assert bool(stream.result.would) == (not stream.result.passed)
+
+
+def test_the_shadow_says_what_it_would_have_done() -> None:
+    result = Guard(Scripted(LONG), [FEW], mode="shadow").generate(PROMPT)
+    assert result.stopped == "unguarded"
+    assert result.would.startswith("stopped or repaired after 20 characters: proved violated by structural/word_count")
+
+
+def test_stopping_stops_the_model_and_releases_nothing() -> None:
+    model = Scripted("One two three four five six seven eight")
+    result = Guard(model, [FEW], mode="stop").generate(PROMPT)
+    assert (result.stopped, result.released, result.passed) == ("proved", "", False)
+    assert model.drawn[0] == 5
+    assert result.why.startswith("proved violated by structural/word_count")
+
+
+def test_a_forecast_is_told_apart_from_a_proof() -> None:
+    model = Scripted("One two three", GOOD, risk=lambda text: {"word_count": 0.9 if "two" in text else 0.1})
+    guard = Guard(model, [FEW, DAY], "abort", monitors=[RiskLimit("word_count", 0.5)], run_on=True)
+    result = guard.generate(PROMPT)
+    first, second = result.attempts
+    assert (first.ended, first.why) == ("forecast", "forecast by word_count: risk 0.90, alarm from 0.50")
+    assert first.text == "One two"
+    assert first.usage.completion == 2
+    assert model.drawn[0] == 3  # it ran on, uncharged
+    assert first.would_have_passed is False
+    assert (second.ended, result.text) == ("finished", GOOD)
+
+
+def test_an_abort_costs_what_it_used() -> None:
+    model = Scripted("One two three four five six seven eight", GOOD)
+    result = Guard(model, [FEW], "abort").generate(PROMPT)
+    assert [attempt.ended for attempt in result.attempts] == ["proved", "finished"]
+    assert result.usage.completion == 5 + 4
+    assert result.usage.prompt == 2 * PROMPT_TOKENS
+
+
+def test_a_text_stopped_by_a_forecast_is_never_a_pass() -> None:
+    model = Scripted("One two three", risk=lambda text: {"x": 1.0})
+    result = Guard(model, [FEW], "abort:tries=2", monitors=[RiskLimit("x", 0.5)]).generate(PROMPT)
+    assert result.text == "One"
+    assert result.verdicts[0].passed
+    assert not result.passed
+
+
+def test_time_is_looked_at_while_an_answer_streams() -> None:
+    began = time.monotonic()
+    model = Scripted(" ".join(["word"] * 200), pause=0.02)
+    result = Guard(model, [FEW], budget=Budget(seconds=0.15)).generate(PROMPT)
+    assert time.monotonic() - began < 1.5
+    assert (result.stopped, result.attempts[0].ended) == ("budget", "budget")
+    assert result.text.startswith("word word")
+    assert model.closed == [0]
+
+
+@constraint("test/raises")
+def raises(text: str) -> bool:
+    "never decided"
+    raise ValueError("no")
+
+
+class Broken(FunctionConstraint):
+    """Fails where a constraint of one's own could."""
+
+    id = "test/broken"
+    summary = "broken"
+
+    def _verify(self, text: str) -> Verdict:
+        raise RuntimeError("the verifier's own fault")
+
+
+class Slow(FunctionConstraint):
+    """Takes its time."""
+
+    id = "test/slow"
+    summary = "slow"
+    seconds: float = 0.3
+
+    def _verify(self, text: str) -> Verdict:
+        time.sleep(self.seconds)
+        return self._verdict(True, score=1.0, reason="slow and sure")
+
+
+def test_a_verifier_that_raises_is_an_error_and_no_pass() -> None:
+    result = Guard(Scripted(GOOD), [FEW, Broken(), raises()], "resample:tries=2").generate(PROMPT)
+    assert [verdict.outcome for verdict in result.verdicts] == ["pass", "error", "error"]
+    assert "the verifier failed: RuntimeError: the verifier's own fault" in result.verdicts[1].reason
+    assert (result.passed, result.released, result.text) == (False, "", GOOD)
+
+
+def test_slow_verifiers_run_side_by_side_and_one_that_hangs_is_an_error() -> None:
+    began = time.monotonic()
+    result = Guard(Scripted(GOOD), [Slow(seconds=0.3 + i / 1000) for i in range(6)]).generate(PROMPT)
+    assert result.passed
+    assert time.monotonic() - began < 1.2  # and not 1.8
+    result = Guard(Scripted(GOOD), [Slow(seconds=5)], "resample:tries=1", verifier_seconds=0.05).generate(PROMPT)
+    assert result.verdicts[0].outcome == "error"
+    assert "took longer than 0.05 seconds" in result.verdicts[0].reason
+
+
+def test_slow_verifiers_do_not_block_other_requests() -> None:
+    async def both() -> float:
+        slow = asyncio.create_task(Guard(Scripted(GOOD), [Slow(seconds=0.5)]).agenerate(PROMPT))
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        await Guard(Scripted(GOOD), [FEW]).agenerate(PROMPT)
+        took = time.monotonic() - began
+        await slow
+        return took
+
+    assert asyncio.run(both()) < 0.3
+
+
+def test_a_regressing_edit_is_rolled_back_and_the_best_draft_revised() -> None:
+    half = "What a fine day it really is"  # has the day; too long
+    model = Scripted(half, WORST, WORST, GOOD)
+    result = Guard(model, [FEW, DAY], "refine").generate(PROMPT)
+    assert result.passed
+    draft, feedback = model.requests[2].messages[-2:]
+    assert draft["content"] == half
+    assert feedback["content"] == "Keep: use “day”. Revise: 7 words, at most 4: cut 3."
+    assert Guard(Scripted(half, WORST), [FEW, DAY], "refine").generate(PROMPT).text == half
+
+
+def test_one_constraint_at_a_time_and_what_holds_is_named() -> None:
+    model = Scripted(WORST, "What a fine night", GOOD)
+    result = Guard(model, [DAY, FEW], "decompose").generate(PROMPT)
+    assert result.passed
+    asked = [request.messages[-1]["content"] for request in model.requests[1:]]
+    assert asked == ["Revise: 6 words, at most 4: cut 2.", "Keep: at most 4 words. Revise: use “day” once."]
+
+
+def test_a_policy_of_ones_own_that_fails_loses_no_draft() -> None:
+    def faulty(asked: Asked) -> Plan:
+        yield [Ask(asked.request())]
+        raise ZeroDivisionError("in the policy")
+
+    result = Guard(Scripted(DAYLESS), [FEW, DAY], faulty).generate(PROMPT)
+    assert (result.text, result.stopped) == (DAYLESS, "error")
+    assert "ZeroDivisionError: in the policy" in result.why
+
+
+def test_a_greedy_model_is_drawn_from_where_it_is_asked_again() -> None:
+    model = Scripted(LONG)
+    Guard(model, [FEW], "resample:tries=3").generate(PROMPT, Sampling(temperature=0, seed=5))
+    assert [request.sampling.temperature for request in model.requests] == [0, 0.7, 0.7]
+    assert len({request.sampling.seed for request in model.requests}) == 3
+
+
+def test_the_log_is_a_line_a_request_without_texts_where_none_are_wanted(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "guard.jsonl"
+    for texts in (True, False):
+        Guard(Scripted(LONG, GOOD), [FEW, DAY], log=log, log_texts=texts).generate(PROMPT)
+    first, second = read_log(log)
+    assert first["schema_version"] == 1
+    assert (first["text"], first["messages"][0]["content"]) == (GOOD, PROMPT)
+    assert [attempt["ended"] for attempt in first["attempts"]] == ["finished", "finished"]
+    assert first["tokens"] == {"prompt": 2 * PROMPT_TOKENS, "completion": 11}
+    assert not any(word in json.dumps(second) for word in ("a fine", "Say something", "so far"))
+    assert second["passed"]
+
+
+def test_a_log_that_cannot_be_written_loses_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("")
+    result = Guard(Scripted(GOOD), [FEW], log=tmp_path / "file" / "log").generate(PROMPT)
+    assert result.passed
+    assert "cannot write the log" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "cause"),
+    [
+        ({"constraints": []}, "a guard without constraints guards nothing"),
+        ({"mode": "fix"}, "mode is 'fix'"),
+        ({"release": "now"}, "release is 'now'"),
+        ({"release": "pass_through"}, "a text that has gone out at once cannot be repaired"),
+        ({"mode": "shadow", "release": "hold_all"}, "changes nothing, and 'hold_all' would hold text back"),
+        ({"policy": "refin"}, "there is no policy 'refin'\n  → did you mean 'refine'"),
+        ({"policy": "refine:tries=3"}, "cannot read 'tries=3' in the policy 'refine'"),
+        ({"window": 0}, "window is 0"),
+    ],
+)
+def test_what_cannot_be_is_said_at_once(settings: dict[str, object], cause: str) -> None:
+    with pytest.raises(InputError) as error:
+        Guard(**({"model": Scripted(GOOD), "constraints": [FEW]} | settings))  # type: ignore[arg-type]
+    assert cause in str(error.value)
+
+
+def test_a_notebook_has_an_event_loop_already() -> None:
+    async def cell() -> str:
+        return Guard(Scripted(GOOD), [FEW]).generate(PROMPT).text
+
+    assert asyncio.run(cell()) == GOOD
