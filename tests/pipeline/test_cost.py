@@ -83,3 +83,12 @@ def test_what_the_study_would_refuse_is_refused(llama: str, tmp_path: Path) -> N
         cost_of(llama, sites=["block.32.out"])
     with pytest.raises(ModelError, match="there is no folder"):
         cost_of(str(tmp_path / "nowhere"))
+
+
+def test_extras_replay_the_rows_once_more_in_a_second_model(llama: str) -> None:
+    plain, more = (cost_of(llama, dtype="bfloat16", extras=extras) for extras in (False, True))
+    assert (more.rows, more.responses_high) == (plain.rows, plain.responses_high)
+    per_row = plain.tokens_high / (plain.rows + plain.responses_high + plain.interventions)
+    assert more.tokens_high - plain.tokens_high == pytest.approx(plain.rows * per_row)
+    assert more.memory_bytes - plain.memory_bytes == 2 * plain.parameters
+    assert more.disk_bytes == plain.disk_bytes + plain.disk_bytes // plain.positions

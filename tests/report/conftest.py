@@ -17,6 +17,7 @@ import xarray as xr
 from heedful.lenses import verdict
 from heedful.lenses.arms import DIRECTIONS, VARIANTS, Arm
 from heedful.lenses.behaviour import Asked, Outcome, behaviour
+from heedful.lenses.extras import NO_FORMAT, RANDOM, READINGS, SPECIALIST
 from heedful.lenses.extremes import ENDS, LABELS
 from heedful.pipeline.tables import DISTURBED, columns
 from heedful.prompts.base import base_prompts
@@ -90,6 +91,7 @@ def synthetic_run(
     squares: int = 30,
     too_few: tuple[tuple[str, str], ...] = (("natural", "toxicity"),),
     change: Callable[[xr.Dataset], xr.Dataset] = lambda dataset: dataset,
+    extras: bool = False,
 ) -> Path:
     """A finished run.
 
@@ -99,10 +101,19 @@ def synthetic_run(
         term: what inclusion and exclusion ask for, if given.
         too_few: (kind, task) cells without numbers.
         change: applied to the specialists' results before they are written.
+        extras: whether it was run with them.
     """
     rng = np.random.default_rng(0)
     specialists = change(_specialists(rng, tasks, n_blocks, positions, squares, too_few))
-    settings = {"model": model, "tasks": list(tasks), "samples": samples, "squares": squares, "folds": 5, "seed": 0}
+    settings = {
+        "model": model,
+        "tasks": list(tasks),
+        "samples": samples,
+        "squares": squares,
+        "folds": 5,
+        "seed": 0,
+        "extras": extras,
+    }
     settings |= {"temperature": 1.0, "positions": list(positions), "revision": None}
     with RunFolder.open(path, settings) as run:
         self_check = {"batched": 3e-7, "hooks": 1e-7, "causal": 2e-7, "log_p": 4e-7, "tolerance": 1e-3, "seconds": 0.4}
@@ -133,7 +144,29 @@ def synthetic_run(
         probe.write("results/verdict.nc", encode_results(verdict({"specialists": specialists, **others})))
         probe.write("disturbed.parquet", encode_table(columns(_disturbed(answered, tasks), DISTURBED), DISTURBED))
         probe.finish()
+        if extras:
+            beside = run.stage("extras", reads=["probe"])
+            beside.write("results/extras.nc", encode_results(_extras(specialists)))
+            beside.finish()
     return path
+
+
+def _extras(specialists: xr.Dataset) -> xr.Dataset:
+    """At 'eos', where all but topic stay as they are without length and format; random weights are at chance but for JSON."""
+    at = specialists.sel(probe="specialist", position="eos", drop=True)
+    found = xr.Dataset(coords={name: at[name] for name in ("kind", "task", "site")} | {"reading": list(READINGS)})
+    share = {
+        SPECIALIST: 1.0,
+        NO_FORMAT: xr.where(at["task"] == "topic", 0.0, 1.0),
+        RANDOM: xr.where(at["task"] == "json", 0.5, 0.0),
+    }
+    beyond = xr.concat([(at["auroc"] - 0.5) * share.get(name, 0.3) for name in READINGS], "reading")
+    best = xr.concat([(at["best_auroc"] - 0.5) * share.get(name, 0.3) for name in READINGS], "reading")
+    for name, values in (("auroc", 0.5 + beyond), ("best_auroc", 0.5 + best), ("lead", best.isel(reading=0) - best)):
+        for suffix, shift in (("", 0.0), ("_low", -0.03), ("_high", 0.03)):
+            found[f"{name}{suffix}"] = values + shift
+    found["position"] = xr.where(at["best_auroc"].notnull(), "eos", "")
+    return found
 
 
 def _samples(

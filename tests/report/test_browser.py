@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from heedful.report import compare_runs
+from heedful.report import compare_runs, render_report
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = os.environ.get("HEEDFUL_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
@@ -90,6 +90,15 @@ def assert_quiet(html: str, folder: Path) -> None:
 def test_the_report_is_drawn_and_nothing_overflows(ordinary_page: str, tmp_path: Path, width: int) -> None:
     found = assert_well_laid_out(ordinary_page, width, tmp_path)
     assert found["figures"] > 30
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_extras_are_drawn_and_nothing_overflows(make_run: Callable[..., Path], tmp_path: Path, width: int) -> None:
+    html = render_report(make_run("extras", extras=True, samples=2))
+    plain = render_report(make_run("plain", samples=2))
+    with_them, without = (assert_well_laid_out(each, width, tmp_path)["figures"] for each in (html, plain))
+    assert with_them == without + 9
+    assert_quiet(html, tmp_path)
 
 
 def test_the_report_runs_without_a_word_on_the_console(ordinary_page: str, tmp_path: Path) -> None:

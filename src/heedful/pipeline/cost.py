@@ -16,6 +16,7 @@ from heedful.lenses.arms import DIRECTIONS, VARIANTS, thirds
 from heedful.models.cost import Cost, estimate, measure_rate
 from heedful.models.language_model import BATCH_TOKENS, CPU_BATCH_TOKENS
 from heedful.models.loading import choose_device, choose_dtype, find_source, load_config
+from heedful.models.memory import weight_bytes
 from heedful.models.sites import site_names
 from heedful.pipeline.instruct import study_instructions
 from heedful.pipeline.read import chosen_sites
@@ -121,11 +122,13 @@ def study_cost(settings: StudySettings) -> StudyCost:
     prompt = _TEMPLATE_TOKENS + _mean_tokens([f"{settings.system or ''}{record['prompt']}" for record in asked])
     rate = measure_rate(device, dtype)
 
+    replayed = 2 * rows if settings.extras else rows  # once more with random weights
+
     def cost(n_generate: int, longest: int) -> Cost:
         return estimate(
             config,
             n_generate=n_generate,
-            n_rows=rows,
+            n_rows=replayed,
             mean_prompt_tokens=prompt,
             max_new_tokens=longest,
             n_sites=n_sites,
@@ -140,6 +143,7 @@ def study_cost(settings: StudySettings) -> StudyCost:
     low, high = (
         cost(n + erased, longest) for n, longest in zip(responses, (2 * new_tokens[0], new_tokens[1]), strict=True)
     )
+    kept = high.disk_bytes * rows // max(replayed, 1)
     return StudyCost(
         model=settings.model,
         dtype=str(dtype).removeprefix("torch."),
@@ -151,10 +155,11 @@ def study_cost(settings: StudySettings) -> StudyCost:
         rows=rows,
         sites=n_sites,
         positions=n_positions,
-        tokens_low=(responses[0] + erased + rows) * (prompt + new_tokens[0]),
+        tokens_low=(responses[0] + erased + replayed) * (prompt + new_tokens[0]),
         tokens_high=high.tokens,
-        disk_bytes=high.disk_bytes,
-        memory_bytes=high.memory_bytes,
+        disk_bytes=kept
+        + (kept // n_positions if settings.extras else 0),  # random weights: at a chosen position, for a time
+        memory_bytes=high.memory_bytes + (weight_bytes(config, dtype) if settings.extras else 0),
         seconds_low=low.seconds_low,
         seconds_high=high.seconds_high,
         assumes=assumes,

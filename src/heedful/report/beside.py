@@ -88,11 +88,13 @@ def beside_sentences(found: Beside | None, kind: str, can_be_read: Collection[st
         return []
     gone = [task_name(row.task) for row in readable if not row.best[NO_FORMAT].low > CHANCE]
     tokens = [task_name(row.task) for row in readable if row.best[RANDOM].low > CHANCE]
-    said = f"no longer {listed(gone)}" if gone else "all of them still can"
-    first = f"Of {count(len(readable))} skills that can be read, with length and format regressed out {said}"
-    if not tokens:
-        return [f"{first}; in the same architecture with random weights, none can."]
-    return [f"{first}; in the same architecture with random weights, {listed(tokens)} can as well, if less."]
+    skills = "skill" if len(readable) == 1 else "skills"
+    said = (
+        f"{listed(gone)} no longer can" if gone else "it still can" if len(readable) == 1 else "all of them still can"
+    )
+    first = f"Of {count(len(readable))} {skills} that can be read, with length and format regressed out {said}"
+    random = f"{listed(tokens)} can as well" if tokens else "none can"
+    return [f"{first}; in the same architecture with random weights, {random}."]
 
 
 def _panel(cell: xr.Dataset, low: float) -> CurvePanel | None:
