@@ -21,6 +21,7 @@ from heedful.constraints.ifeval import IFEvalConstraint, check_loose, constraint
 from heedful.constraints.json_format import JsonFormat
 from heedful.constraints.lexical import Exclude, Include
 from heedful.constraints.loading import decode_text, load_constraints, parse_constraint, read_json_file, read_text
+from heedful.constraints.prefix import Left, PrefixMonitor, PrefixVerdict, Utf8Decoder
 from heedful.constraints.semantic import Sentiment, Topic
 from heedful.constraints.structural import CharCount, WordCount
 from heedful.constraints.stylistic import Register, Toxicity
@@ -36,12 +37,16 @@ __all__ = [
     "IFEvalConstraint",
     "Include",
     "JsonFormat",
+    "Left",
     "Outcome",
+    "PrefixMonitor",
+    "PrefixVerdict",
     "Register",
     "Sentiment",
     "Span",
     "Topic",
     "Toxicity",
+    "Utf8Decoder",
     "Verdict",
     "WordCount",
     "check",

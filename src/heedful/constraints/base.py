@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
+from heedful.constraints.prefix.monitor import PrefixMonitor
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -46,6 +47,13 @@ class Constraint(BaseModel):
         if not text.strip():
             return self._verdict(False, score=0.0, reason="the text is empty", hint=f"write a text: {self.describe()}")
         return self._verify(text)
+
+    def monitor(self) -> PrefixMonitor:
+        """A monitor that watches one text while it is written, and says what is certain already.
+
+        Without one of its own (a classifier's verdict may turn with every word) it stays open until the text is closed.
+        """
+        return PrefixMonitor(self)
 
     @abstractmethod
     def describe(self) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import Field, JsonValue, StrictStr, field_validator, model_validator
 
 from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.prefix.json_reader import JsonReader
+from heedful.constraints.prefix.json_text import Asked, JsonMonitor, StrictEnvelope
 from heedful.constraints.schema import schema_validator, shortened
 from heedful.constraints.strict_json import NotJsonError, read_json
 from heedful.constraints.verdict import Verdict
@@ -64,6 +66,10 @@ class JsonFormat(Constraint):
         if self.json_schema is not None:
             parts.append("matching the schema")
         return " ".join(parts)
+
+    def monitor(self) -> JsonMonitor:
+        asked = Asked(self.keys, only_keys=self.only_keys, schema=self.json_schema)
+        return JsonMonitor(self, StrictEnvelope(), JsonReader(asked))
 
     def _verify(self, text: str) -> Verdict:
         try:

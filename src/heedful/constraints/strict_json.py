@@ -44,15 +44,15 @@ def read_json(text: str) -> Any:
         value, stop = decoder.raw_decode(text[:end], start)
     except json.JSONDecodeError as error:
         place = min(error.pos, end)
-        raise NotJsonError(f"{_where(text, place)}: {_plain(error.msg)}", (place, min(place + 1, end))) from error
+        raise NotJsonError(f"{where_in(text, place)}: {_plain(error.msg)}", (place, min(place + 1, end))) from error
     except _ConstantError as error:
         # All before the first constant was read as JSON, so skipping over strings finds exactly that constant.
         spot = next(m.span("constant") for m in _STRING_OR_CONSTANT.finditer(text, start) if m["constant"])
-        raise NotJsonError(f"{_where(text, spot[0])}: {error} is no JSON value", spot) from error
+        raise NotJsonError(f"{where_in(text, spot[0])}: {error} is no JSON value", spot) from error
     except RecursionError as error:
         raise NotJsonError("it is nested too deeply to be read", None) from error
     if stop < end:
-        raise NotJsonError(f"{_where(text, stop)}: text follows the JSON value", (_next_visible(text, stop), end))
+        raise NotJsonError(f"{where_in(text, stop)}: text follows the JSON value", (_next_visible(text, stop), end))
     return value
 
 
@@ -84,7 +84,8 @@ def _next_visible(text: str, place: int) -> int:
     return place + len(text[place:]) - len(text[place:].lstrip())
 
 
-def _where(text: str, place: int) -> str:
+def where_in(text: str, place: int) -> str:
+    """A place in a text as a person finds it: 'line 2, column 7'."""
     line = text.count("\n", 0, place) + 1
     return f"line {line}, column {place - text.rfind(chr(10), 0, place)}"
 

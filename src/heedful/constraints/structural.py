@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.prefix.lengths import CharCounter, Counter, CountMonitor, WordCounter
 from heedful.constraints.text import word_spans
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
@@ -78,11 +79,18 @@ class _Length(Constraint):
             return self._verdict(False, score=self._high / count, measured=count, reason=found, spans=spans, hint=hint)
         return self._verdict(True, score=1.0, measured=count, reason=found)
 
+    def monitor(self) -> CountMonitor:
+        return CountMonitor(self, self._counter(), self.unit, self._low, self._high)
+
     def _named(self, number: int) -> str:
         return self.unit if number == 1 else f"{self.unit}s"
 
     @abstractmethod
     def _count(self, text: str) -> int: ...
+
+    @abstractmethod
+    def _counter(self) -> Counter:
+        """Counts the same while the text is written."""
 
     @abstractmethod
     def _surplus(self, text: str, limit: int) -> Span:
@@ -103,6 +111,9 @@ class WordCount(_Length):
     def _count(self, text: str) -> int:
         return len(word_spans(text))
 
+    def _counter(self) -> Counter:
+        return WordCounter()
+
     def _surplus(self, text: str, limit: int) -> Span:
         spans = word_spans(text)
         return spans[limit][0], spans[-1][1]
@@ -121,6 +132,9 @@ class CharCount(_Length):
 
     def _count(self, text: str) -> int:
         return len(text.strip())
+
+    def _counter(self) -> Counter:
+        return CharCounter()
 
     def _surplus(self, text: str, limit: int) -> Span:
         return len(text) - len(text.lstrip()) + limit, len(text.rstrip())

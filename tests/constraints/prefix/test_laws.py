@@ -1,0 +1,311 @@
+"""What holds of every monitor: it never claims what a completion undoes, and ends with what `check` says.
+
+A case is a constraint and the pieces that its texts and their completions are drawn from: those that its monitor would
+stumble over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heedful.constraints import CharCount, Constraint, Exclude, Include, JsonFormat, WordCount
+from heedful.constraints.prefix import PrefixVerdict
+
+NAME = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name"]}
+TREE = {
+    "$ref": "#/$defs/node",
+    "$defs": {
+        "node": {"type": "object", "properties": {"next": {"items": {"$ref": "#/$defs/node"}}, "a": {"type": "null"}}}
+    },
+}
+MIXED = {
+    "allOf": [{"patternProperties": {"^a": {"maxLength": 1}}}, {"propertyNames": {"maxLength": 4}}],
+    "additionalProperties": {
+        "anyOf": [{"type": "array", "prefixItems": [{"type": "string"}], "items": {"minimum": 3}}, {}]
+    },
+    "minProperties": 1,
+}
+
+LETTERS = [
+    "a",
+    "cat",
+    " ",
+    "\n",
+    ".",
+    "\u0301",
+    "\u200d",
+    "\u200b",
+    "\u00ad",
+    "\uffff",
+    "É",
+    "ß",
+    "\U00010400",
+    "_",
+    "\u00a0",
+]
+TERMS = [
+    "cat",
+    "Cat",
+    "cats",
+    "c",
+    "at",
+    "c++",
+    "C+",
+    "+",
+    "é",
+    "e",
+    "\u0301",
+    "\u0316",
+    "\u0345",
+    "new",
+    "York",
+    "new york",
+]
+TERMS += [
+    " ",
+    "\t",
+    "\n",
+    "\u00ad",
+    "\u200b",
+    ".",
+    "’",
+    "-",
+    "ß",
+    "s",
+    "İ",
+    "\u0307",
+    "Ω",
+    "\u2126",
+    "한",
+    "\u1112",
+    "\u11ab",
+]
+TOKENS = [
+    '{"name": ',
+    '"',
+    "name",
+    "age",
+    "a",
+    "next",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    " ",
+    "\n",
+    "\u00a0",
+    "1",
+    "0",
+    "-",
+    ".5",
+]
+TOKENS += [
+    "e",
+    "E+2",
+    "true",
+    "fal",
+    "null",
+    "NaN",
+    "-Infinity",
+    "\\",
+    "\\u",
+    "00e",
+    "9",
+    "\\ud83d",
+    "\\ude00",
+    "```",
+    "`",
+    "json",
+]
+TOKENS += [
+    "```json\n",
+    "```JſON \n",
+    "\t",
+    "x",
+    "\x00",
+    '{"name": "x"}',
+    '"name": "x"',
+    '{"a": 1}',
+    '{"name": "x", "age": 3}',
+]
+
+
+class Case(NamedTuple):
+    constraint: Constraint
+    pieces: list[str]
+
+
+CASES = [
+    *(Case(WordCount(**bounds), LETTERS) for bounds in ({"at_most": 3}, {"at_least": 3}, {"exactly": 2})),
+    *(
+        Case(CharCount(**bounds), LETTERS)
+        for bounds in ({"at_most": 5}, {"at_least": 5}, {"at_least": 2, "at_most": 6})
+    ),
+    Case(Include(terms=("cat", "é")), TERMS),
+    Case(Include(terms="cat", at_least=2, case_sensitive=True), TERMS),
+    Case(Exclude(terms=("cat", "new york", "c++", "é", "ß")), TERMS),
+    Case(Exclude(terms=("한", "i", "Ω", "e"), at_most=1), TERMS),
+    Case(JsonFormat(), TOKENS),
+    Case(JsonFormat(keys=("name",)), TOKENS),
+    Case(JsonFormat(keys=("name", "age"), only_keys=True), TOKENS),
+    Case(JsonFormat(json_schema=NAME), TOKENS),
+    Case(JsonFormat(json_schema=TREE), TOKENS),
+    Case(JsonFormat(json_schema=MIXED), TOKENS),
+    Case(JsonFormat(json_schema={"type": ["integer", "array"]}), TOKENS),
+]
+"""Every constraint that has a monitor of its own, more than once where its fields change what can be proved."""
+
+every_case = pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.constraint.id}:{case.constraint.describe()}"[:60]
+)
+
+
+def states(constraint: Constraint, deltas: Iterable[str]) -> list[PrefixVerdict]:
+    monitor = constraint.monitor()
+    return [monitor.verdict, *(monitor.feed(delta) for delta in deltas)]
+
+
+def assert_sound(constraint: Constraint, text: str, completions: Iterable[str]) -> str:
+    """Feeds the text by characters; what is claimed first must hold of that prefix with each completion. Gives the claim."""
+    for place, verdict in enumerate(states(constraint, text)):
+        if verdict.decided:
+            known = {"violated": "fail", "satisfied": "pass"}[verdict.state]
+            for completion in ["", *(text[place:end] for end in range(place + 1, len(text) + 1)), *completions]:
+                found = constraint.check(text[:place] + completion)
+                assert found.outcome == known, (verdict, text[:place], completion, found)
+            return verdict.state
+    return "open"
+
+
+def texts(pieces: list[str]) -> st.SearchStrategy[str]:
+    drawn = st.lists(st.sampled_from(pieces) | st.characters(exclude_categories=()), max_size=12)
+    return drawn.map("".join)
+
+
+@every_case
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
+    text = data.draw(texts(case.pieces))
+    assert_sound(case.constraint, text, data.draw(st.lists(texts(case.pieces), max_size=4)))
+
+
+@every_case
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObject) -> None:
+    text = data.draw(texts(case.pieces))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    deltas = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    by_characters = states(case.constraint, text)
+    split = states(case.constraint, deltas)
+    assert [verdict.state for verdict in split[1:]] == [by_characters[end].state for end in [*cuts, len(text)]]
+    if split[-1].state == "open":
+        assert split[-1] == by_characters[-1]
+
+
+@every_case
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
+    deltas = data.draw(st.lists(texts(case.pieces), max_size=4))
+    monitor = case.constraint.monitor()
+    for delta in deltas:
+        monitor.feed(delta)
+    assert monitor.close() == case.constraint.check("".join(deltas))
+    assert monitor.close() is monitor.close()
+
+
+@every_case
+def test_an_empty_text_is_never_satisfied(case: Case) -> None:
+    assert {verdict.state for verdict in states(case.constraint, ["", " ", "\n\u00a0"])} == {"open"}
+
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-20, 20) | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "age", "a", "next", "abcde"]) | st.text(max_size=3), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.constraint, JsonFormat)], ids=str)
+@settings(max_examples=200, deadline=None)
+@given(VALUES, st.booleans(), st.sampled_from(["", " ", "```json\n", "```\n"]), st.integers(0, 300), st.data())
+def test_what_complies_is_never_called_violated(
+    case: Case, value: Any, escaped: bool, before: str, cut: int, data: st.DataObject
+) -> None:
+    text = (
+        before
+        + json.dumps(value, ensure_ascii=escaped, indent=2 if escaped else None)
+        + ("```" if "```" in before else "\u00a0")
+    )
+    assert_sound(case.constraint, text, ())
+    # And the same text spoilt in one place, so that much of it is right.
+    spoilt = text[:cut] + data.draw(texts(case.pieces)) + text[cut + 1 :]
+    assert_sound(case.constraint, spoilt, [text[cut:], text])
+
+
+@pytest.mark.parametrize(
+    ("constraint", "text", "state"),
+    [
+        (WordCount(at_most=2), "one two|", "open"),
+        (WordCount(at_most=2), "one two t|", "violated"),
+        (WordCount(at_least=2), "one t|", "satisfied"),
+        (WordCount(exactly=1), "one|", "open"),
+        (CharCount(at_most=3), " abc \n|", "open"),
+        (CharCount(at_most=3), "abc d|", "violated"),
+        (CharCount(at_least=3), "ab |", "open"),
+        (CharCount(at_least=3), "ab c|", "satisfied"),
+        (Exclude(terms="cat"), "a cat|", "open"),
+        (Exclude(terms="cat"), "a cat |", "violated"),
+        (Exclude(terms="cat"), "a cat”|", "violated"),
+        (Exclude(terms="c++"), "c++|", "violated"),
+        (Exclude(terms="cafe"), "cafe\u0301 |", "open"),
+        (Exclude(terms="café"), "cafe\u0301 |", "violated"),
+        (Exclude(terms="new york", at_most=1), "new York, New\n\nYork.|", "violated"),
+        (Include(terms=("a", "b"), at_least=2), "a b a b|", "open"),
+        (Include(terms=("a", "b"), at_least=2), "a b a b.|", "satisfied"),
+        (JsonFormat(), " Sure|", "violated"),
+        (JsonFormat(), "[|", "violated"),
+        (JsonFormat(), "``` js|", "open"),
+        (JsonFormat(), "``` yaml|", "violated"),
+        (JsonFormat(), '{"a": 01|', "violated"),
+        (JsonFormat(), '{"a": N|', "violated"),
+        (JsonFormat(), '{"a": "\n|', "violated"),
+        (JsonFormat(), '{"a": 1, "\\u0061"|', "violated"),
+        (JsonFormat(), "{}```|", "violated"),
+        (JsonFormat(), "{}\u00a0|", "open"),
+        (JsonFormat(), "```\n{} ```\n\n|", "open"),
+        (JsonFormat(), "```\n{} ``` x|", "violated"),
+        (JsonFormat(keys="name"), '{"nam": 1}|', "violated"),
+        (JsonFormat(keys="name", only_keys=True), '{"nam|', "open"),
+        (JsonFormat(keys="name", only_keys=True), '{"namf|', "violated"),
+        (JsonFormat(keys="name", only_keys=True), '{"name": 1, "|', "violated"),
+        (JsonFormat(json_schema=NAME), '{"name": "|', "open"),
+        (JsonFormat(json_schema=NAME), '{"name": [|', "violated"),
+        (JsonFormat(json_schema=NAME), '{"name": 7,|', "violated"),
+        (JsonFormat(json_schema=NAME), '{"age": 7}|', "violated"),
+        (JsonFormat(json_schema=TREE), '{"next": [{}, {"a": 0,|', "violated"),
+        (JsonFormat(json_schema=MIXED), '{"abcde|', "open"),
+        (JsonFormat(json_schema=MIXED), '{"abcde": 1,|', "violated"),
+        (JsonFormat(json_schema=MIXED), '{"b": ["", 1|', "open"),
+        (JsonFormat(json_schema={"type": "array"}), "[1, 2]|", "open"),
+    ],
+)
+def test_what_can_be_proved(constraint: Constraint, text: str, state: str) -> None:
+    """Soundness alone would be met by a monitor that says nothing."""
+    verdict = states(constraint, [text.removesuffix("|")])[-1]
+    assert verdict.state == state, verdict
