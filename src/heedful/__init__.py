@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         check,
         constraint,
         load_constraints,
+        monitor_for,
     )
     from heedful.errors import HeedfulError, InputError, ModelError, StoreError
     from heedful.models import load
@@ -69,6 +70,7 @@ _HOME = {
     "constraint": _CONSTRAINTS,
     "load": "heedful.models",
     "load_constraints": _CONSTRAINTS,
+    "monitor_for": _CONSTRAINTS,
     "open_study": _PIPELINE,
     "study": _PIPELINE,
 }
@@ -100,6 +102,7 @@ __all__ = [
     "constraint",
     "load",
     "load_constraints",
+    "monitor_for",
     "open_study",
     "study",
 ]

@@ -13,6 +13,7 @@ from heedful.constraints.base import (
     constraint_from,
     field_help,
     known_constraints,
+    monitor_for,
     register_constraint,
 )
 from heedful.constraints.classification import Classification, Classifier, get_classifier, register_classifier
@@ -60,6 +61,7 @@ __all__ = [
     "known_constraints",
     "load_constraints",
     "load_plugin",
+    "monitor_for",
     "parse_constraint",
     "read_json_file",
     "read_text",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -51,9 +51,10 @@ class Constraint(BaseModel):
     def monitor(self) -> PrefixMonitor:
         """A monitor that watches one text while it is written, and says what is certain already.
 
-        Without one of its own (a classifier's verdict may turn with every word) it stays open until the text is closed.
+        Where none is registered with `monitor_for` (a classifier's verdict may turn with every word) it stays open until
+        the text is closed.
         """
-        return PrefixMonitor(self)
+        return _monitors.get(type(self), PrefixMonitor)(self)
 
     @abstractmethod
     def describe(self) -> str:
@@ -110,9 +111,12 @@ class FieldHelp(NamedTuple):
 
 C = TypeVar("C", bound=type[Constraint])
 
+M = TypeVar("M", bound=Callable[[Any], PrefixMonitor])
+
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
 _FAMILIES = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 3, "ifeval": 4}
 _registry: dict[str, type[Constraint]] = {}
+_monitors: dict[type[Constraint], Callable[[Any], PrefixMonitor]] = {}
 
 
 def register_constraint(cls: C) -> C:
@@ -135,6 +139,19 @@ def register_constraint(cls: C) -> C:
         )
     _registry[name] = cls
     return cls
+
+
+def monitor_for(cls: type[Constraint]) -> Callable[[M], M]:
+    """Decorator: what makes the monitor of this constraint, a subclass of `PrefixMonitor` or a function that gives one.
+
+    It holds for this class alone and not for its subclasses, which may decide otherwise. A later one replaces an earlier.
+    """
+
+    def register(factory: M) -> M:
+        _monitors[cls] = factory
+        return factory
+
+    return register
 
 
 def known_constraints() -> tuple[type[Constraint], ...]:

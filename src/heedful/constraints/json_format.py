@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue, StrictStr, field_validator, model_validator
 
-from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.base import Constraint, monitor_for, register_constraint
 from heedful.constraints.prefix.json_reader import JsonReader
 from heedful.constraints.prefix.json_text import Asked, JsonMonitor, StrictEnvelope
 from heedful.constraints.schema import schema_validator, shortened
@@ -67,10 +67,6 @@ class JsonFormat(Constraint):
             parts.append("matching the schema")
         return " ".join(parts)
 
-    def monitor(self) -> JsonMonitor:
-        asked = Asked(self.keys, only_keys=self.only_keys, schema=self.json_schema)
-        return JsonMonitor(self, StrictEnvelope(), JsonReader(asked))
-
     def _verify(self, text: str) -> Verdict:
         try:
             value = read_json(text)
@@ -124,6 +120,12 @@ class JsonFormat(Constraint):
             return []
         validator = schema_validator(self.json_schema)
         return [f"{error.json_path}: {shortened(error.message)}" for error in validator.iter_errors(value)]
+
+
+@monitor_for(JsonFormat)
+def _watch(asked: JsonFormat) -> JsonMonitor:
+    listener = Asked(asked.keys, only_keys=asked.only_keys, schema=asked.json_schema)
+    return JsonMonitor(asked, StrictEnvelope(), JsonReader(listener))
 
 
 def _listed(keys: Iterable[str]) -> str:

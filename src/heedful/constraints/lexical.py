@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, field_validator, model_validator
 
-from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.base import Constraint, monitor_for, register_constraint
 from heedful.constraints.prefix.terms import TermsMonitor
 from heedful.constraints.text import find_term, fold
 from heedful.constraints.verdict import Span, Verdict
@@ -51,10 +51,6 @@ class _Terms(Constraint):
         folded = fold(text, case_sensitive=self.case_sensitive)
         return {term: find_term(folded, self._folded(term)) for term in self.terms}
 
-    def _watched(self, *, low: int = 0, high: int | None = None) -> TermsMonitor:
-        terms = {term: self._folded(term) for term in self.terms}
-        return TermsMonitor(self, terms, case_sensitive=self.case_sensitive, low=low, high=high)
-
     def _verify(self, text: str) -> Verdict:
         found = self._found(text)
         counts = {term: len(spans) for term, spans in found.items()}
@@ -92,9 +88,6 @@ class Include(_Terms):
         often = "" if self.at_least == 1 else f" at least {_times(self.at_least)}" + self._each()
         return f"use {self._listed()}{often}"
 
-    def monitor(self) -> TermsMonitor:
-        return self._watched(low=self.at_least)
-
     def _each(self) -> str:
         return " each" if len(self.terms) > 1 else ""
 
@@ -125,13 +118,24 @@ class Exclude(_Terms):
             return f"do not use {self._listed()}"
         return f"use {self._listed()} at most {_times(self.at_most)}{' each' if len(self.terms) > 1 else ''}"
 
-    def monitor(self) -> TermsMonitor:
-        return self._watched(high=self.at_most)
-
     def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
         surplus = {term: count - self.at_most for term, count in counts.items() if count > self.at_most}
         cut = ", ".join(f"{_quoted(term)} {_times(number)}" for term, number in surplus.items())
         return 1 / (1 + sum(surplus.values())), f"take out {cut}" if surplus else ""
+
+
+@monitor_for(Include)
+def _watch_included(asked: Include) -> TermsMonitor:
+    return TermsMonitor(asked, _terms_of(asked), case_sensitive=asked.case_sensitive, low=asked.at_least)
+
+
+@monitor_for(Exclude)
+def _watch_excluded(asked: Exclude) -> TermsMonitor:
+    return TermsMonitor(asked, _terms_of(asked), case_sensitive=asked.case_sensitive, high=asked.at_most)
+
+
+def _terms_of(asked: _Terms) -> dict[str, str]:
+    return {term: asked._folded(term) for term in asked.terms}
 
 
 def _quoted(term: str) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from heedful.constraints.base import Constraint, register_constraint
-from heedful.constraints.prefix.lengths import CharCounter, Counter, CountMonitor, WordCounter
+from heedful.constraints.base import Constraint, monitor_for, register_constraint
+from heedful.constraints.prefix.lengths import CharCounter, CountMonitor, WordCounter
 from heedful.constraints.text import word_spans
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
@@ -79,18 +79,11 @@ class _Length(Constraint):
             return self._verdict(False, score=self._high / count, measured=count, reason=found, spans=spans, hint=hint)
         return self._verdict(True, score=1.0, measured=count, reason=found)
 
-    def monitor(self) -> CountMonitor:
-        return CountMonitor(self, self._counter(), self.unit, self._low, self._high)
-
     def _named(self, number: int) -> str:
         return self.unit if number == 1 else f"{self.unit}s"
 
     @abstractmethod
     def _count(self, text: str) -> int: ...
-
-    @abstractmethod
-    def _counter(self) -> Counter:
-        """Counts the same while the text is written."""
 
     @abstractmethod
     def _surplus(self, text: str, limit: int) -> Span:
@@ -111,9 +104,6 @@ class WordCount(_Length):
     def _count(self, text: str) -> int:
         return len(word_spans(text))
 
-    def _counter(self) -> Counter:
-        return WordCounter()
-
     def _surplus(self, text: str, limit: int) -> Span:
         spans = word_spans(text)
         return spans[limit][0], spans[-1][1]
@@ -133,8 +123,15 @@ class CharCount(_Length):
     def _count(self, text: str) -> int:
         return len(text.strip())
 
-    def _counter(self) -> Counter:
-        return CharCounter()
-
     def _surplus(self, text: str, limit: int) -> Span:
         return len(text) - len(text.lstrip()) + limit, len(text.rstrip())
+
+
+@monitor_for(WordCount)
+def _watch_words(asked: WordCount) -> CountMonitor:
+    return CountMonitor(asked, WordCounter(), "words", asked._low, asked._high)
+
+
+@monitor_for(CharCount)
+def _watch_characters(asked: CharCount) -> CountMonitor:
+    return CountMonitor(asked, CharCounter(), "characters", asked._low, asked._high)

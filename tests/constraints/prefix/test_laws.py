@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heedful.constraints import CharCount, Constraint, Exclude, Include, JsonFormat, WordCount
+from heedful.constraints.ifeval import constraint_from_ifeval, known_ifeval_types
 from heedful.constraints.prefix import PrefixVerdict
 
 NAME = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name"]}
@@ -138,6 +139,142 @@ TOKENS += [
 ]
 
 
+STARS = [
+    "*",
+    "**",
+    "***",
+    "******",
+    "-",
+    "a",
+    "b",
+    " ",
+    "\n",
+    "\n\n",
+    "\u00a0",
+    "**a**",
+    "* a",
+    "<<",
+    ">>",
+    "<",
+    ">",
+    "[",
+    "]",
+]
+WORDS = [
+    "cat",
+    "CAT",
+    "ca",
+    "t",
+    "a.b",
+    "K",
+    "\u212a",
+    "ſ",
+    "İ",
+    "Σ",
+    "ς",
+    "P.",
+    "p.s.",
+    "P",
+    "S",
+    ".",
+    "Section 1",
+    "Section",
+    "1",
+]
+WORDS += [" ", "\n", "\n\n", ",", "'", '"', "!", "_", "\u0301", "My answer is ", "yes.", "no", "E", "e", "É", "ǅ", "#"]
+SENTENCES = [
+    "He",
+    "went",
+    "J",
+    "NO",
+    "no",
+    "5",
+    " ",
+    "  ",
+    "\n",
+    ".",
+    ". ",
+    "..",
+    "?",
+    "!",
+    '"',
+    "'",
+    ")",
+    "(",
+    "]",
+    ":",
+    ",",
+    "--",
+    "*",
+    "[a",
+]
+SENTENCES += [
+    "CAN'T",
+    "CANNOT",
+    "'TIS",
+    "A.B.",
+    "x,Y",
+    "1,2",
+    "...",
+    "one. Two",
+    "\u00a0",
+    "“",
+    "”",
+    "É",
+    "D'YE",
+    "WANNA",
+]
+
+IFEVAL: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("keywords:existence", {"keywords": ["cat", "a.b", "ß"]}, WORDS),
+    ("keywords:existence", {"keywords": ["cat", "(?=a)"]}, WORDS),
+    ("keywords:frequency", {"keyword": "ca", "frequency": 2, "relation": "at least"}, WORDS),
+    ("keywords:frequency", {"keyword": "K", "frequency": 2, "relation": "less than"}, WORDS),
+    ("keywords:frequency", {"keyword": "cat$", "frequency": 1, "relation": "less than"}, WORDS),
+    ("keywords:forbidden_words", {"forbidden_words": ["cat", "a.b", "cat.", "t,", "x|y"]}, WORDS),
+    ("keywords:letter_frequency", {"letter": "e", "let_frequency": 2, "let_relation": "less than"}, WORDS),
+    ("keywords:letter_frequency", {"letter": "#", "let_frequency": 1, "let_relation": "at least"}, WORDS),
+    ("length_constraints:number_words", {"num_words": 3, "relation": "less than"}, LETTERS),
+    ("length_constraints:number_words", {"num_words": 3, "relation": "at least"}, LETTERS),
+    ("length_constraints:number_words", {"num_words": 0, "relation": "at least"}, LETTERS),
+    ("length_constraints:number_sentences", {"num_sentences": 2, "relation": "less than"}, SENTENCES),
+    ("length_constraints:number_sentences", {"num_sentences": 3, "relation": "at least"}, SENTENCES),
+    ("change_case:capital_word_frequency", {"capital_frequency": 2, "capital_relation": "at least"}, SENTENCES),
+    ("change_case:capital_word_frequency", {"capital_frequency": 2, "capital_relation": "less than"}, SENTENCES),
+    ("change_case:english_capital", {}, WORDS),
+    ("change_case:english_lowercase", {}, WORDS),
+    ("detectable_format:number_bullet_lists", {"num_bullets": 1}, STARS),
+    ("detectable_format:number_highlighted_sections", {"num_highlights": 2}, STARS),
+    ("detectable_format:multiple_sections", {"section_spliter": "Section", "num_sections": 2}, WORDS),
+    ("detectable_format:multiple_sections", {"section_spliter": "1", "num_sections": 1}, WORDS),
+    ("detectable_format:title", {}, STARS),
+    ("detectable_format:json_format", {}, TOKENS),
+    ("detectable_format:constrained_response", {}, WORDS),
+    ("detectable_content:number_placeholders", {"num_placeholders": 2}, STARS),
+    ("detectable_content:postscript", {"postscript_marker": "P.S."}, WORDS),
+    ("detectable_content:postscript", {"postscript_marker": "P.P.S"}, WORDS),
+    ("detectable_content:postscript", {"postscript_marker": "cat Σ"}, WORDS),
+    ("length_constraints:number_paragraphs", {"num_paragraphs": 2}, STARS),
+    (
+        "length_constraints:nth_paragraph_first_word",
+        {"first_word": "cat", "num_paragraphs": 2, "nth_paragraph": 2},
+        WORDS,
+    ),
+    (
+        "length_constraints:nth_paragraph_first_word",
+        {"first_word": "Σς", "num_paragraphs": 1, "nth_paragraph": 1},
+        WORDS,
+    ),
+    ("combination:two_responses", {}, STARS),
+    ("combination:repeat_prompt", {"prompt_to_repeat": "Cat ca\n"}, WORDS),
+    ("combination:repeat_prompt", {"prompt_to_repeat": "Σςi̇"}, WORDS),
+    ("startend:quotation", {}, WORDS),
+    ("punctuation:no_comma", {}, WORDS),
+    ("startend:end_checker", {"end_phrase": "cat"}, WORDS),
+    ("language:response_language", {"language": "en"}, WORDS),
+]
+
+
 class Case(NamedTuple):
     constraint: Constraint
     pieces: list[str]
@@ -160,6 +297,7 @@ CASES = [
     Case(JsonFormat(json_schema=TREE), TOKENS),
     Case(JsonFormat(json_schema=MIXED), TOKENS),
     Case(JsonFormat(json_schema={"type": ["integer", "array"]}), TOKENS),
+    *(Case(constraint_from_ifeval(name, kwargs), pieces) for name, kwargs, pieces in IFEVAL),
 ]
 """Every constraint that has a monitor of its own, more than once where its fields change what can be proved."""
 
@@ -191,7 +329,7 @@ def texts(pieces: list[str]) -> st.SearchStrategy[str]:
 
 
 @every_case
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
@@ -199,7 +337,7 @@ def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
 
 
 @every_case
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
@@ -213,7 +351,7 @@ def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObje
 
 
 @every_case
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
     deltas = data.draw(st.lists(texts(case.pieces), max_size=4))
@@ -222,6 +360,10 @@ def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
         monitor.feed(delta)
     assert monitor.close() == case.constraint.check("".join(deltas))
     assert monitor.close() is monitor.close()
+
+
+def test_every_type_of_ifeval_is_among_the_cases() -> None:
+    assert {name for name, _, _ in IFEVAL} == set(known_ifeval_types())
 
 
 @every_case
@@ -242,7 +384,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.constraint, JsonFormat)], ids=str)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(VALUES, st.booleans(), st.sampled_from(["", " ", "```json\n", "```\n"]), st.integers(0, 300), st.data())
 def test_what_complies_is_never_called_violated(
     case: Case, value: Any, escaped: bool, before: str, cut: int, data: st.DataObject

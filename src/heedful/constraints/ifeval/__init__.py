@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from heedful.constraints.ifeval import monitors as _monitors  # noqa: F401  (it gives every type its monitor)
 from heedful.constraints.ifeval.arrangement import EndChecker, NoComma, Quotation, RepeatPrompt, TwoResponses
 from heedful.constraints.ifeval.base import IFEvalConstraint, constraint_from_ifeval, known_ifeval_types
 from heedful.constraints.ifeval.case import CapitalWordFrequency, EnglishCapital, EnglishLowercase

@@ -25,7 +25,8 @@ from heedful.errors import InputError
 CONSTRAINED_RESPONSES = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 """The three answers that IFEval offers."""
 
-_FENCES = ("```json", "```Json", "```JSON", "```")
+FENCES = ("```json", "```Json", "```JSON", "```")
+"""What is taken off before JSON, one after another."""
 
 
 def _expression(value: str) -> str:
@@ -125,7 +126,7 @@ class JsonText(IFEvalConstraint):
 def unfenced(text: str) -> str:
     """The text without Markdown's ``` marks and white space around it."""
     inner = text.strip()
-    for fence in _FENCES:
+    for fence in FENCES:
         inner = inner.removeprefix(fence)
     return inner.removesuffix("```").strip()
 

@@ -23,6 +23,8 @@ _EMPHASIS = re.compile(r"\*[^\n*]*\*")
 _STRONG = re.compile(r"\*\*[^\n*]*\*\*")
 _TITLE = re.compile(r"<<[^\n]+>>")
 _WORD_ENDS = frozenset(".,?!'\"")
+POSTSCRIPTS = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
+"""The two usual markers, in lower case, with the white space that may stand in them."""
 
 
 def word_spans(text: str) -> list[Span]:
@@ -124,5 +126,4 @@ def postscript_spans(marker: str, text: str) -> list[Span]:
 
 @lru_cache(maxsize=256)
 def _postscript(marker: str) -> re.Pattern[str]:
-    known = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
-    return re.compile(rf"\s*{known.get(marker, marker.lower())}.*$", re.MULTILINE)
+    return re.compile(rf"\s*{POSTSCRIPTS.get(marker, marker.lower())}.*$", re.MULTILINE)

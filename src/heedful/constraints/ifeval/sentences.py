@@ -51,14 +51,14 @@ def sentence_spans(text: str) -> list[Span]:
 
 def _pieces(text: str) -> Iterator[Span]:
     begin = 0
-    for word_start, match in _candidates(text):
-        if _breaks(text[word_start : match.end()] + match["after"]):
+    for word_start, match in candidates(text):
+        if breaks(text[word_start : match.end()] + match["after"]):
             yield begin, match.end()
             begin = match.end() if match["next"] is None else match.start("next")
     yield begin, len(text.rstrip())
 
 
-def _candidates(text: str) -> Iterator[tuple[int, re.Match[str]]]:
+def candidates(text: str) -> Iterator[tuple[int, re.Match[str]]]:
     """The last possible end within each word, with the start of that word."""
     word_start, last = 0, None
     covered = 0
@@ -74,7 +74,7 @@ def _candidates(text: str) -> Iterator[tuple[int, re.Match[str]]]:
         yield word_start, last
 
 
-def _breaks(context: str) -> bool:
+def breaks(context: str) -> bool:
     """Whether a sentence ends within a word and what follows it, before the last token."""
     tokens = [match[0] for line in context.split("\n") for match in _TOKEN.finditer(line)]
     return any(_ends_sentence(token, following) for token, following in pairwise(tokens))

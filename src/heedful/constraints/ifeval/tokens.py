@@ -14,7 +14,7 @@ from heedful.constraints.ifeval.sentences import sentence_spans
 from heedful.constraints.verdict import Span
 
 # A comma or colon separates unless a digit follows; two dots or dashes separate, one does not.
-_SEPARATOR = re.compile(r"""[\s«»“”‘’„`";@#$%&?!*\[\]{}()<>]|''|[:,](?!\d)|\.{2,}|--""")
+SEPARATOR = re.compile(r"""[\s«»“”‘’„`";@#$%&?!*\[\]{}()<>]|''|[:,](?!\d)|\.{2,}|--""")
 _LAST_STOP = re.compile(r"""(?<=[^.])\.(?=[\])}>"'»”’ ]*\s*$)""")
 _APOSTROPHE = re.compile(r"(?<=[^'])'$")
 _SHORT_ENDING = re.compile(r"(?<=[^' ])'[SsMmDd]$")
@@ -30,7 +30,7 @@ def capital_tokens(text: str) -> list[Span]:
     for first, last in sentence_spans(text):
         # The stop that ends a sentence is no part of its last word, which may end in "'S" or "N'T"; other stops are.
         stop = _LAST_STOP.search(text[first:last])
-        cuts = [first, *(place for match in _SEPARATOR.finditer(text, first, last) for place in match.span()), last]
+        cuts = [first, *(place for match in SEPARATOR.finditer(text, first, last) for place in match.span()), last]
         if stop:
             cuts = sorted([*cuts, first + stop.start(), first + stop.end()])
         for start, end in zip(cuts[::2], cuts[1::2], strict=True):

@@ -5,10 +5,12 @@ Knows what counts as one; which bounds there are, the constraint says.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from heedful.constraints.prefix.monitor import Left, PrefixMonitor, PrefixVerdict
 from heedful.constraints.text import word_spans
+from heedful.constraints.verdict import Span
 
 if TYPE_CHECKING:
     from heedful.constraints.base import Constraint
@@ -28,41 +30,40 @@ class CountMonitor(PrefixMonitor):
     the end can tell that it complies.
     """
 
-    def __init__(self, constraint: Constraint, counter: Counter, unit: str, low: int | None, high: int | None) -> None:
+    def __init__(
+        self, constraint: Constraint, counter: Counter, things: str, low: int | None = None, high: int | None = None
+    ) -> None:
+        """`things`: what is counted, in the plural."""
         super().__init__(constraint)
         self._counter = counter
-        self._unit = unit
+        self._things = things
         self._low, self._high = low, high
+        self._asked = constraint.describe()
 
     def step(self, delta: str) -> PrefixVerdict:
         count = self._counter.feed(delta)
-        reason = f"{count} {self._unit}{'' if count == 1 else 's'} so far, {self._bounds()}"
+        reason = f"{self._things} so far: {count}; asked: {self._asked}"
         if self._high is None:
             # From one on, because an empty text complies with nothing, not even with 'at least 0'.
             return self.satisfied(reason) if count >= max(self._low or 0, 1) else self.open(reason)
-        left = Left(max(self._high - count, 0), f"{self._unit}s")
+        left = Left(max(self._high - count, 0), self._things)
         return self.violated(reason, left) if count > self._high else self.open(reason, left)
-
-    def _bounds(self) -> str:
-        if self._low == self._high:
-            return f"exactly {self._low}"
-        if self._low is None:
-            return f"at most {self._high}"
-        return f"at least {self._low}" if self._high is None else f"between {self._low} and {self._high}"
 
 
 class WordCounter:
-    """Words, as `heedful.constraints.text` defines them. A word counts from its first letter: it can grow, not vanish."""
+    """Words, by default those of `heedful.constraints.text`: a word can grow, not vanish, and counts from its first letter."""
 
-    def __init__(self) -> None:
+    def __init__(self, spans: Callable[[str], list[Span]] = word_spans) -> None:
+        """`spans`: another rule of what a word is, under which a letter goes on with the word before it."""
         self.words = 0
+        self._spans = spans
         self._inside = False  # does the text so far end in a word, which the next delta may go on with?
 
     def feed(self, delta: str) -> int:
         if delta:
             # A letter stands for the word that may go on, so that the rule of what goes on stays in one place.
             known = "a" if self._inside else ""
-            spans = word_spans(known + delta)
+            spans = self._spans(known + delta)
             self.words += len(spans) - len(known)
             self._inside = bool(spans) and spans[-1][1] == len(known) + len(delta)
         return self.words

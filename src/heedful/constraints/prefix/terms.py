@@ -139,9 +139,9 @@ class TermsMonitor(PrefixMonitor):
         counts = self._counter.feed(delta)
         if self._high is not None:
             most = max(counts, key=counts.__getitem__)
-            reason = f"“{most}” stands {counts[most]}× so far, at most {self._high}× allowed"
+            reason = f"“{most}” so far: {counts[most]}; allowed: {self._high}"
             left = Left(max(self._high - counts[most], 0), "uses")
             return self.violated(reason, left) if counts[most] > self._high else self.open(reason, left)
         fewest = min(counts, key=counts.__getitem__)
-        reason = f"“{fewest}” stands {counts[fewest]}× so far, at least {self._low}× asked"
+        reason = f"“{fewest}” so far: {counts[fewest]}; asked: {self._low}"
         return self.satisfied(reason) if counts[fewest] >= self._low else self.open(reason)
