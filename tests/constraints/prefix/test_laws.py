@@ -451,3 +451,95 @@ def test_what_can_be_proved(constraint: Constraint, text: str, state: str) -> No
     """Soundness alone would be met by a monitor that says nothing."""
     verdict = states(constraint, [text.removesuffix("|")])[-1]
     assert verdict.state == state, verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs", "text", "state"),
+    [
+        ("keywords:existence", {"keywords": ["art", "P.S"]}, "a party, p-s", "satisfied"),
+        ("keywords:frequency", {"keyword": "art", "frequency": 2, "relation": "less than"}, "art, part", "violated"),
+        ("keywords:frequency", {"keyword": "a+", "frequency": 2, "relation": "less than"}, "a a a a", "open"),
+        ("keywords:forbidden_words", {"forbidden_words": ["art"]}, "party art", "open"),
+        ("keywords:forbidden_words", {"forbidden_words": ["art"]}, "party Art,", "violated"),
+        (
+            "keywords:letter_frequency",
+            {"letter": "e", "let_frequency": 2, "let_relation": "at least"},
+            "Ee",
+            "satisfied",
+        ),
+        ("length_constraints:number_words", {"num_words": 2, "relation": "less than"}, "a b", "violated"),
+        ("length_constraints:number_sentences", {"num_sentences": 2, "relation": "less than"}, "He did. ", "open"),
+        (
+            "length_constraints:number_sentences",
+            {"num_sentences": 2, "relation": "less than"},
+            "He did. So",
+            "open",
+        ),
+        (
+            "length_constraints:number_sentences",
+            {"num_sentences": 2, "relation": "less than"},
+            "He did. So ",
+            "violated",
+        ),
+        (
+            "length_constraints:number_sentences",
+            {"num_sentences": 2, "relation": "at least"},
+            "J. Smith did. \n",
+            "open",
+        ),
+        (
+            "change_case:capital_word_frequency",
+            {"capital_frequency": 2, "capital_relation": "less than"},
+            "A, B",
+            "open",
+        ),
+        (
+            "change_case:capital_word_frequency",
+            {"capital_frequency": 2, "capital_relation": "less than"},
+            "A, B ",
+            "violated",
+        ),
+        ("change_case:english_capital", {}, "NO n", "violated"),
+        ("change_case:english_lowercase", {}, "no N", "violated"),
+        ("detectable_format:number_bullet_lists", {"num_bullets": 1}, "* a\n*", "open"),
+        ("detectable_format:number_bullet_lists", {"num_bullets": 1}, "* a\n  - ", "violated"),
+        ("detectable_format:number_highlighted_sections", {"num_highlights": 2}, "*a* **b**", "satisfied"),
+        (
+            "detectable_format:multiple_sections",
+            {"section_spliter": "Part", "num_sections": 2},
+            "Part 1 Part2",
+            "satisfied",
+        ),
+        ("detectable_format:title", {}, "<<>> <<a>>", "satisfied"),
+        ("detectable_format:json_format", {}, "```json```NaN", "open"),
+        ("detectable_format:json_format", {}, "Here is", "violated"),
+        ("detectable_format:json_format", {}, "```json {} ```.", "violated"),
+        ("detectable_format:constrained_response", {}, "So: My answer is maybe.", "satisfied"),
+        ("detectable_content:number_placeholders", {"num_placeholders": 2}, "[a] [\n] [b]", "satisfied"),
+        ("detectable_content:postscript", {"postscript_marker": "P.S."}, "p. s.", "satisfied"),
+        ("detectable_content:postscript", {"postscript_marker": "P.P.S"}, "P.P. S", "satisfied"),
+        ("length_constraints:number_paragraphs", {"num_paragraphs": 1}, "a\n***\n* ", "violated"),
+        ("length_constraints:number_paragraphs", {"num_paragraphs": 9}, "a *** \n ***", "violated"),
+        (
+            "length_constraints:nth_paragraph_first_word",
+            {"first_word": "so", "num_paragraphs": 2, "nth_paragraph": 2},
+            'a\n\n"Som',
+            "open",
+        ),
+        (
+            "length_constraints:nth_paragraph_first_word",
+            {"first_word": "so", "num_paragraphs": 2, "nth_paragraph": 2},
+            'a\n\n"Some ',
+            "violated",
+        ),
+        ("combination:two_responses", {}, "a ****** b ****** c", "violated"),
+        ("combination:repeat_prompt", {"prompt_to_repeat": "Do it."}, " do it.", "satisfied"),
+        ("combination:repeat_prompt", {"prompt_to_repeat": "Do it."}, "Do  ", "violated"),
+        ("startend:quotation", {}, ' "a" b', "open"),
+        ("startend:quotation", {}, "a", "violated"),
+        ("punctuation:no_comma", {}, "a,", "violated"),
+    ],
+)
+def test_what_can_be_proved_of_ifeval(name: str, kwargs: dict[str, Any], text: str, state: str) -> None:
+    verdict = states(constraint_from_ifeval(name, kwargs), list(text))[-1]
+    assert verdict.state == state, verdict
