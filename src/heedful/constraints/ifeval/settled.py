@@ -17,7 +17,7 @@ _LETTER = re.compile(r"\w")
 class SentenceCounter:
     """Sentences that are over, and the one that goes on, if there is a letter or a digit in it.
 
-    A piece of text without one may turn out to be no sentence, but the closing quotes of the one before.
+    Without one it may turn out to be no sentence, but the closing quotes of the one before.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class SentenceCounter:
             if match.end() >= last:
                 break
             if breaks(text[word : match.end()] + match["after"]):
-                self._over += self._begun or bool(_LETTER.search(text, begun, match.end()))
+                self._over += 1  # it ends with its mark, so that it is more than closing quotes
                 self._begun = False
                 begun = match.end()
         self._begun |= bool(_LETTER.search(text, begun, last))

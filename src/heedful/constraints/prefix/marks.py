@@ -143,7 +143,7 @@ class TitleFinder:
         if ">>" in last[-1:] + part:
             line = "".join(self._line)
             inner = line[: line.rindex(">>") + 2]
-            self._found = len(inner) > 4 and bool(inner.lstrip("<").rstrip(">").strip())
+            self._found = bool(inner.lstrip("<").rstrip(">").strip())
             self._line = [line]
 
 
