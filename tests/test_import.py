@@ -28,7 +28,13 @@ def seconds(statement: str) -> float:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import heedful", "import heedful.constraints", "import heedful; heedful.WordCount"]
+    "statement",
+    [
+        "import heedful",
+        "import heedful.constraints",
+        "import heedful; heedful.WordCount",
+        "import heedful; heedful.Guard",
+    ],
 )
 def test_import_is_light(statement: str) -> None:
     assert loaded(statement) == set()

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         monitor_for,
     )
     from heedful.constraints.words import Parsed, parse
+    from heedful.control.budget import Budget
+    from heedful.control.guard import Guard
     from heedful.errors import HeedfulError, InputError, ModelError, StoreError
     from heedful.models import load
     from heedful.pipeline.several import compare
@@ -48,9 +50,11 @@ _ERRORS = "heedful.errors"
 _PIPELINE = "heedful.pipeline"
 
 _HOME = {
+    "Budget": "heedful.control.budget",
     "CharCount": _CONSTRAINTS,
     "Constraint": _CONSTRAINTS,
     "Exclude": _CONSTRAINTS,
+    "Guard": "heedful.control.guard",
     "HeedfulError": _ERRORS,
     "Include": _CONSTRAINTS,
     "InputError": _ERRORS,
@@ -81,9 +85,11 @@ _HOME = {
 """Each public name, and the module that it is imported from on first use (PEP 562)."""
 
 __all__ = [
+    "Budget",
     "CharCount",
     "Constraint",
     "Exclude",
+    "Guard",
     "HeedfulError",
     "Include",
     "InputError",

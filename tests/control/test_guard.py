@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heedful.constraints import Exclude, Include, Sentiment, Verdict, WordCount, check, constraint
+from heedful.constraints import Exclude, Include, Register, Sentiment, Verdict, WordCount, check, constraint
 from heedful.constraints.custom import FunctionConstraint
+from heedful.constraints.text import word_spans
 from heedful.control.budget import Budget
 from heedful.control.guard import Guard
 from heedful.control.log import read_log
@@ -425,3 +426,19 @@ def test_a_notebook_has_an_event_loop_already() -> None:
         return Guard(Scripted(GOOD), [FEW]).generate(PROMPT).text
 
     assert asyncio.run(cell()) == GOOD
+
+
+def test_a_real_model_is_stopped_in_the_middle_and_asked_again() -> None:
+    asked = "Write a blog post for new readers. Stay formal."  # of the limit it is not told
+    guard = Guard("pico-llama", [WordCount(at_most=12), Register(level="formal")], "abort:tries=6")
+    results = [guard.generate(asked, Sampling(seed=seed, max_tokens=120)) for seed in range(4)]
+    attempts = [attempt for result in results for attempt in result.attempts]
+    assert any(attempt.ended == "proved" for attempt in attempts)
+    for attempt in attempts:
+        if attempt.ended == "proved":
+            assert len(word_spans(attempt.text)) in (12, 13, 14)
+    assert any(result.passed for result in results)
+    shadow = Guard(guard.upstream, guard.constraints, mode="shadow").generate(asked, Sampling(seed=0, max_tokens=120))
+    model = guard.upstream.model  # type: ignore[attr-defined]
+    [unguarded] = model.generate([model.encode(asked)], [0], max_new_tokens=120)
+    assert shadow.text == shadow.released == unguarded.text

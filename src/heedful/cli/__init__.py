@@ -22,9 +22,12 @@ from heedful.cli.calibrate import calibrate
 from heedful.cli.chat import chat
 from heedful.cli.check import check
 from heedful.cli.compare import compare
+from heedful.cli.guard import guard
 from heedful.cli.ifeval import ifeval
+from heedful.cli.log import log
 from heedful.cli.models import models
 from heedful.cli.parse import parse
+from heedful.cli.policies import policies
 from heedful.cli.report import report
 from heedful.cli.study import study
 from heedful.errors import HeedfulError
@@ -46,6 +49,9 @@ app.command("compare")(compare)
 app.command("parse")(parse)
 app.command("check")(check)
 app.command("ifeval")(ifeval)
+app.command("guard")(guard)
+app.command("policies")(policies)
+app.add_typer(log, name="log")
 app.command("calibrate")(calibrate)
 app.command("chat")(chat)
 app.command("models")(models)

@@ -11,14 +11,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from heedful.constraints import Constraint
+from heedful.constraints import Constraint, PrefixMonitor
 from heedful.control.answer import Answer, SyncAnswer, run_sync
 from heedful.control.budget import Budget
 from heedful.control.log import append, record
 from heedful.control.loop import Loop
+from heedful.control.opening import open_upstream
 from heedful.control.policies import Ask, Asked, Plan, Policy, get_policy
 from heedful.control.release import HOLDS, Hold, Release
 from heedful.control.result import Alert, Guarded, Stopped
@@ -26,6 +28,9 @@ from heedful.control.upstream import Message, Sampling, Upstream
 from heedful.control.verify import VERIFIER_SECONDS
 from heedful.control.watch import RiskMonitor
 from heedful.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from heedful.models import LanguageModel
 
 Mode = Literal["shadow", "warn", "stop", "repair"]
 MODES: tuple[Mode, ...] = ("shadow", "warn", "stop", "repair")
@@ -40,7 +45,7 @@ class Guard:
     """Answers for a model, held to constraints.
 
     Attributes:
-        model: what answers.
+        model: what answers: an upstream, a loaded model, or the name of one (an embedded model, a hub id, a folder).
         constraints: what every answer must meet.
         policy: what 'repair' does: a name, with options as 'best_of_n:n=8', or a policy itself.
         budget: of each request.
@@ -58,7 +63,7 @@ class Guard:
         run_on: let stopped answers run on, uncharged, and log whether they would have passed. For measuring.
     """
 
-    model: Upstream
+    model: Upstream | LanguageModel | str
     constraints: Sequence[Constraint]
     policy: str | Policy = "refine"
     budget: Budget = field(default_factory=Budget)
@@ -96,10 +101,15 @@ class Guard:
             raise InputError(f"window is {self.window}", "give 1 character or more")
         self._policy()
 
+    @cached_property
+    def upstream(self) -> Upstream:
+        """What answers. A model that was named is loaded when it is first needed."""
+        return open_upstream(self.model)
+
     @property
     def late(self) -> tuple[str, ...]:
         """Ids of the constraints that no prefix decides: of these, a window can promise nothing."""
-        return tuple(c.id for c in self.constraints if type(c).monitor is Constraint.monitor)
+        return tuple(c.id for c in self.constraints if type(c.monitor()) is PrefixMonitor)
 
     def astream(self, prompt: str | Sequence[Message], sampling: Sampling | None = None) -> Answer:
         """The answer as it may go out: an asynchronous iterator of text, whose `result` is there when it has ended."""
@@ -128,7 +138,7 @@ class Guard:
         return get_policy(self.policy) if isinstance(self.policy, str) else self.policy
 
     async def _answer(self, messages: Sequence[Message], sampling: Sampling, emit: Callable[[str], None]) -> Guarded:
-        asked = Asked(messages, sampling, tuple(self.constraints), self.model)
+        asked = Asked(messages, sampling, tuple(self.constraints), self.upstream)
         how = self.release or ("pass_through" if self.mode in ("shadow", "warn") else "hold_all")
         free = self.mode in ("shadow", "warn")
         release = Release(how, self.window, emit, unchecked=free)
@@ -138,7 +148,7 @@ class Guard:
         stopped, why = await loop.run(self._plan(asked))
         result = self._result(loop, stopped, why)
         if self.log is not None:
-            about = {"model": self.model.name, "policy": _name(self.policy), "mode": self.mode, "release": how}
+            about = {"model": self.upstream.name, "policy": _name(self.policy), "mode": self.mode, "release": how}
             try:
                 append(self.log, record(result, messages, self.constraints, about, texts=self.log_texts))
             except StoreError as error:  # the answer is not lost for a log that cannot be written

@@ -99,7 +99,7 @@ class Asked:
         elif number:
             seed = None if sampling.seed is None else sampling.seed + _STRIDE * number
             sampling = replace(sampling, seed=seed, temperature=sampling.temperature or ANEW)
-        return Request(self.messages if messages is None else messages, sampling, prefix, schema)
+        return Request(self.messages if messages is None else messages, sampling, prefix=prefix, schema=schema)
 
     def revision(self, number: int, draft: Attempt, feedback: str, *, greedy: bool = False) -> Request:
         """Ask to revise a draft: the conversation, the draft, and what is to change."""

@@ -1,0 +1,140 @@
+"""`heedful guard`: an answer that is held to constraints. Turns flags into a `Guard` and its result into words or JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heedful.cli.check import COLOURS, printable, reason_of, status_of
+from heedful.cli.flags import takes_constraints
+from heedful.constraints import Constraint
+from heedful.errors import InputError
+
+if TYPE_CHECKING:
+    from heedful.control.result import Alert, Guarded
+
+_HOW = "How"
+_BUDGET = "Budget"
+
+
+@takes_constraints
+def guard(
+    model: Annotated[str, typer.Argument(metavar="MODEL|URL", help="A hub id, a folder, an embedded model, or a URL.")],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What is asked; - reads standard input.")],
+    asked: list[Constraint] | None = None,
+    policy: Annotated[
+        str, typer.Option(help="What to do about drafts that fail: name:option=value.", rich_help_panel=_HOW)
+    ] = "refine",
+    mode: Annotated[str, typer.Option(help="shadow, warn, stop or repair.", rich_help_panel=_HOW)] = "repair",
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Show the text as it may go out (hold_window).", rich_help_panel=_HOW)
+    ] = False,
+    window: Annotated[int, typer.Option(help="Characters that a stream holds back.", rich_help_panel=_HOW)] = 120,
+    at: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.", rich_help_panel=_HOW)
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="Of drafts; 0 is greedy.", rich_help_panel=_HOW)] = 1.0,
+    top_p: Annotated[float, typer.Option(help="Draw among tokens of this probability.", rich_help_panel=_HOW)] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(help="Of one draft.", rich_help_panel=_HOW)] = 256,
+    seed: Annotated[int, typer.Option(help="Decides what is drawn.", rich_help_panel=_HOW)] = 0,
+    budget_tokens: Annotated[
+        int | None, typer.Option(help="Tokens in all, prompts and drafts.", rich_help_panel=_BUDGET)
+    ] = None,
+    budget_calls: Annotated[int | None, typer.Option(help="Drafts in all.", rich_help_panel=_BUDGET)] = None,
+    budget_seconds: Annotated[float | None, typer.Option(help="Seconds in all.", rich_help_panel=_BUDGET)] = None,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what was done, a line a request.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: the result.")] = False,
+) -> None:
+    """Ask a model, and see to it that its answer keeps to constraints.
+
+    Examples:
+
+    `heedful guard pico-llama "Write a note to a neighbour. Use at most 20 words. Avoid insults." --max-words 20 --no-toxicity`
+
+    `heedful guard pico-llama "Write a card. Mention 'lamp'." --include lamp --policy best_of_n:n=8 --budget-tokens 2000`
+
+    `heedful guard http://localhost:8000/v1 "Describe the harbour." --at my-model --max-words 50 --stream`
+
+    The prompt should say what is wanted: constraints are checked, and told to the model only as feedback. `heedful policies`
+    lists and compares the policies.
+
+    Exit status: **0** everything passes, **1** a constraint is violated, **2** the input cannot be used, **3** nothing is
+    violated but something could not be checked, or the answer is not whole (which is not a pass).
+    """
+    from heedful.control.budget import Budget
+    from heedful.control.guard import MODES, Guard
+    from heedful.control.opening import open_upstream
+    from heedful.control.upstream import Sampling
+
+    if not asked:
+        raise InputError(
+            "no constraint is given, so there is nothing to guard",
+            "add a flag such as --max-words 50, or --constraints FILE; heedful check --list shows all there are",
+        )
+    known = {each: each for each in MODES}
+    if mode not in known:
+        raise InputError(f"mode is {mode!r}", f"choose among {', '.join(MODES)}")
+    text = sys.stdin.read() if prompt == "-" else prompt
+    sampling = Sampling(temperature, top_p, max_new_tokens, seed)
+    guarded = Guard(
+        open_upstream(model, name=at),
+        asked,
+        policy,
+        Budget(budget_tokens, budget_calls, budget_seconds),
+        mode=known[mode],
+        release="hold_window" if stream and mode in ("repair", "stop") else None,
+        window=window,
+        log=log,
+        on_alert=None if as_json else _warn if mode == "warn" else None,
+    )
+    showing = stream and not as_json
+    with guarded.stream(text, sampling) as pieces:
+        for piece in pieces:
+            if showing:
+                typer.echo(piece, nl=False)
+                sys.stdout.flush()
+    result = pieces.result
+    if as_json:
+        from heedful.control.log import result_fields
+
+        typer.echo(json.dumps({"status": _status(result), **result_fields(result)}, ensure_ascii=False))
+    else:
+        typer.echo("" if showing else printable(result.text))
+        _explain(result, shown=showing)
+    raise typer.Exit(_status(result))
+
+
+def _status(result: Guarded) -> int:
+    return status_of(result.verdicts) or (0 if result.passed else 3)
+
+
+def _warn(alert: Alert) -> None:
+    typer.secho(f"\n{alert.by}: {printable(alert.reason)}", fg="yellow", err=True)
+
+
+def _explain(result: Guarded, *, shown: bool) -> None:
+    """On stderr, so that the answer can be piped: what holds, what it took, and why it ended."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True)
+    if shown and result.released != result.text:
+        console.print(Text(f"the best draft, not released: {printable(result.text)}", style="yellow"))
+    for verdict in result.verdicts:
+        line = Text(f"{verdict.outcome:9}", style=COLOURS[verdict.outcome])
+        said = printable(reason_of(verdict)).replace("\n", " ")
+        console.print(line.append(f"{verdict.constraint}: {said or verdict.expected}", style="none"))
+    for attempt in result.attempts:
+        why = f": {printable(attempt.why)}" if attempt.why else ""
+        console.print(Text(f"{attempt.what}, {attempt.usage.total} tokens, {attempt.ended}{why}", style="dim"))
+    console.print(
+        f"{result.stopped}: {printable(result.why)}; {result.usage.prompt} + {result.usage.completion} tokens, "
+        f"{result.seconds:.1f} s",
+        markup=False,
+    )
+    if result.would:
+        console.print(Text(f"would have: {printable(result.would)}", style="yellow"))

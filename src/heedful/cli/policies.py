@@ -1,0 +1,132 @@
+"""`heedful policies`: which policy is worth its price on a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heedful.errors import InputError
+
+if TYPE_CHECKING:
+    from heedful.pipeline.policies import Comparison, Estimate
+
+
+def policies(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL|URL", help="A hub id, a folder, an embedded model, or a URL.")
+    ] = "pico-llama",
+    these: Annotated[
+        list[str] | None, typer.Option("--policy", metavar="NAME:OPTION=VALUE", help="Only these; repeatable.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="Instructions, the same for every policy.")] = 60,
+    constraints: Annotated[str, typer.Option(help="How many constraints an instruction has, in turn.")] = "1,2,3",
+    seed: Annotated[int, typer.Option(help="Decides instructions and drafts.")] = 0,
+    temperature: Annotated[float, typer.Option(help="Of drafts; 0 is greedy.")] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(help="Of one draft.")] = 160,
+    budget_tokens: Annotated[int | None, typer.Option(help="Of each request.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page, too.")] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="List the policies.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare policies on a model: what they make comply, tokens, calls, seconds, and drafts stopped wrongly.
+
+    Examples:
+
+    `heedful policies pico-llama`
+
+    `heedful policies pico-llama --constraints 3 --policy abort --policy best_of_n:n=8 --html policies.html`
+    """
+    from heedful.control.policies import known_policies
+
+    if list_them:
+        found = known_policies()
+        typer.echo(
+            json.dumps(found, ensure_ascii=False) if as_json else "\n".join(f"{k}\n    {v}" for k, v in found.items())
+        )
+        return
+    import asyncio
+
+    from heedful.control.budget import Budget
+    from heedful.control.opening import open_upstream
+    from heedful.control.upstream import Sampling
+    from heedful.models.catalogue import embedded_models
+    from heedful.pipeline.policies import POLICIES, compare_policies
+
+    counts = _counts(constraints)
+    compared = asyncio.run(
+        compare_policies(
+            open_upstream(model, name=at),
+            policies=these or POLICIES,
+            n=n,
+            constraints=counts,
+            seed=seed,
+            sampling=Sampling(temperature, max_tokens=max_new_tokens),
+            budget=Budget(tokens=budget_tokens),
+            checks=model in {each.name for each in embedded_models()},
+            progress=_show,
+        )
+    )
+    typer.echo("", err=True)
+    if html is not None:
+        from heedful.report.guarded import policies_page
+        from heedful.store.atomic import atomic_write
+
+        typer.echo(atomic_write(html, policies_page(compared.to_dict())), err=as_json)
+    if as_json:
+        typer.echo(json.dumps(compared.to_dict(), ensure_ascii=False))
+    else:
+        _print(compared)
+
+
+def _counts(given: str) -> list[int]:
+    try:
+        return [int(part) for part in given.split(",")]
+    except ValueError:
+        raise InputError(
+            f"--constraints is {given!r}", "give numbers from 1 to 3, separated by commas: 1,2,3"
+        ) from None
+
+
+def _show(policy: str, done: int, of: int) -> None:
+    typer.echo(f"\r{policy}: {done} of {of}\033[K", nl=False, err=True)
+
+
+def _print(found: Comparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(
+        title=f"{found.model}: {found.instructions} instructions, {found.bases} base prompts", title_justify="left"
+    )
+    for column in ("policy", "all kept, %", "by others, %", "tokens", "of prompts", "calls", "s", "aborted", "wrongly"):
+        table.add_column(column, justify="left" if column == "policy" else "right")
+    for row in found.policies:
+        table.add_row(
+            row.policy,
+            _shown(row.passed, 100),
+            "–" if row.others is None else _shown(row.others, 100),
+            _shown(row.tokens),
+            f"{row.prompt_tokens.estimate:.0f}",
+            f"{row.calls.estimate:.1f}",
+            f"{row.seconds.estimate:.1f}",
+            str(row.aborted or ""),
+            str(row.false_stops) if row.aborted else "",
+        )
+    console.print(table)
+    tasks = Table(title="By task, % kept", title_justify="left")
+    tasks.add_column("policy")
+    for task in found.tasks:
+        tasks.add_column(task.replace("_", " "), justify="right")
+    for row in found.policies:
+        kept = (row.by_task[task] for task in found.tasks)
+        tasks.add_row(row.policy, *("–" if each is None else f"{100 * each.estimate:.0f}" for each in kept))
+    console.print(tasks)
+
+
+def _shown(value: Estimate, by: float = 1) -> str:
+    return f"{by * value.estimate:.0f} [{by * value.low:.0f}, {by * value.high:.0f}]"

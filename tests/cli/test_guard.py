@@ -1,0 +1,106 @@
+"""`heedful guard`, `heedful log view` and `heedful policies`: what goes where, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from heedful.cli import main
+
+ASK = "Write a note to a neighbour. Use at most 15 words."
+
+
+def test_a_guarded_answer_is_on_stdout_and_what_it_took_on_stderr(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log = tmp_path / "log.jsonl"
+    status = main(["guard", "pico-llama", ASK, "--max-words", "15", "--log", str(log), "--seed", "1"])
+    shown = capsys.readouterr()
+    assert status == 0
+    assert 1 <= len(shown.out.split()) <= 15
+    assert "structural/word_count" in shown.err
+    assert "every constraint passes" in shown.err
+    assert json.loads(log.read_text())["text"] == shown.out.strip()
+
+
+def test_a_streamed_answer_is_the_same_and_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["guard", "pico-llama", ASK, "--max-words", "15", "--seed", "1"]
+    assert main([*flags, "--stream", "--window", "20"]) == 0
+    streamed = capsys.readouterr().out.strip()
+    assert main([*flags, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["passed"], found["stopped"]) == (0, True, "passed")
+    assert found["text"] == streamed
+
+
+def test_the_exit_status_is_that_of_check_and_a_budget_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["guard", "pico-llama", ASK, "--include", "zyzzyva", "--json"]
+    assert main([*flags, "--budget-calls", "1", "--policy", "resample"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["stopped"], len(found["attempts"])) == ("budget", 1)
+    assert main([*flags, "--budget-tokens", "10"]) == 3
+    assert json.loads(capsys.readouterr().out)["attempts"] == []
+
+
+def test_what_cannot_be_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["guard", "pico-llama", ASK]) == 2
+    assert "no constraint is given, so there is nothing to guard" in capsys.readouterr().err
+    assert main(["guard", "pico-llama", ASK, "--max-words", "5", "--mode", "fix"]) == 2
+    assert "mode is 'fix'" in capsys.readouterr().err
+    assert main(["guard", "http://localhost:1/v1", ASK, "--max-words", "5"]) == 2
+    assert "name it, --at MODEL" in capsys.readouterr().err
+
+
+def test_a_log_is_shown_in_the_terminal_as_json_and_as_a_page(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log, page = tmp_path / "log.jsonl", tmp_path / "log.html"
+    flags = ["guard", "pico-llama", "--log", str(log), "--policy", "resample:tries=2"]
+    main([*flags, ASK, "--max-words", "15"])
+    main([*flags, "Write <b>a card</b>.", "--include", "zyzzyva"])
+    capsys.readouterr()
+    assert main(["log", "view", str(log), "--failed"]) == 0
+    shown = capsys.readouterr().out
+    assert "0 of 1 requests passed" in shown
+    assert "Write <b>a card</b>." in shown
+    assert ASK not in shown
+    assert main(["log", "view", str(log), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["requests"], found["passed"]) == (2, 1)
+    assert found["constraints"]["lexical/include"] == {"fail": 1}
+    assert main(["log", "view", str(log), "--html", str(page)]) == 0
+    text = page.read_text()
+    assert "&lt;b&gt;a card" in text
+    assert "<script" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+
+
+def test_a_file_that_is_no_log_is_named_with_its_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"schema_version": 9}\n')
+    assert main(["log", "view", str(log)]) == 2
+    assert "line 1, has schema version 9; this heedful reads 1" in capsys.readouterr().err
+    log.write_text("hello\n")
+    assert main(["log", "view", str(log)]) == 2
+    assert "line 1, is no guarded request" in capsys.readouterr().err
+
+
+def test_policies_are_listed_and_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["policies", "--list"]) == 0
+    assert "best_of_n\n    Draw n answers as a batch" in capsys.readouterr().out
+    page = tmp_path / "policies.html"
+    few = ["policies", "-n", "6", "--policy", "abort:tries=2", "--policy", "best_of_n:n=2", "--constraints", "2"]
+    assert main([*few, "--html", str(page), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    unguarded, abort, best = found["policies"]
+    assert [row["policy"] for row in found["policies"]] == ["unguarded", "abort:tries=2", "best_of_n:n=2"]
+    assert unguarded["price"]["estimate"] == unguarded["calls"]["estimate"] == 1
+    assert best["calls"]["estimate"] == 2
+    assert abort["passed"]["estimate"] >= unguarded["passed"]["estimate"]  # the first draft is the same
+    assert abort["false_stops"] == 0  # a proof is never wrong
+    assert "<svg" in page.read_text()
+    assert "<script" not in page.read_text()
+    assert main(["policies", "--constraints", "4"]) == 2
+    assert "give 2 or more, of 1 to 3 constraints" in capsys.readouterr().err
