@@ -213,6 +213,7 @@ def test_odd_but_clear_chunks_are_read(data: bytes) -> None:
 
 # --- what is wrong ---
 
+
 @pytest.mark.parametrize(
     ("reply", "message", "retry"),
     [
