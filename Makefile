@@ -32,7 +32,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[probe,ifeval,dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[probe,control,decode,ifeval,dev]"
 	touch $@
 
 clean:

@@ -34,11 +34,17 @@ def seconds(statement: str) -> float:
         "import heedful.constraints",
         "import heedful; heedful.WordCount",
         "import heedful; heedful.Guard",
+        "import heedful.control",
+        "import heedful.control.upstream",
     ],
 )
 def test_import_is_light(statement: str) -> None:
     assert loaded(statement) == set()
     assert seconds(statement) < LIMIT
+
+
+def test_who_asks_an_endpoint_needs_no_tensor() -> None:
+    assert loaded("import heedful.control.endpoint, heedful.control.judge") <= {"rich"}
 
 
 def test_the_detector_can_fail() -> None:

@@ -55,7 +55,7 @@ def test_an_unknown_prefix_says_which_are_known_and_how_to_add_one() -> None:
         get_classifier("topic", "ofline:x")
     assert raised.value.cause == "unknown verifier 'ofline:x': no classifier is registered under 'ofline'"
     assert raised.value.cure.startswith("did you mean 'offline'? known: ")
-    assert "hf, offline" in raised.value.cure
+    assert "hf, judge, offline" in raised.value.cure
     assert "register_classifier('ofline', factory)" in raised.value.cure
 
 

@@ -2,7 +2,8 @@
 
 The four semantic and stylistic constraints each ask one question (which topic? which sentiment?) of a classifier that the
 user may exchange: 'offline' (in this package, nothing to download) or 'prefix:rest', where whoever owns the prefix makes
-the classifier: 'hf:some/model', or one that a user registered. This file knows no classifier and no constraint.
+the classifier: 'hf:some/model', 'judge:http://host/v1#model', or one that a user registered. This file knows no classifier
+and no constraint.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TASKS = ("topic", "sentiment", "register", "toxicity")
 ENTRY_POINTS = "heedful.classifiers"
 """Installed packages offer classifiers under this entry point group; the entry point's name is the prefix."""
 
-_EXTRAS = {"hf": "probe"}  # built-in prefixes that live in a room with heavier dependencies
+_EXTRAS = {"hf": "probe", "judge": "control"}  # built-in prefixes that live in a room with heavier dependencies
 
 
 class Classification(NamedTuple):

@@ -13,6 +13,7 @@ from pydantic import Field, StrictStr
 from heedful.constraints.base import Constraint
 from heedful.constraints.classification import Classification, get_classifier
 from heedful.constraints.verdict import Verdict
+from heedful.errors import UpstreamError
 
 
 class Judged(Constraint):
@@ -20,13 +21,13 @@ class Judged(Constraint):
 
     The score is the classifier's score of the asked label; unlike a count's, it says how sure the classifier is, and
     may lie below 1 for a text that passes. If the classifier cannot tell, or does not know the asked label, the
-    verdict is 'unscored'.
+    verdict is 'unscored'; if it cannot be asked, 'error'.
     """
 
     task: ClassVar[str]
 
     verifier: StrictStr = Field(
-        default="offline", description="'offline', or 'hf:ID-or-path', or one that you registered"
+        default="offline", description="'offline', or 'hf:ID-or-path', or 'judge:URL#model', or one that you registered"
     )
 
     @property
@@ -43,7 +44,10 @@ class Judged(Constraint):
         return answer.label is None or self.label in answer.scores
 
     def _verify(self, text: str) -> Verdict:
-        answer = get_classifier(self.task, self.verifier)(text)
+        try:
+            answer = get_classifier(self.task, self.verifier)(text)
+        except UpstreamError as error:
+            return self._undecided(f"the {self.task} verifier could not be asked: {error.cause}", error=True)
         if not self._known(answer):
             return self._undecided(
                 f"the {self.task} verifier {self.verifier!r} does not know {self.label!r}: use one that does ('hf:ID')"

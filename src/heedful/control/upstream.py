@@ -95,7 +95,8 @@ class Delta:
 
     Attributes:
         text: of the answer; thinking is left out before it comes here.
-        tokens: how many were drawn for it, thinking included. The deltas of a stream add up to its usage.
+        tokens: how many were drawn for it, thinking included; the deltas of a stream add up to its usage. Where that was not
+            said in time, they are an estimate.
         risk: by a probe monitor's name, the risk as of the token before: where an upstream carries any.
         state: for `Request.state`, to go on from where the text so far ends; None where the upstream cannot.
         finish_reason: of the last one; None before.

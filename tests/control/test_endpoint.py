@@ -1,0 +1,460 @@
+"""An endpoint's answers come whole or with an error that says why; what passes by itself is tried again, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.control.server import DONE, EVENTS, Reply, Server, answers, chunk, events, raw, serving, status
+
+from heedful.control.completion import WithoutThinking
+from heedful.control.endpoint import Endpoint
+from heedful.control.upstream import Delta, Request, Sampling, Usage
+from heedful.errors import InputError, UpstreamError
+
+ASK = Request([{"role": "user", "content": "Say hello."}], Sampling(max_tokens=20, seed=7, temperature=0.5))
+HEAD = EVENTS + "connection: close\r\n\r\n"
+
+
+class Outcome(NamedTuple):
+    """What a call gave: the deltas up to the error, if there was one."""
+
+    deltas: list[Delta]
+    error: UpstreamError | None
+    server: Server
+
+    @property
+    def text(self) -> str:
+        return "".join(delta.text for delta in self.deltas)
+
+
+def ask(*replies: Reply, request: Request = ASK, **options: Any) -> Outcome:
+    async def run() -> Outcome:
+        async with serving(*replies) as server:
+            endpoint = Endpoint(server.url, "m", **{"patience": 5, **options})
+            endpoint._pause = lambda tried: 0.01 * 2**tried  # type: ignore[method-assign]
+            deltas: list[Delta] = []
+            try:
+                [stream] = endpoint.streams([request])
+                async for delta in stream:
+                    deltas.append(delta)
+            except UpstreamError as error:
+                return Outcome(deltas, error, server)
+            return Outcome(deltas, None, server)
+
+    return asyncio.run(asyncio.wait_for(run(), 30))
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEEDFUL_API_KEY", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# --- what a good server does ---
+
+
+def test_an_answer_comes_piece_by_piece_and_ends_with_its_usage() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 30}
+    done = ask(
+        events(chunk("", role="assistant"), chunk("Hel"), chunk("lo."), chunk(finish="stop"), chunk(usage=usage), DONE)
+    )
+    assert [delta.text for delta in done.deltas] == ["Hel", "lo.", ""]
+    assert done.deltas[-1].finish_reason == "stop"
+    assert done.deltas[-1].usage == Usage(9, 30)
+    assert sum(delta.tokens for delta in done.deltas) == 30
+    [asked] = done.server.asked
+    assert asked.path == "/v1/chat/completions"
+    assert asked.body == {
+        "model": "m", "messages": [{"role": "user", "content": "Say hello."}], "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": 0.5, "top_p": 1.0, "max_tokens": 20, "seed": 7,
+    }  # fmt: skip
+    assert "authorization" not in asked.headers
+
+
+def test_without_usage_it_is_an_estimate_and_says_so() -> None:
+    done = ask(answers("Hello there."))
+    assert done.deltas[-1].usage == Usage(4 + 8, 4, estimated=True)  # ten and twelve bytes at three a token
+    assert done.deltas[-1].usage.plus(Usage(1, 1)) == Usage(13, 5, estimated=True)
+
+
+def test_a_whole_reply_is_a_stream_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = {
+        "choices": [{"index": 0, "message": {"content": "<think>hm</think>\nHello."}, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 9},
+    }
+    for stream in (True, False):  # some servers do not stream, whatever they are asked
+        done = ask(status(200, json.dumps(reply), content_type="application/json; charset=utf-8"), stream=stream)
+        assert done.text == "Hello."
+        assert done.deltas[-1].finish_reason == "length"
+        assert done.deltas[-1].usage == Usage(3, 9)
+        assert done.server.asked[0].body["stream"] is stream
+
+
+def test_reasoning_is_counted_and_not_given() -> None:
+    done = ask(
+        events(
+            chunk(reasoning_content="let me see"),
+            chunk("<thi"),
+            chunk("nk>hm</th"),
+            chunk("ink>\n\n Hi"),
+            chunk(finish="stop"),
+        )
+    )
+    assert done.text == "Hi"
+    assert done.deltas[-1].usage is not None
+    assert done.deltas[-1].usage.completion > 8
+    opened = ask(answers("hm</think>Hi"), thinking=True)
+    assert opened.text == "Hi"
+
+
+PIECES = st.sampled_from(["<", "<thi", "<think>", "</think>", "</", "think>", " ", "\n", "a", "🐈"])
+
+
+@given(st.lists(PIECES, max_size=12), st.data())
+@settings(max_examples=300, deadline=None)
+def test_thinking_is_cut_out_wherever_the_text_is_split(pieces: list[str], data: st.DataObject) -> None:
+    text = "".join(pieces)
+    thinks = text.lstrip().startswith("<think>")
+    expected = text.partition("</think>")[2].lstrip() if thinks else text
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    cut = WithoutThinking()
+    given = [cut.add(text[a:b]) for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert "".join(given) + cut.finish() == expected
+
+
+def test_a_schema_and_a_prefix_are_asked_for_where_they_are_taken() -> None:
+    request = Request(ASK.messages, prefix='{"a": ', schema={"type": "object"})
+    body = ask(answers("1}"), request=request, structures=True, continues=True, body={"top_k": 5}).server.asked[0].body
+    assert body["messages"][-1] == {"role": "assistant", "content": '{"a": '}
+    assert body["continue_final_message"] is True
+    assert body["add_generation_prompt"] is False
+    assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    assert body["top_k"] == 5
+    endpoint = Endpoint("http://h/v1", "m")
+    with pytest.raises(InputError, match=r"m at h does not go on from a prefix"):
+        endpoint.streams([Request(ASK.messages, prefix="a")])
+    with pytest.raises(InputError, match=r"is not said to keep to a schema"):
+        endpoint.streams([Request(ASK.messages, schema={})])
+
+
+def test_streams_are_independent_and_closing_one_hangs_up() -> None:
+    slow = events(*[chunk("x ")] * 50, chunk(finish="stop"), pause=0.02)
+
+    async def run() -> None:
+        async with serving(slow) as server:
+            first, second = Endpoint(server.url, "m").streams([ASK, ASK])
+            reading = asyncio.create_task(_all(second))
+            assert (await anext(first)).text == "x "
+            await first.aclose()
+            assert await _all(first) == ""
+            assert await reading == "x " * 50
+
+    async def _all(stream: Any) -> str:
+        return "".join([delta.text async for delta in stream])
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+# --- bytes ---
+
+STREAM = b": hello\r\n\r\n" + b"".join(
+    [
+        chunk("Grüße, "),
+        chunk("🐈"),
+        chunk("!"),
+        chunk(finish="stop"),
+        chunk(usage={"prompt_tokens": 1, "completion_tokens": 2}),
+    ]
+)
+
+
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n", b"\r"], ids=["lf", "crlf", "cr"])
+def test_chunks_may_end_anywhere(ends: bytes) -> None:
+    stream = STREAM.replace(b"\r\n", b"\n").replace(b"\n", ends)
+    for size in (1, 2, 3, 7, 64, 10_000):
+        parts = [stream[at : at + size] for at in range(0, len(stream), size)]
+        for reply in (events(*parts, DONE), events(*parts)):
+            done = ask(reply)
+            assert done.error is None
+            assert done.text == "Grüße, 🐈!"
+            assert done.deltas[-1].usage == Usage(1, 2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'data: {"choices": [{"delta": {"content": "a"}}]}{"choices": [{"delta": {"content": "b"}}]}\n\n',
+        b'data: {"choices": [{"delta": {"content": "a"}}]}\ndata: {"choices": [{"delta": {"content": "b"}}]}\n\n',
+        b'event: x\nid: 3\nretry: 5\ndata:{"choices": [{"delta":\ndata:  {"content": "ab"}}]}\n\n',
+        b'data: {"choices": []}\n\n'
+        + chunk("ab")
+        + b'data: {"choices": [{"index": 1, "delta": {"content": "z"}}]}\n\n',
+    ],
+    ids=["two objects", "two objects in two lines", "one object in two lines", "other choices"],
+)
+def test_odd_but_clear_chunks_are_read(data: bytes) -> None:
+    done = ask(events(data, chunk(finish="stop"), DONE))
+    assert (done.text, done.error) == ("ab", None)
+
+
+# --- what is wrong ---
+
+
+@pytest.mark.parametrize(
+    ("reply", "message", "retry"),
+    [
+        (events(chunk("Hel"), cut=True), r"the connection broke off \(RemoteProtocolError", True),
+        (events(chunk("Hel")), r"broke off: the stream ended without a finish_reason", True),
+        (events(chunk("Hel"), DONE), r"without a finish_reason", True),
+        (
+            events(chunk("Hel"), b"data: {oops\n\n"),
+            r"a malformed chunk: it is no JSON: \{oops\n  → check that the URL",
+            False,
+        ),
+        (events(chunk("Hel"), b"data: [1]\n\n"), r"malformed chunk: it is no object", False),
+        (events(chunk("Hel"), b'data: {"choices": [7]}\n\n'), r"malformed chunk: a choice is no object", False),
+        (events(chunk("Hel"), b'data: {"id": 1}\n\n'), r"malformed chunk: there are no choices", False),
+        (events(chunk("Hel"), chunk(content=["no text"])), r"malformed chunk: its content is no text", False),  # type: ignore[arg-type]
+        (
+            events(chunk("Hel"), b'data: {"error": {"message": "kaput", "code": 500}}\n\n'),
+            r"reported an error: kaput",
+            True,
+        ),
+        (events(chunk("Hel"), b'data: {"error": "too long a prompt"}\n\n'), r"reported an error: too long", False),
+        (events(chunk("Hel"), chunk(finish="content_filter")), r"finish_reason 'content_filter'\n  → only", False),
+        (events(chunk("Hel"), hang=True), r"did not answer in time", True),
+    ],
+    ids=lambda value: None,
+)
+def test_what_breaks_off_is_an_error_and_what_came_stands(reply: Reply, message: str, retry: bool) -> None:
+    done = ask(reply, patience=0.3)
+    assert done.text == "Hel"
+    assert done.error is not None
+    with pytest.raises(UpstreamError, match=message):
+        raise done.error
+    assert done.error.retry is retry
+    assert "m at 127.0.0.1" in str(done.error)
+    assert len(done.server.asked) == 1  # never again once text has come
+    assert all(delta.finish_reason is None for delta in done.deltas)
+
+
+def test_a_connection_that_drops_after_the_end_drops_nothing() -> None:
+    done = ask(events(chunk("Hello."), chunk(finish="stop"), cut=True))
+    assert (done.text, done.error) == ("Hello.", None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (events(chunk(finish="stop"), DONE), r"gave an empty answer \(finish_reason 'stop'\)\n  → ask in other words"),
+        (
+            events(chunk("<think>hm"), chunk(finish="length")),
+            r"empty answer \(finish_reason 'length'\)\n  → give it more max_tok",
+        ),
+        (
+            status(200, "<html>", content_type="text/html"),
+            r"replied with text/html, neither events nor JSON\n  → check the URL",
+        ),
+        (status(200, "", content_type="application/json"), r"without a finish_reason"),
+        (status(200, "{", content_type="application/json"), r"malformed chunk: it is no JSON"),
+        (status(200, '{"error": {"message": "no"}}', content_type="application/json"), r"reported an error: no"),
+        (status(400, '{"error": {"message": "bad seed"}}'), r"answered with status 400: bad seed\n  → mend"),
+        (status(401, '{"detail": "who?"}'), r"status 401: who\?\n  → set HEEDFUL_API_KEY"),
+        (status(404, "nothing here"), r"status 404: nothing here\n  → check the URL"),
+        (status(307, "", location="http://127.0.0.1:1/"), r"answered with status 307"),
+    ],
+    ids=lambda value: None,
+)
+def test_no_answer_is_an_error(reply: Reply, message: str) -> None:
+    done = ask(reply, retries=0)
+    assert done.text == ""
+    assert done.error is not None
+    with pytest.raises(UpstreamError, match=message):
+        raise done.error
+
+
+# --- again ---
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [status(429), status(500), status(502), status(503, "busy", retry_after="0"), status(504), raw("", b""), raw("HTTP/1.1 2"),
+     raw("HTTP/1.1 200 OK\r\n", hang=True), raw(HEAD, hang=True), events(b": only a comment\n\n"), events(cut=True)],
+    ids=lambda value: None,
+)  # fmt: skip
+def test_what_passes_is_tried_again(fault: Reply) -> None:
+    done = ask(fault, fault, answers("Hello."), patience=0.3)
+    assert (done.text, done.error) == ("Hello.", None)
+    assert len(done.server.asked) == 3
+    assert done.server.asked[0].body == done.server.asked[2].body
+
+
+def test_it_is_not_tried_for_ever() -> None:
+    done = ask(status(503, '{"error": {"message": "busy"}}'), retries=2)
+    assert len(done.server.asked) == 3
+    assert done.error is not None
+    assert done.error.retry
+    assert "status 503: busy\n  → ask again later" in str(done.error)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_the_server_says_when_to_come_back(form: str) -> None:
+    after = "0.4" if form == "seconds" else formatdate(time.time() + 2, usegmt=True)
+    start = time.monotonic()
+    done = ask(status(429, retry_after=after), answers("Hello."))
+    assert done.text == "Hello."
+    assert 0.4 <= time.monotonic() - start < 10
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    start = time.monotonic()
+    done = ask(status(429, retry_after="3600"), deadline=20)
+    assert time.monotonic() - start < 5
+    assert done.error is not None
+    assert done.error.after == 3600
+
+
+def test_the_deadline_holds_whatever_drips() -> None:
+    # Each byte in time, and comments between them: only the whole is late.
+    start = time.monotonic()
+    done = ask(events(*[b": still here\n\n", chunk("x")] * 100, pause=0.05), deadline=0.6)
+    assert time.monotonic() - start < 3
+    assert done.error is not None
+    assert "did not answer in time" in str(done.error)
+    assert set(done.text) == {"x"}
+
+
+def test_a_slow_reader_does_not_use_up_the_deadline() -> None:
+    async def run() -> str:
+        async with serving(events(chunk("a"), chunk("b"), chunk(finish="stop"))) as server:
+            [stream], text = Endpoint(server.url, "m", deadline=0.5).streams([ASK]), ""
+            async for delta in stream:
+                text += delta.text
+                await asyncio.sleep(0.4)
+            return text
+
+    assert asyncio.run(run()) == "ab"
+
+
+def test_nobody_listening_is_said() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = Endpoint(f"http://127.0.0.1:{free.getsockname()[1]}/v1/", "m", retries=1)
+
+        async def run() -> None:
+            async for _ in endpoint.streams([ASK])[0]:
+                pass
+
+        with pytest.raises(UpstreamError, match=r"could not be reached[\s\S]*ConnectError[\s\S]*see that it runs"):
+            asyncio.run(run())
+
+
+def test_pauses_grow_and_differ() -> None:
+    endpoint = Endpoint("http://h/v1", "m")
+    for tried, most in enumerate((0.5, 1.0, 2.0, 4.0, 8.0, 8.0)):
+        drawn = [endpoint._pause(tried) for _ in range(50)]
+        assert most / 2 <= min(drawn) < max(drawn) <= most
+
+
+# --- the key ---
+
+
+def test_the_key_is_sent_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEEDFUL_API_KEY", "sk-secret-1")
+    reply = status(401, '{"error": {"message": "Incorrect API key provided: sk-secret-1"}}')
+    done = ask(reply)
+    assert done.server.asked[0].headers["authorization"] == "Bearer sk-secret-1"
+    assert "Incorrect API key provided: [key]" in str(done.error)
+    endpoint = Endpoint("http://h/v1", "m", api_key="sk-secret-2")
+    assert "secret" not in f"{endpoint!r} {endpoint.name}"
+    assert endpoint._headers()["authorization"] == "Bearer sk-secret-2"
+
+
+def test_openais_key_is_for_openai_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    for url in ("http://localhost:8000/v1", "https://openai.com.example.org/v1", "https://notopenai.com/v1"):
+        assert "authorization" not in Endpoint(url, "m")._headers()
+    assert Endpoint("https://api.openai.com/v1", "m")._headers()["authorization"] == "Bearer sk-openai"
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "message"),
+    [
+        ("nonsense", {}, r"'nonsense' is no URL of an endpoint\n  → write it as http://host:port/v1"),
+        ("ftp://h/v1", {}, r"no URL of an endpoint"),
+        ("http://me:word@h/v1", {}, r"the URL holds a password"),
+        ("http://h/v1", {"api_key": "a\nb"}, r"characters that no header can"),
+        ("http://h/v1", {"retries": -1}, r"retries, patience and deadline are -1"),
+        ("http://h/v1", {"deadline": 0}, r"give 0 or more retries, and more than 0 seconds"),
+    ],
+)
+def test_bad_settings_are_said(url: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Endpoint(url, "m", **options)
+
+
+# --- a server that is not ours ---
+
+
+@pytest.mark.slow
+def test_a_real_server_answers_as_the_model_itself(tmp_path: Path) -> None:
+    for package in ("fastapi", "uvicorn", "openai"):
+        pytest.importorskip(package)
+    import heedful.models
+    from heedful.models import load
+
+    pico = load("pico-llama")
+    folder = str(Path(heedful.models.__file__).parent / "embedded" / "pico-llama")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", folder, "--port", str(port)]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--device", "cpu"],
+            stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )  # fmt: skip
+    try:
+        _wait(port, server)
+        request = Request([{"role": "user", "content": "Write a note to a neighbour."}], Sampling(0.0, max_tokens=60))
+        [own] = pico.generate([pico.encode(request.messages)], [0], temperature=0.0, max_new_tokens=60)
+        for stream in (True, False):
+            deltas = asyncio.run(_collect(Endpoint(f"http://127.0.0.1:{port}/v1", folder, stream=stream), request))
+            assert "".join(delta.text for delta in deltas) == own.text
+            assert deltas[-1].finish_reason == own.finish_reason == "stop"
+            assert deltas[-1].usage is not None
+            assert not deltas[-1].usage.estimated
+            assert deltas[-1].usage.prompt == len(pico.encode(request.messages))
+            assert stream is (len(deltas) > 5)
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(240):
+        assert server.poll() is None
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("the server did not come up")
+
+
+async def _collect(endpoint: Endpoint, request: Request) -> Sequence[Delta]:
+    return [delta async for delta in endpoint.streams([request])[0]]
