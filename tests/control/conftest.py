@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from heedful.control.upstream import Delta, Message, Request, Usage
 
@@ -18,7 +18,7 @@ class Scripted:
     Attributes:
         requests: as they came.
         drawn: words that were given out, by call.
-        closed: calls whose stream was ended or closed.
+        closed: calls whose stream was closed.
     """
 
     name = "scripted"
@@ -32,48 +32,64 @@ class Scripted:
         failure: Exception | None = None,
         risk: Callable[[str], dict[str, float]] | None = None,
         pause: float = 0.0,
+        chunk: int = 1,
+        obeys: bool = True,
     ) -> None:
-        self.answers, self.continues, self.pause = answers, continues, pause
+        """`chunk`: words in a delta. `obeys`: keeps to `max_tokens`."""
+        self.answers, self.continues, self.pause, self.chunk, self.obeys = answers, continues, pause, chunk, obeys
         self.fails_at, self.failure, self.risk = fails_at, failure, risk
         self.requests: list[Request] = []
         self.drawn: dict[int, int] = {}
         self.closed: list[int] = []
         self.words = 0
 
-    def streams(self, requests: Sequence[Request]) -> Sequence[AsyncIterator[Delta]]:
+    def streams(self, requests: Sequence[Request]) -> Sequence[ScriptedStream]:
         first = len(self.requests)
         self.requests += requests
-        return [self._stream(first + i, request) for i, request in enumerate(requests)]
+        return [ScriptedStream(self._stream(first + i, request), self, first + i) for i, request in enumerate(requests)]
 
     def count(self, messages: Sequence[Message], prefix: str = "") -> int:
         return PROMPT_TOKENS + len(prefix.split())
 
-    async def _stream(self, call: int, request: Request) -> AsyncIterator[Delta]:
+    async def _stream(self, call: int, request: Request) -> AsyncGenerator[Delta]:
         answer = self.answers[min(call, len(self.answers) - 1)]
-        try:
-            if isinstance(answer, Exception):
-                raise answer
-            words = answer.split(" ")
-            written = ""
-            self.drawn[call] = 0
-            prompt = self.count(request.messages, request.prefix)
-            for number, word in enumerate(words, 1):
-                await asyncio.sleep(self.pause)
-                if self.words == self.fails_at and self.failure is not None:
-                    raise self.failure
-                self.words += 1
-                self.drawn[call] = number
-                piece = word if number == 1 and not request.prefix else f" {word}"
-                written += piece
-                last = number == len(words) or number == request.sampling.max_tokens
-                yield Delta(
-                    piece,
-                    1,
-                    risk={} if self.risk is None else self.risk(written),
-                    finish_reason=None if not last else "stop" if number == len(words) else "length",
-                    usage=Usage(prompt, number) if last else None,
-                )
-                if last:
-                    return
-        finally:
-            self.closed.append(call)
+        if isinstance(answer, Exception):
+            raise answer
+        words = answer.split(" ")
+        if self.obeys:
+            words = words[: request.sampling.max_tokens]
+        written, self.drawn[call] = "", 0
+        for start in range(0, len(words), self.chunk):
+            await asyncio.sleep(self.pause)
+            if self.failure is not None and self.words == self.fails_at:
+                raise self.failure
+            some = words[start : start + self.chunk]
+            self.words += len(some)
+            self.drawn[call] += len(some)
+            piece = ("" if start == 0 and not request.prefix else " ") + " ".join(some)
+            written += piece
+            last = self.drawn[call] == len(words)
+            yield Delta(
+                piece,
+                len(some),
+                risk={} if self.risk is None else self.risk(written),
+                finish_reason=None if not last else "stop" if len(words) == len(answer.split(" ")) else "length",
+                usage=Usage(self.count(request.messages, request.prefix), len(words)) if last else None,
+            )
+
+
+class ScriptedStream:
+    """One answer; knows whether it was closed."""
+
+    def __init__(self, deltas: AsyncGenerator[Delta], model: Scripted, call: int) -> None:
+        self._deltas, self._model, self._call = deltas, model, call
+
+    def __aiter__(self) -> ScriptedStream:
+        return self
+
+    async def __anext__(self) -> Delta:
+        return await anext(self._deltas)
+
+    async def aclose(self) -> None:
+        self._model.closed.append(self._call)
+        await self._deltas.aclose()

@@ -36,6 +36,8 @@ GOOD, LONG, DAYLESS, WORST = (
 POLICIES = ("best_of_n", "refine", "resample", "abort", "decompose")
 
 texts = st.lists(st.sampled_from((GOOD, LONG, DAYLESS, WORST)), min_size=1, max_size=6)
+FULL = "It is a truly fine and sunny day or night, as far as anyone here can tell"
+longer = st.lists(st.sampled_from((GOOD, LONG, WORST, FULL)), min_size=1, max_size=6)
 policies = st.sampled_from(POLICIES)
 
 
@@ -148,12 +150,19 @@ def test_a_cancelled_task_leaves_its_draft_in_the_log_and_stays_cancelled(tmp_pa
 
 
 @settings(deadline=None, max_examples=60)
-@given(texts, policies, st.sampled_from(("hold_all", "hold_window")), st.integers(1, 30), st.booleans())
+@given(
+    longer,
+    policies,
+    st.sampled_from(("hold_all", "hold_window")),
+    st.integers(1, 30),
+    st.booleans(),
+    st.integers(1, 5),
+)
 def test_nothing_goes_out_that_is_proved_violated(
-    answers: list[str], policy: str, release: str, window: int, continues: bool
+    answers: list[str], policy: str, release: str, window: int, continues: bool, chunk: int
 ) -> None:
     watched = [FEW, Exclude(terms=("night",))]
-    model = Scripted(*answers, continues=continues)
+    model = Scripted(*answers, continues=continues, chunk=chunk)
     stream = Guard(model, watched, policy, release=release, window=window).stream(PROMPT)  # type: ignore[arg-type]
     out = ""
     for piece in stream:
@@ -276,6 +285,16 @@ def test_a_text_stopped_by_a_forecast_is_never_a_pass() -> None:
     assert result.text == "One"
     assert result.verdicts[0].passed
     assert not result.passed
+
+
+def test_a_model_that_ignores_its_limit_is_stopped_at_it() -> None:
+    model = Scripted(FULL, obeys=False)
+    result = Guard(model, [DAY], budget=Budget(tokens=PROMPT_TOKENS + 16)).generate(PROMPT, Sampling(max_tokens=5))
+    assert result.usage.total == PROMPT_TOKENS + 5
+    assert (result.attempts[0].ended, result.attempts[0].why) == ("length", "cut off after 5 tokens")
+    assert model.drawn == {0: 5}
+    result = Guard(Scripted(FULL + " and more" * 9, obeys=False), [DAY], budget=Budget(tokens=30)).generate(PROMPT)
+    assert (result.usage.total, result.attempts[0].ended, result.stopped) == (30, "budget", "budget")
 
 
 def test_time_is_looked_at_while_an_answer_streams() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from heedful.control.upstream import Upstream
@@ -28,8 +27,9 @@ def open_upstream(model: Upstream | LanguageModel | str, *, name: str | None = N
     if isinstance(model, str) and model.startswith(("http://", "https://")):
         if not name:
             raise InputError(f"which model at {model}?", "name it, --at MODEL, as the server does")
-        upstream: Upstream = import_module("heedful.control.endpoint").Endpoint(model, name)
-        return upstream
+        from heedful.control.endpoint import Endpoint
+
+        return Endpoint(model, name)
     from heedful.control.local import LocalModel
 
     return LocalModel(model)

@@ -6,6 +6,7 @@ loaded is `loading`'s.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -272,6 +273,18 @@ class LanguageModel:
             finish_reason="length" if eos_id is None else "stop",
             eos_id=eos_id,
             answer_start=start,
+        )
+
+    def twin(self) -> LanguageModel:
+        """The same model once more, over the same weights: what is changed or watched in one is not in the other."""
+        shared = {id(each): each for each in (*self._model.parameters(), *self._model.buffers())}
+        return LanguageModel(
+            copy.deepcopy(self._model, shared),
+            self._tokenizer,
+            name=self.name,
+            revision=self.revision,
+            batch_tokens=self.batch_tokens,
+            check=False,
         )
 
     @contextmanager
