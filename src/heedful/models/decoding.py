@@ -61,14 +61,12 @@ def sample(
 
     def run(at_once: int) -> None:
         left = [row for row in longest_first if row not in drawn]
-        ids: list[list[int]] = [[] for _ in left]
-        steps = token_steps(
-            model, [prompts[row] for row in left], [seeds[row] for row in left], sampling, eos_ids, pad_id, at_once
-        )
-        for index, token in (pair for step in steps for pair in step):
-            ids[index].append(token)
-            if token in eos_ids or len(ids[index]) == sampling.max_new_tokens:
-                drawn[left[index]] = Drawn.of(ids[index], eos_ids)
+        ids: dict[int, list[int]] = {row: [] for row in left}
+        steps = token_steps(model, prompts, seeds, sampling, eos_ids, pad_id, at_once, rows=left)
+        for row, token in (pair for step in steps for pair in step):
+            ids[row].append(token)
+            if token in eos_ids or len(ids[row]) == sampling.max_new_tokens:
+                drawn[row] = Drawn.of(ids[row], eos_ids)
 
     if prompts:
         # Longest first, so that a batch that does not fit fails at once.
@@ -87,20 +85,22 @@ def token_steps(
     eos_ids: Collection[int],
     pad_id: int,
     at_once: int,
+    rows: Sequence[int] | None = None,
 ) -> Iterator[list[tuple[int, int]]]:
     """Step by step, (row, token) of the rows that were read: each row's tokens up to the one that ends it, or to the limit.
 
     Args:
         at_once: the most rows in a batch; the others wait for a place.
+        rows: which of the prompts, in the order in which they get a place; all by default.
         others: as of `sample`.
     """
-    waiting, batch = deque(range(len(prompts))), None
+    waiting, batch = deque(range(len(prompts)) if rows is None else rows), None
     while batch or waiting:
         free = at_once - sum(batch.going) if batch else at_once
         fresh = None
         if waiting and (batch is None or (batch.cache.joins and free >= _JOIN_AT * at_once)):
-            rows = [waiting.popleft() for _ in range(min(free, len(waiting)))]
-            fresh = _Batch(model, rows, [prompts[row] for row in rows], pad_id)
+            begun = [waiting.popleft() for _ in range(min(free, len(waiting)))]
+            fresh = _Batch(model, begun, [prompts[row] for row in begun], pad_id)
         read = fresh or batch
         assert read is not None
         draws = [(seeds[row], step) for row, step in zip(read.rows, read.steps, strict=True)]
@@ -138,7 +138,7 @@ class _Batch:
 
     def logits(self, model: Any) -> Float[Tensor, "row vocabulary"]:
         """Read what has not been read yet: of the next token, in f32."""
-        with reading("response" if self.steps[0] else "prompt"):
+        with reading("response" if self.steps[0] else "prompt", self.rows, self.going):
             output = model(
                 input_ids=self._ids, attention_mask=self._mask, position_ids=self._positions,
                 past_key_values=self.cache.state, use_cache=True, logits_to_keep=1,

@@ -20,12 +20,12 @@ from heedful.models.chat import Chat, Message
 from heedful.models.decoding import Drawn, sample, token_steps
 from heedful.models.divergence import Divergence, divergence
 from heedful.models.memory import quantisation_of
-from heedful.models.parts import Part, in_part
+from heedful.models.parts import LastToken, OnToken, Part, in_part
 from heedful.models.reading import ReadBatch, in_order, read
 from heedful.models.replay import Replay
 from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
-from heedful.models.sites import Change, changing, find_blocks, site_names
+from heedful.models.sites import Change, changing, check_sites, find_blocks, site_names, watching
 
 BATCH_TOKENS = 16384
 CPU_ROOM = 32768  # of a batch that is generated on a CPU: a step costs little more for more rows
@@ -275,6 +275,32 @@ class LanguageModel:
             InputError: an unknown site; a map that changes the shape; `read` within a change of one part only.
         """
         with changing(self._blocks, {site: in_part(change, at) for site, change in changes.items()}):
+            yield
+
+    @contextmanager
+    def watched(self, sites: Sequence[str], on_token: OnToken) -> Iterator[None]:
+        """Within it, each token of a response that `generate` or `stream` has drawn is shown as the model reads it.
+
+        with model.watched(["block.5.out"], lambda rows, states: ...): ...
+
+        Args:
+            sites: where; several of `sites`, in any order.
+            on_token: called once a forward pass with the rows that are still being written (their indices among the prompts)
+                and the states [row, site, hidden], on the model's device, of the one token that each has newly read:
+                first `response[0]`, then `response[1]`. It comes before the token after it is drawn. The last token drawn
+                (the end of sequence, or where the limit cuts off) is never read. Rows that begin late have their own count.
+
+        What is seen is as `changed` leaves it, where that is entered before. Passes that read prompts, or rows by `read`, show
+        nothing. The hooks are gone when the block is left, however it is left.
+
+        Raises:
+            InputError: an unknown site, one named twice, or none.
+        """
+        check_sites(sites, self.sites)
+        if not sites:
+            raise InputError("nothing to watch", "name at least one site")
+        topmost = max(sites, key=self.sites.index)
+        with watching(self._blocks, sites, LastToken(sites, topmost, on_token), stop=False):
             yield
 
     def read(

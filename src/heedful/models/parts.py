@@ -1,16 +1,18 @@
-"""Which part of a row a forward pass reads: the prompt, or a token of the response. So that a change of hidden states can be
-kept to one of them.
+"""What a forward pass of generation reads: the prompts, or a token of each response, and of which rows. So that a change of
+hidden states can be kept to one part, and what is watched can be told by row.
 
-Generation says so as it goes (`reading`); where nobody does, a pass reads both, and cannot be told apart.
+Generation says so as it goes (`reading`); where nobody does, a pass reads whole rows, and its parts cannot be told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from heedful.errors import InputError
@@ -18,17 +20,63 @@ from heedful.models.sites import Change
 
 Part = Literal["all", "prompt", "response"]
 
-_now: ContextVar[Part] = ContextVar("part", default="all")
+
+class Pass(NamedTuple):
+    """What one forward pass of generation reads.
+
+    Attributes:
+        part: the prompts, or a token of each response.
+        rows: which prompts, along the axis `sample`.
+        going: whether each row is still being written; one that is not is read along, and nobody wants it.
+    """
+
+    part: Part
+    rows: Sequence[int] = ()
+    going: Sequence[bool] = ()
+
+
+OnToken = Callable[[tuple[int, ...], Float[Tensor, "row site hidden"]], None]
+"""(rows, states of the token that each has just read), see `LanguageModel.watched`."""
+
+_WHOLE = Pass("all")
+_now: ContextVar[Pass] = ContextVar("pass", default=_WHOLE)
 
 
 @contextmanager
-def reading(part: Part) -> Iterator[None]:
+def reading(part: Part, rows: Sequence[int] = (), going: Sequence[bool] = ()) -> Iterator[None]:
     """Say what the forward passes inside it read."""
-    before = _now.set(part)
+    before = _now.set(Pass(part, rows, going))
     try:
         yield
     finally:
         _now.reset(before)
+
+
+class LastToken:
+    """Gathers, over one forward pass of generation, the states of each row's newest response token at some sites, and hands
+    them on once the topmost has been seen. Passes that read a prompt, or whole rows, go by."""
+
+    def __init__(self, sites: Sequence[str], topmost: str, on_token: OnToken) -> None:
+        """`sites` in the order in which `on_token` is to have them; `topmost` is the last of them to be computed."""
+        self._place = {site: index for index, site in enumerate(sites)}
+        self._topmost, self._on_token = topmost, on_token
+        self._seen: list[Tensor] = [torch.empty(0)] * len(sites)
+
+    def __call__(self, site: str, hidden: Float[Tensor, "sample token hidden"]) -> None:
+        now = _now.get()
+        if now.part != "response":
+            return
+        self._seen[self._place[site]] = hidden[:, -1]
+        if site == self._topmost:
+            self._hand_on(now)
+
+    def _hand_on(self, now: Pass) -> None:
+        states = torch.stack([seen.to(self._seen[0].device) for seen in self._seen], 1)
+        if all(now.going):
+            self._on_token(tuple(now.rows), states)
+            return
+        kept = [index for index, going in enumerate(now.going) if going]
+        self._on_token(tuple(now.rows[index] for index in kept), states[kept])
 
 
 def in_part(change: Change, part: Part) -> Change:
@@ -37,11 +85,12 @@ def in_part(change: Change, part: Part) -> Change:
         return change
 
     def only_there(hidden: Tensor) -> Tensor:
-        if _now.get() == "all":
+        now = _now.get().part
+        if now == "all":
             raise InputError(
                 f"a change of the {part} alone was met by a pass that reads prompt and response together",
                 "generate with it, or change all tokens",
             )
-        return change(hidden) if _now.get() == part else hidden
+        return change(hidden) if now == part else hidden
 
     return only_there
