@@ -1,4 +1,4 @@
-"""What is shown while a response is written: each token as it is read, by row, equal to what replay reads, and nothing after."""
+"""What is shown while a response is written: its prompt's end and each token, by row, equal to what replay reads."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ def watch(model: LanguageModel, **settings: Any) -> tuple[list[Generation], list
         for row, each in zip(rows, states, strict=True):
             seen[row].append(each)
 
-    with model.watched(SITES, keep):
+    def begin(rows: tuple[int, ...], states: torch.Tensor) -> None:
+        for row, each in zip(rows, states, strict=True):
+            assert seen[row] == []
+            seen[row].append(each)
+
+    with model.watched(SITES, keep, begin):
         drawn = model.generate(PROMPTS, list(range(len(PROMPTS))), max_new_tokens=24, **settings)
     return drawn, seen
 
@@ -51,11 +56,10 @@ def test_live_states_equal_replayed_ones_for_rows_that_end_leave_and_join(model:
     assert len({len(answer.token_ids) for answer in drawn}) > 1
     for prompt, answer, states in zip(PROMPTS, drawn, seen, strict=True):
         # The token that ended it was never read; of a response that was cut off, its last token was not either.
-        assert len(states) == len(answer.token_ids) - (answer.eos_id is None)
-        if states:
-            names = [f"response[{index}]" for index in range(len(states))]
-            replayed = model.read_all([Replay(prompt, answer.token_ids)], SITES, names).states[:, :, 0]
-            torch.testing.assert_close(torch.stack(states, 1), replayed, atol=1e-4, rtol=1e-4)
+        assert len(states) == 1 + len(answer.token_ids) - (answer.eos_id is None)
+        names = ["prompt[-1]", *(f"response[{index}]" for index in range(len(states) - 1))]
+        replayed = model.read_all([Replay(prompt, answer.token_ids)], SITES, names).states[:, :, 0]
+        torch.testing.assert_close(torch.stack(states, 1), replayed, atol=1e-4, rtol=1e-4)
 
 
 def test_watching_changes_nothing_that_is_drawn_and_is_gone_afterwards(model: LanguageModel) -> None:
