@@ -178,7 +178,7 @@ def test_bad_generation_settings_are_said(
 
 
 def text(chat: Chat, ids: list[int]) -> str:
-    return chat._raw(ids)
+    return chat.raw(ids)
 
 
 def test_the_prompt_is_the_template_with_one_bos(tokenizer: Any) -> None:
@@ -263,8 +263,8 @@ def test_thinking_is_not_the_answer(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch, tag: str, prompt: str, response: str, answer: str
 ) -> None:
     # The tiny tokenizer knows '<think>' as one token, and spells '<THINK>' by several.
-    monkeypatch.setattr(chat_module, "_THINK", tag)
-    monkeypatch.setattr(chat_module, "_THOUGHT", tag.replace("<", "</"))
+    monkeypatch.setattr(chat_module, "THINK", tag)
+    monkeypatch.setattr(chat_module, "THOUGHT", tag.replace("<", "</"))
     case = str.upper if tag.isupper() else str.lower
     prompt_ids, ids = (tokenizer(case(part), add_special_tokens=False)["input_ids"] for part in (prompt, response))
     start = Chat(tokenizer).answer_start(prompt_ids, ids)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from heedful.control.alarm import Alarm
 from heedful.errors import InputError
 
 Message = Mapping[str, str]
@@ -49,20 +50,31 @@ class Request:
         messages: the conversation, up to where the model is to answer.
         sampling: how.
         prefix: what the answer begins with already; the stream gives what comes after it. For upstreams that `continues`.
+        state: that of the delta with which `prefix` ended, where it was drawn by the same upstream from the same messages: the
+            answer then goes on from the very tokens that were drawn, and with the same seed to the very same end. Without it
+            the prefix is read as text, which may be other tokens.
         schema: a JSON Schema that decoding itself keeps to, for upstreams that `structures`; None leaves it free.
     """
 
     messages: Sequence[Message]
     sampling: Sampling = field(default_factory=Sampling)
     prefix: str = ""
+    state: object = None
     schema: Mapping[str, Any] | None = None
 
 
 class Usage(NamedTuple):
-    """Tokens of one call, or of several."""
+    """Tokens of one call, or of several.
+
+    Attributes:
+        prompt: read.
+        completion: drawn, thinking included.
+        estimated: whether any of it is an estimate, since the upstream did not say.
+    """
 
     prompt: int = 0
     completion: int = 0
+    estimated: bool = False
 
     @property
     def total(self) -> int:
@@ -71,7 +83,7 @@ class Usage(NamedTuple):
 
     def plus(self, other: Usage) -> Usage:
         """Both usages together."""
-        return Usage(self.prompt + other.prompt, self.completion + other.completion)
+        return Usage(self.prompt + other.prompt, self.completion + other.completion, self.estimated or other.estimated)
 
 
 FinishReason = Literal["stop", "length"]
@@ -84,8 +96,10 @@ class Delta:
 
     Attributes:
         text: of the answer; thinking is left out before it comes here.
-        tokens: how many were drawn for it, thinking included.
-        risk: by a probe monitor's name, its score so far: where an upstream carries any.
+        tokens: how many were drawn for it, thinking included. The deltas of a stream add up to its usage.
+        risk: by a probe monitor's name, the risk as of the token before: where an upstream carries any.
+        alarms: raised by probe monitors so far, as of the token before: proposals to stop, and no verdicts.
+        state: for `Request.state`, to go on from where the text so far ends; None where the upstream cannot.
         finish_reason: of the last one; None before.
         usage: of the last one, as the upstream counts it.
     """
@@ -93,8 +107,26 @@ class Delta:
     text: str = ""
     tokens: int = 0
     risk: Mapping[str, float] = field(default_factory=dict)
+    alarms: Sequence[Alarm] = ()
+    state: object = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+
+
+class Stream(Protocol):
+    """One answer as it comes. Ends with a delta that has a finish reason and the usage.
+
+    Raises, from `__anext__`:
+        UpstreamError: no answer could be had, or it broke off; see `retry` there. What came before it stands.
+    """
+
+    def __aiter__(self) -> AsyncIterator[Delta]: ...
+
+    async def __anext__(self) -> Delta: ...
+
+    async def aclose(self) -> None:
+        """Stop this answer, and no other. Nothing more comes of it."""
+        ...
 
 
 class Upstream(Protocol):
@@ -110,13 +142,10 @@ class Upstream(Protocol):
     continues: bool
     structures: bool
 
-    def streams(self, requests: Sequence[Request]) -> Sequence[AsyncIterator[Delta]]:
+    def streams(self, requests: Sequence[Request]) -> Sequence[Stream]:
         """One stream a request, in order; those that are opened together may share a batch.
 
-        Each ends with a delta that has a finish reason and the usage. `aclose()` of one stops that one alone.
-
-        Raises, from the streams:
-            UpstreamError: no answer could be had, or it broke off; see `retry` there.
+        Nothing is asked before the first of them is read. Whoever stops reading one early closes it.
         """
         ...
 

@@ -18,7 +18,7 @@ from heedful.errors import InputError, ModelError
 Message = Mapping[str, str]
 """{'role': 'system' | 'user' | 'assistant', 'content': text}"""
 
-_THINK, _THOUGHT = "<think>", "</think>"
+THINK, THOUGHT = "<think>", "</think>"
 
 # Some templates write today's date into the prompt unless they are given one. The day is Llama 3's own default.
 _FIXED = {"date_string": "26 Jul 2024"}
@@ -116,25 +116,26 @@ class Chat:
         Thinking that never ends is all thinking: there is no answer.
         """
         ids = list(response_ids)
-        raw = self._raw(ids)
-        opened = raw.lstrip().startswith(_THINK) or self._thinking_is_open(prompt_ids)
+        raw = self.raw(ids)
+        opened = raw.lstrip().startswith(THINK) or self.thinking_is_open(prompt_ids)
         if not opened:
             return 0
-        if _THOUGHT not in raw:
+        if THOUGHT not in raw:
             return len(ids)
         # The first prefix that holds the closing tag: it may be one token or several.
-        start = bisect_left(range(len(ids) + 1), True, key=lambda end: _THOUGHT in self._raw(ids[:end]))
-        while start < len(ids) and not self._raw(ids[start : start + 1]).strip():
+        start = bisect_left(range(len(ids) + 1), True, key=lambda end: THOUGHT in self.raw(ids[:end]))
+        while start < len(ids) and not self.raw(ids[start : start + 1]).strip():
             start += 1
         return start
 
-    def _thinking_is_open(self, prompt_ids: Sequence[int]) -> bool:
+    def thinking_is_open(self, prompt_ids: Sequence[int]) -> bool:
         """Whether the template itself has begun the thinking (as reasoning models' templates do)."""
-        tail = self._raw(list(prompt_ids[-8:])).rstrip()
-        return tail.endswith(_THINK)
+        tail = self.raw(list(prompt_ids[-8:])).rstrip()
+        return tail.endswith(THINK)
 
-    def _raw(self, ids: list[int]) -> str:
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    def raw(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens as they are written."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text
 
 

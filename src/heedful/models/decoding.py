@@ -1,28 +1,29 @@
 """Generate responses in batches whose rows come and go, so that no row waits for the longest.
 
-Responses differ in length by a factor of five. Rows that have ended leave the batch, and prompts that wait take their
-places: transformers' own loop carries every row to the end of the longest. What a row draws depends on its prompt and its
-seed alone, see `sampling`. Knows token ids and nothing of text.
+Responses differ in length by a factor of five. Rows that have ended leave the batch, and rows that wait, or are added while
+the others go on, take their places: transformers' own loop carries every row to the end of the longest. What a row draws
+depends on its prompt and its seed alone, see `sampling`. Knows token ids and nothing of text.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
 from heedful.models.batching import with_less
 from heedful.models.cache import RowCache
-from heedful.models.parts import reading
+from heedful.models.parts import Part, reading
 from heedful.models.sampling import Sampling, draw
 
 _LEAVE_AT = 1 / 8  # share of a batch that has ended at which it leaves: leaving copies the cache
-_JOIN_AT = 1 / 4  # share of places that are free at which waiting prompts take them: that is a forward pass of its own
+_JOIN_AT = 1 / 4  # share of places that are free at which waiting rows take them: that is a forward pass of its own
 
 
 class Drawn(NamedTuple):
@@ -35,6 +36,28 @@ class Drawn(NamedTuple):
     def of(cls, ids: Sequence[int], eos_ids: Collection[int]) -> Drawn:
         """From all tokens of a row, the one that ended it included."""
         return cls(tuple(ids[:-1]), ids[-1]) if ids and ids[-1] in eos_ids else cls(tuple(ids), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One response that is to be drawn.
+
+    Attributes:
+        index: by which its tokens are told from the others'.
+        prompt: exact token ids, what has been drawn already among them.
+        seed: any int (its lowest 64 bits count). Equal prompt and seed give an equal response.
+        sampling: how; the limit is on what is drawn from here on.
+        first: how many tokens of the response the prompt ends with, so that a response that is taken up again goes on with the
+            draws that it would have had.
+        allowed: asked before each draw, for the tokens that may come next; None allows all.
+    """
+
+    index: int
+    prompt: Sequence[int]
+    seed: int
+    sampling: Sampling
+    first: int = 0
+    allowed: Callable[[], Bool[Tensor, " vocabulary"]] | None = None
 
 
 def sample(
@@ -52,7 +75,7 @@ def sample(
     Args:
         model: a transformers causal LM.
         prompts: exact token ids; shorter ones are padded on the left, with mask and position ids.
-        seeds: one a prompt; any int (its lowest 64 bits count). Equal prompt and seed give an equal response.
+        seeds: one a prompt, see `Row`.
         eos_ids: tokens that end a response.
         pad_id: any token id; what is padded is masked.
         batch_tokens: the most tokens, padding and room for the response included, in one batch.
@@ -76,7 +99,6 @@ def sample(
     return [drawn[row] for row in range(len(prompts))]
 
 
-@torch.inference_mode()
 def token_steps(
     model: Any,
     prompts: Sequence[Sequence[int]],
@@ -94,43 +116,105 @@ def token_steps(
         rows: which of the prompts, in the order in which they get a place; all by default.
         others: as of `sample`.
     """
-    waiting, batch = deque(range(len(prompts)) if rows is None else rows), None
-    while batch or waiting:
-        free = at_once - sum(batch.going) if batch else at_once
-        fresh = None
-        if waiting and (batch is None or (batch.cache.joins and free >= _JOIN_AT * at_once)):
-            begun = [waiting.popleft() for _ in range(min(free, len(waiting)))]
-            fresh = _Batch(model, begun, [prompts[row] for row in begun], pad_id)
-        read = fresh or batch
+    decoder = Decoder(model, eos_ids=eos_ids, pad_id=pad_id, at_once=at_once)
+    for row in range(len(prompts)) if rows is None else rows:
+        decoder.add(Row(row, prompts[row], seeds[row], sampling))
+    while decoder:
+        yield decoder.step()
+
+
+class Decoder:
+    """Rows that are drawn together, a token each a step. True while there are any."""
+
+    def __init__(self, model: Any, *, eos_ids: Collection[int], pad_id: int, at_once: int) -> None:
+        """Without rows as yet; arguments as of `sample` and `token_steps`."""
+        self._model, self._eos_ids, self._pad_id, self._at_once = model, eos_ids, pad_id, at_once
+        self._waiting: deque[Row] = deque()
+        self._batch: _Batch | None = None
+
+    def add(self, row: Row) -> None:
+        """A further row; it waits for a place, if need be. Where rows cannot join others (see `RowCache.joins`), it waits until
+        all of those have ended."""
+        self._waiting.append(row)
+
+    def drop(self, index: int) -> None:
+        """A row that is no longer wanted. The others draw what they would have drawn."""
+        self._waiting = deque(row for row in self._waiting if row.index != index)
+        if self._batch:
+            rows = zip(self._batch.rows, self._batch.going, strict=True)
+            self._batch.going = [going and row.index != index for row, going in rows]
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting) or (self._batch is not None and any(self._batch.going))
+
+    @torch.inference_mode()
+    def step(self) -> list[tuple[int, int]]:
+        """One forward pass: (row, token) of the rows that it read. Those that were waiting are read before the others go on."""
+        self._tidy()
+        fresh = self._fresh()
+        read = fresh or self._batch
         assert read is not None
-        draws = [(seeds[row], step) for row, step in zip(read.rows, read.steps, strict=True)]
-        tokens = draw(read.logits(model), draws, sampling)
-        yield read.take(tokens, eos_ids, sampling.max_new_tokens)
-        if fresh and batch:
-            batch.join(fresh)
-        batch = batch or fresh
-        assert batch is not None
-        ended = batch.going.count(False)
-        if ended == len(batch.rows):
-            batch = None
-        elif ended >= _LEAVE_AT * len(batch.rows) and not (waiting and batch.cache.joins):
-            batch.leave()
+        taken = read.take(_draw(read, read.logits(self._model)), self._eos_ids)
+        if fresh and self._batch:
+            self._batch.join(fresh)
+        self._batch = self._batch or fresh
+        self._tidy()
+        return taken
+
+    def _fresh(self) -> _Batch | None:
+        """Rows that waited, where there are places."""
+        batch = self._batch
+        free = self._at_once - sum(batch.going) if batch else self._at_once
+        if not self._waiting or (batch and not (batch.cache.joins and free >= _JOIN_AT * self._at_once)):
+            return None
+        return _Batch(
+            self._model, [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))], self._pad_id
+        )
+
+    def _tidy(self) -> None:
+        """Rows that have ended leave, unless others are about to take their places."""
+        if self._batch is None:
+            return
+        ended = self._batch.going.count(False)
+        if ended == len(self._batch.rows):
+            self._batch = None
+        elif ended >= _LEAVE_AT * len(self._batch.rows) and not (self._waiting and self._batch.cache.joins):
+            self._batch.leave()
+
+
+def _draw(batch: _Batch, logits: Float[Tensor, "row vocabulary"]) -> Int[Tensor, " row"]:
+    """The next token of each row, as its own settings want it."""
+    for place, (row, going) in enumerate(zip(batch.rows, batch.going, strict=True)):
+        if going and row.allowed is not None:
+            logits[place].masked_fill_(~row.allowed().to(logits.device), float("-inf"))
+    draws = [(row.seed, step) for row, step in zip(batch.rows, batch.steps, strict=True)]
+    alike: dict[tuple[float, float], list[int]] = {}
+    for place, row in enumerate(batch.rows):
+        alike.setdefault((row.sampling.temperature, row.sampling.top_p), []).append(place)
+    if len(alike) == 1:
+        return draw(logits, draws, batch.rows[0].sampling)
+    tokens = torch.empty(len(batch.rows), dtype=torch.int64, device=logits.device)
+    for places in alike.values():
+        tokens[places] = draw(logits[places], [draws[place] for place in places], batch.rows[places[0]].sampling)
+    return tokens
 
 
 class _Batch:
     """Rows that are generated together.
 
     Attributes:
-        rows: which prompts.
-        steps: how many tokens each has drawn.
+        rows: which.
+        steps: how many tokens of its response each has.
         going: whether each goes on; one that does not draws on, unseen, until it leaves.
         cache: their keys and values.
     """
 
-    def __init__(self, model: Any, rows: Sequence[int], prompts: Sequence[Sequence[int]], pad_id: int) -> None:
+    def __init__(self, model: Any, rows: Sequence[Row], pad_id: int) -> None:
+        prompts = [row.prompt for row in rows]
         device, width = model.get_input_embeddings().weight.device, max(map(len, prompts))
-        self.rows, self.steps, self.going = list(rows), [0] * len(rows), [True] * len(rows)
+        self.rows, self.steps, self.going = list(rows), [row.first for row in rows], [True] * len(rows)
         self.cache = RowCache(model.config)
+        self._part: Part = "prompt"
         self._ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=device)
         self._mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device)
         # Padding on the left has no position; prompts begin at 0 whatever their width.
@@ -138,22 +222,24 @@ class _Batch:
 
     def logits(self, model: Any) -> Float[Tensor, "row vocabulary"]:
         """Read what has not been read yet: of the next token, in f32."""
-        with reading("response" if self.steps[0] else "prompt", self.rows, self.going):
+        # A row that is taken up again begins in the middle of its response: its prompt's end is not what it reads last here.
+        shown = self.going if self._part == "response" else [row.first == 0 for row in self.rows]
+        with reading(self._part, [row.index for row in self.rows], shown):
             output = model(
                 input_ids=self._ids, attention_mask=self._mask, position_ids=self._positions,
                 past_key_values=self.cache.state, use_cache=True, logits_to_keep=1,
             )  # fmt: skip
-        self.cache.state = output.past_key_values
+        self.cache.state, self._part = output.past_key_values, "response"
         return output.logits[:, -1].float()  # type: ignore[no-any-return]
 
-    def take(self, tokens: Int[Tensor, " row"], eos_ids: Collection[int], most: int) -> list[tuple[int, int]]:
+    def take(self, tokens: Int[Tensor, " row"], eos_ids: Collection[int]) -> list[tuple[int, int]]:
         """Append a token to each row; gives (row, token) of those that went on until now."""
         ids = tokens.tolist()
-        taken = [(row, token) for row, token, going in zip(self.rows, ids, self.going, strict=True) if going]
+        taken = [(row.index, token) for row, token, going in zip(self.rows, ids, self.going, strict=True) if going]
         self.steps = [step + 1 for step in self.steps]
         self.going = [
-            going and token not in eos_ids and step < most
-            for going, token, step in zip(self.going, ids, self.steps, strict=True)
+            going and token not in eos_ids and step < row.first + row.sampling.max_new_tokens
+            for row, going, token, step in zip(self.rows, self.going, ids, self.steps, strict=True)
         ]
         self._ids, self._mask = tokens[:, None], pad(self._mask, (0, 1), value=1)
         # A row that has ended stays where it is: there may be no position beyond.
@@ -169,7 +255,8 @@ class _Batch:
         self._keep(chosen, int(self._mask[chosen].argmax(-1).min()) if self.cache.joins else 0)
 
     def join(self, other: _Batch) -> None:
-        """The other's rows in the places of rows that have ended, all read as far."""
+        """The other's rows in the places of rows that have ended, and in new ones where there are too few; all read as far."""
+        self._widen(len(other.rows) - self.going.count(False))
         places = [index for index, going in enumerate(self.going) if not going][: len(other.rows)]
         for place, row, step, going in zip(places, other.rows, other.steps, other.going, strict=True):
             self.rows[place], self.steps[place], self.going[place] = row, step, going
@@ -182,6 +269,15 @@ class _Batch:
         first = int(self._mask.argmax(-1).min())
         if first > width // 2:
             self._keep(torch.arange(len(self.rows), device=chosen.device), first)
+
+    def _widen(self, missing: int) -> None:
+        """So many more places: copies of the first row, ended."""
+        if missing > 0:
+            self.rows += [self.rows[0]] * missing
+            self.steps += [self.steps[0]] * missing
+            self.going += [False] * missing
+            places = [*range(len(self.rows) - missing), *[0] * missing]
+            self._keep(torch.tensor(places, device=self._mask.device), 0)
 
     def _keep(self, chosen: Int[Tensor, " kept"], first: int) -> None:
         self._ids, self._positions, self._mask = self._ids[chosen], self._positions[chosen], self._mask[chosen, first:]

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -17,7 +18,7 @@ import transformers
 
 from heedful.errors import InputError
 from heedful.models.chat import Chat, Message
-from heedful.models.decoding import Drawn, sample, token_steps
+from heedful.models.decoding import Decoder, Drawn, sample, token_steps
 from heedful.models.divergence import Divergence, divergence
 from heedful.models.memory import quantisation_of
 from heedful.models.parts import LastToken, OnToken, Part, in_part
@@ -26,6 +27,7 @@ from heedful.models.replay import Replay
 from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
 from heedful.models.sites import Change, changing, check_sites, find_blocks, site_names, watching
+from heedful.models.structure import Structures
 
 BATCH_TOKENS = 16384
 CPU_ROOM = 32768  # of a batch that is generated on a CPU: a step costs little more for more rows
@@ -193,7 +195,7 @@ class LanguageModel:
         sampling = Sampling(temperature, top_p, max_new_tokens)
         if len(prompts) != len(seeds):
             raise InputError(f"{len(prompts)} prompts, but {len(seeds)} seeds", "give one seed a prompt")
-        self._validate(prompts, sampling)
+        self.check_room(prompts, sampling)
         drawn = sample(
             self._model,
             prompts,
@@ -219,7 +221,7 @@ class LanguageModel:
         Arguments and errors as of `generate`.
         """
         sampling = Sampling(temperature, top_p, max_new_tokens)
-        self._validate([prompt], sampling)
+        self.check_room([prompt], sampling)
         ids: list[int] = []
         for [(_, token)] in token_steps(self._model, [prompt], [seed], sampling, self.eos_ids, self._pad_id, 1):
             ids.append(token)
@@ -228,11 +230,26 @@ class LanguageModel:
         drawn = Drawn.of(ids, self.eos_ids)
         yield self._generation(prompt, drawn.token_ids, drawn.eos_id)
 
+    def decoder(self, at_once: int) -> Decoder:
+        """For rows that are added and dropped while others go on: at most so many are drawn together."""
+        return Decoder(self._model, eos_ids=self.eos_ids, pad_id=self._pad_id, at_once=at_once)
+
+    @cached_property
+    def structures(self) -> Structures:
+        """What keeps a response to a JSON Schema while it is drawn.
+
+        Raises:
+            InputError: llguidance is not installed, or cannot work with this tokenizer.
+        """
+        width: int = self._model.get_output_embeddings().weight.shape[0]
+        return Structures(self._tokenizer, width, self.eos_ids)
+
     @property
     def _pad_id(self) -> int:
         return self.eos_ids[0] if self.eos_ids else 0
 
-    def _validate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+    def check_room(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
+        """Raises `InputError` for a setting out of range, an empty prompt, or one that leaves no room in the context."""
         sampling.check()
         max_new_tokens = sampling.max_new_tokens
         for index, prompt in enumerate(prompts):

@@ -27,7 +27,8 @@ class Pass(NamedTuple):
     Attributes:
         part: the prompts, or a token of each response.
         rows: which prompts, along the axis `sample`.
-        going: whether each row is still being written; one that is not is read along, and nobody wants it.
+        going: whether each row is wanted: one that has ended is read along, and so is one that is taken up in the middle of its
+            response, where prompts are read.
     """
 
     part: Part
@@ -35,7 +36,7 @@ class Pass(NamedTuple):
     going: Sequence[bool] = ()
 
 
-OnToken = Callable[[tuple[int, ...], Float[Tensor, "row site hidden"]], None]
+OnToken = Callable[[tuple[int, ...], Float[Tensor, "row site hidden"]], object]
 """(rows, states of the token that each has just read), see `LanguageModel.watched`."""
 
 _WHOLE = Pass("all")

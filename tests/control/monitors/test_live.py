@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from tests.models.conftest import ARCHITECTURES
@@ -48,7 +49,7 @@ def test_live_scores_and_alarms_equal_replayed_ones(
 
     def keep(rows: tuple[int, ...], states: torch.Tensor) -> None:
         for row, peak in zip(rows, live(rows, states), strict=True):
-            trail[row].append(peak)
+            trail[row].append(torch.from_numpy(peak))
 
     with model.watched(live.sites, keep, live.prompt):
         drawn = model.generate(PROMPTS, list(range(5)), max_new_tokens=24)
@@ -100,8 +101,11 @@ def test_forgetting_a_row_begins_it_anew_and_leaves_the_others(
     assert live.risk(4) == {}
     assert live.alarms(4) == ()
     assert live.risk(9) == kept
-    with pytest.raises(InputError, match=r"response 4 began without its prompt.*\n.*live\.prompt"):
-        live((4,), states[:1])
+    live((4,), states[:1])  # goes on from a prefix: nothing is said of it
+    for _ in range(6):
+        assert not np.isfinite(live((4,), states[:1])).any()
+    assert live.risk(4) == {}
+    assert live.alarms(4) == ()
     live.prompt((4,), states[:1] + 1)
     for _ in range(6):
         live((4,), states[:1])
@@ -111,6 +115,14 @@ def test_forgetting_a_row_begins_it_anew_and_leaves_the_others(
     for _ in range(6):
         live((4,), states[:1])
     assert live.risk(4) == pytest.approx(first)
+
+
+def test_prompts_that_are_never_shown_are_missed(
+    tiny_model: Callable[..., LanguageModel], random_monitors: Callable[..., Monitors]
+) -> None:
+    live = LiveRisk(random_monitors(tiny_model()))
+    with pytest.raises(InputError, match=r"response 4 began without its prompt.*\n.*live\.prompt"):
+        live((4,), torch.zeros(1, 2, 32))
 
 
 def test_an_alarm_is_a_proposal_and_no_verdict(

@@ -48,6 +48,8 @@ def test_no_score_is_no_forecast() -> None:
     risk = FORECAST(torch.tensor([-torch.inf, 1.0]), torch.tensor([1, 2]))
     assert math.isnan(float(risk[0]))
     assert float(risk[1]) == pytest.approx(0.5)
+    curve = Forecast(0.3, -1.2, 0.4)
+    assert curve.of(1.7, 9) == pytest.approx(float(curve(torch.tensor(1.7), torch.tensor(9))))
     found = moments(peaks(torch.ones(2, 9), 8), torch.tensor([0, 1]), torch.tensor([7, 8]))
     assert found.tokens.tolist() == [8, 8]  # at 4 tokens the window was not full
     with pytest.raises(InputError, match="responses that comply and responses that violate"):

@@ -8,6 +8,7 @@ labels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -39,6 +40,10 @@ class Forecast(NamedTuple):
         """The risk at each score, after so many tokens; NaN where there is no score yet."""
         odds = self.offset + self.slope * score + self.drift * tokens.to(score.dtype).log2()
         return torch.sigmoid(odds).masked_fill(~score.isfinite(), torch.nan)
+
+    def of(self, score: float, tokens: int) -> float:
+        """The same of one finite score."""
+        return 1 / (1 + math.exp(-(self.offset + self.slope * score + self.drift * math.log2(tokens))))
 
 
 class Bin(NamedTuple):

@@ -10,8 +10,10 @@ Proposes, and stops nothing: who writes asks `alarms` after a token and decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -37,40 +39,43 @@ class LiveRisk:
         self.monitors, self.sites = monitors, monitors.sites
         self._coef = monitors.coef.flatten(1).mT.contiguous().to(device)
         self._intercept = monitors.intercept.to(device)
-        self._rolling = Rolling(_PLACES, monitors.widths, device)
-        self._offset = torch.zeros(
-            _PLACES, len(monitors.each), device=device
-        )  # the prompt's part of every token's score
-        self._thresholds = torch.tensor([each.threshold.value for each in monitors.each], device=device)
+        self._rolling = Rolling(_PLACES, monitors.widths)
+        # The prompt's part of every token's score.
+        self._offset = np.zeros((_PLACES, len(monitors.each)), dtype=np.float32)
+        self._thresholds = np.array([each.threshold.value for each in monitors.each], dtype=np.float32)
         self._place: dict[int, int] = {}
         self._alarms: dict[int, list[Alarm]] = {}
         self._free = list(range(_PLACES))
-        self._prompt: dict[int, Tensor] = {}
+        self._prompt: dict[int, Float[np.ndarray, " monitor"]] = {}
+        self._shown = False
 
     @torch.inference_mode()
     def prompt(self, rows: Sequence[int], states: Float[Tensor, "row site hidden"]) -> None:
         """The last prompt token of rows that are about to begin; a row that was begun begins anew."""
-        for row, part in zip(rows, self.monitors.prompt_scores(states.to(self._coef.device)), strict=True):
+        self._shown = True
+        for row, part in zip(rows, self.monitors.prompt_scores(states).cpu().numpy(), strict=True):
             self.forget(row)
             self._prompt[row] = part
 
     @torch.inference_mode()
-    def __call__(self, rows: Sequence[int], states: Float[Tensor, "row site hidden"]) -> Float[Tensor, "row monitor"]:
+    def __call__(
+        self, rows: Sequence[int], states: Float[Tensor, "row site hidden"]
+    ) -> Float[np.ndarray, "row monitor"]:
         """One more token of each of these rows; gives each monitor's largest score so far, −inf before its window is full.
 
-        A row that has not been seen yet begins with it.
+        A row that has not been seen yet begins with it. One whose prompt was not shown, since it goes on from a prefix, has no
+        finite score, and so neither risk nor alarm: where the response began is not known.
 
         Raises:
-            InputError: its prompt has not been seen, and has a part in the scores.
+            InputError: no prompt was ever shown, and prompts have a part in the scores.
         """
         places = [self._place[row] if row in self._place else self._begin(row) for row in rows]
-        index = torch.tensor(places, device=self._coef.device)
-        scores = torch.addmm(self._intercept, states.flatten(1).to(self._coef), self._coef) + self._offset[index]
-        before = self._rolling.peak[index]
-        peak = self._rolling.add(index, scores)
+        scores = torch.addmm(self._intercept, states.flatten(1).to(self._coef), self._coef).cpu().numpy()
+        before = self._rolling.peak[places]
+        peak = self._rolling.add(places, scores + self._offset[places])
         fresh = (peak > self._thresholds) & (before <= self._thresholds)
-        if bool(fresh.any()):
-            for number, monitor in fresh.nonzero().tolist():
+        if fresh.any():
+            for number, monitor in np.argwhere(fresh).tolist():
                 self._raise(rows[number], monitor)
         return peak
 
@@ -79,11 +84,12 @@ class LiveRisk:
         full yet has none."""
         if row not in self._place:
             return {}
-        peaks, read = self._rolling.peak[self._place[row]].cpu(), self._rolling.read[self._place[row]].cpu()
+        place = self._place[row]
+        read = int(self._rolling.read[place])
         return {
-            monitor.name: float(monitor.forecast(peak, read))
-            for monitor, peak in zip(self.monitors.each, peaks, strict=True)
-            if bool(peak.isfinite())
+            monitor.name: monitor.forecast.of(peak, read)
+            for monitor, peak in zip(self.monitors.each, self._rolling.peak[place].tolist(), strict=True)
+            if math.isfinite(peak)
         }
 
     def alarms(self, row: int) -> tuple[Alarm, ...]:
@@ -104,7 +110,7 @@ class LiveRisk:
             self._rolling.restart(self._place[row])
 
     def _begin(self, row: int) -> int:
-        if row not in self._prompt and self.monitors.read_prompts:
+        if not self._shown and self.monitors.read_prompts:
             raise InputError(
                 f"response {row} began without its prompt, which these monitors read as well",
                 "watch prompts too: model.watched(live.sites, live, live.prompt)",
@@ -112,23 +118,24 @@ class LiveRisk:
         if not self._free:
             self._free = list(range(len(self._rolling), 2 * len(self._rolling)))
             self._rolling.grow(len(self._rolling))
-            self._offset = torch.cat([self._offset, torch.zeros_like(self._offset)])
+            self._offset = np.concatenate([self._offset, np.zeros_like(self._offset)])
         place = self._place[row] = self._free.pop()
         self._alarms[row] = []
         self._rolling.restart(place)
-        self._offset[place] = self._prompt.pop(row) if row in self._prompt else 0.0
+        unknown = np.nan if self._shown else 0.0
+        self._offset[place] = self._prompt.pop(row) if row in self._prompt else unknown
         return place
 
     def _raise(self, row: int, index: int) -> None:
         monitor, place = self.monitors.each[index], self._place[row]
-        peak, read = self._rolling.peak[place, index], self._rolling.read[place]
+        peak, read = float(self._rolling.peak[place, index]), int(self._rolling.read[place])
         self._alarms[row].append(
             Alarm(
                 name=monitor.name,
-                score=float(peak),
+                score=peak,
                 threshold=monitor.threshold.value,
-                risk=float(monitor.forecast(peak, read)),
-                token=int(read) - 1,
+                risk=monitor.forecast.of(peak, read),
+                token=read - 1,
                 false_alarms=monitor.threshold.rate,
             )
         )
