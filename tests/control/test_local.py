@@ -64,7 +64,7 @@ def within(run: Callable[[], Coroutine[Any, Any, Any]], seconds: float = 60) -> 
 
     result = asyncio.run(limited())
     for thread in threading.enumerate():
-        if thread.name.startswith("heedful"):
+        if thread.name.startswith("heedful: "):  # the model's; a guard's loop is there for good
             thread.join(10)
             assert not thread.is_alive()
     return result

@@ -47,28 +47,24 @@ def render_page(found: Evaluated, name: str) -> str:
         InputError: jinja2 is not installed.
     """
     try:
-        from jinja2 import Environment, FunctionLoader, StrictUndefined
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
     except ModuleNotFoundError as error:
         raise InputError(
             "a page needs jinja2, which is not installed", "pip install jinja2, or 'heedful[probe]'"
         ) from error
     environment = Environment(
-        loader=FunctionLoader(_template),
+        loader=FileSystemLoader([str(files("heedful") / room / "templates") for room in ("cli", "report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"share": _share, "visible": _visible}
-    style = environment.get_template("report/templates/report.css.jinja").render(_NO_VIEWS)
+    style = environment.get_template("report.css.jinja").render(_NO_VIEWS)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     context = _context(found, name) | {"style": Markup(style), "style_hash": digest}
-    return environment.get_template("cli/templates/ifeval.html.jinja").render(context)
-
-
-def _template(place: str) -> str:
-    return files("heedful").joinpath(place).read_text(encoding="utf-8")
+    return environment.get_template("ifeval.html.jinja").render(context)
 
 
 def _context(found: Evaluated, name: str) -> dict[str, Any]:
