@@ -24,6 +24,7 @@ from heedful.cli.check import check
 from heedful.cli.compare import compare
 from heedful.cli.guard import guard
 from heedful.cli.log import log
+from heedful.cli.ifeval import ifeval
 from heedful.cli.models import models
 from heedful.cli.policies import policies
 from heedful.cli.report import report
@@ -48,6 +49,7 @@ app.command("check")(check)
 app.command("guard")(guard)
 app.command("policies")(policies)
 app.add_typer(log, name="log")
+app.command("ifeval")(ifeval)
 app.command("calibrate")(calibrate)
 app.command("chat")(chat)
 app.command("models")(models)

@@ -6,12 +6,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
 
-from heedful.pipeline.progress import Progress as Callback
+if TYPE_CHECKING:  # the pipeline brings tensors along, and who judges texts waits for none
+    from heedful.pipeline.progress import Progress as Callback
 
 LINE_SECONDS = 30.0
 

@@ -561,3 +561,12 @@ def test_what_can_be_proved(constraint: Constraint, text: str, state: str) -> No
 def test_what_can_be_proved_of_ifeval(name: str, kwargs: dict[str, Any], text: str, state: str) -> None:
     verdict = states(constraint_from_ifeval(name, kwargs), list(text))[-1]
     assert verdict.state == state, verdict
+
+
+def test_a_stop_within_the_last_word_is_not_settled() -> None:
+    """'a?)b.' is two sentences at the end of a text, and one if a bracket closes behind it."""
+    asked = {"num_sentences": 3, "relation": "at least"}
+    constraint = constraint_from_ifeval("length_constraints:number_sentences", asked)
+    assert constraint.check("Yes. a?)b.").passed
+    assert not constraint.check("Yes. a?)b. )").passed
+    assert assert_sound(constraint, "Yes. a?)b. ", [")"]) == "open"

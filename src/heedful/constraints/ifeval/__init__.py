@@ -11,6 +11,8 @@ from heedful.constraints.ifeval import monitors as _monitors  # noqa: F401  (it 
 from heedful.constraints.ifeval.arrangement import EndChecker, NoComma, Quotation, RepeatPrompt, TwoResponses
 from heedful.constraints.ifeval.base import IFEvalConstraint, constraint_from_ifeval, known_ifeval_types
 from heedful.constraints.ifeval.case import CapitalWordFrequency, EnglishCapital, EnglishLowercase
+from heedful.constraints.ifeval.contradictions import contradictions
+from heedful.constraints.ifeval.corrected import CORRECTED, corrected, correction_of
 from heedful.constraints.ifeval.formats import (
     ConstrainedResponse,
     JsonText,
@@ -27,6 +29,7 @@ from heedful.constraints.ifeval.loose import check_loose, loose_variants
 from heedful.constraints.ifeval.response_language import ResponseLanguage
 
 __all__ = [
+    "CORRECTED",
     "CapitalWordFrequency",
     "ConstrainedResponse",
     "EndChecker",
@@ -55,6 +58,9 @@ __all__ = [
     "TwoResponses",
     "check_loose",
     "constraint_from_ifeval",
+    "contradictions",
+    "corrected",
+    "correction_of",
     "known_ifeval_types",
     "loose_variants",
 ]

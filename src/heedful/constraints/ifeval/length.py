@@ -92,6 +92,9 @@ class NthParagraphFirstWord(IFEvalConstraint):
     def _paragraphs(self, text: str) -> list[Span]:
         return blank_line_paragraphs(text)
 
+    def _first_word(self, paragraph: str) -> str:
+        return first_word(paragraph)
+
     def _verify(self, text: str) -> Verdict:
         paragraphs = self._paragraphs(text)
         count = len(visible(text, paragraphs))
@@ -99,7 +102,7 @@ class NthParagraphFirstWord(IFEvalConstraint):
         spans: list[Span] = []
         if self.nth_paragraph <= count:
             start, end = paragraphs[self.nth_paragraph - 1]
-            begins = first_word(text[start:end])
+            begins = self._first_word(text[start:end])
             spans = [(start, end)]
         right_word, right_count = begins == self.first_word.lower(), count == self.num_paragraphs
         found = f"{count} paragraph{'' if count == 1 else 's'}, number {self.nth_paragraph} begins with “{begins}”"

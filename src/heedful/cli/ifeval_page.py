@@ -1,0 +1,126 @@
+"""The page of `heedful ifeval`: one HTML file that opens offline, in the look of the report. Draws what was computed.
+
+Lives beside the command and not with the report, which needs a tensor library; it shares the report's style sheet as a file.
+The page runs no script and loads nothing, and every text in it is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from heedful.constraints.ifeval import correction_of
+from heedful.constraints.ifeval.accuracy import Accuracy
+from heedful.constraints.ifeval.report import Evaluated
+from heedful.errors import InputError
+
+# What the report's style sheet asks for, and this page has not: selectors of views.
+_NO_VIEWS: dict[str, Any] = {"kinds": (), "positions": (), "depth_positions": ()}
+_OUTCOMES = {True: ("pass", "supported"), False: ("fail", "contradicted"), None: ("unscored", "undecided")}
+
+
+def write_page(path: Path, found: Evaluated, name: str) -> None:
+    """Write the page, wholly or not at all.
+
+    Raises:
+        InputError: jinja2 is not installed, or the place cannot be written.
+    """
+    page = render_page(found, name)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(page, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written: {error.strerror or error}", "name a file that can be") from error
+
+
+def render_page(found: Evaluated, name: str) -> str:
+    """The page as HTML.
+
+    Raises:
+        InputError: jinja2 is not installed.
+    """
+    try:
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
+        from markupsafe import Markup
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "a page needs jinja2, which is not installed", "pip install jinja2, or 'heedful[probe]'"
+        ) from error
+    environment = Environment(
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"share": _share, "visible": _visible}
+    style = environment.get_template("report/templates/report.css.jinja").render(_NO_VIEWS)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    context = _context(found, name) | {"style": Markup(style), "style_hash": digest}
+    return environment.get_template("cli/templates/ifeval.html.jinja").render(context)
+
+
+def _template(place: str) -> str:
+    return files("heedful").joinpath(place).read_text(encoding="utf-8")
+
+
+def _context(found: Evaluated, name: str) -> dict[str, Any]:
+    strict, loose = found.scores["strict"], found.scores["loose"]
+    violated = [
+        {
+            "key": each.item.prompt.key,
+            "prompt": each.item.prompt.prompt,
+            "instructions": [
+                {
+                    "type": constraint.ifeval_id,
+                    "expected": verdict.expected,
+                    "strict": _OUTCOMES[strict_passed],
+                    "loose": _OUTCOMES[loose_passed],
+                    "said": verdict.hint or verdict.reason,
+                }
+                for constraint, verdict, strict_passed, loose_passed in zip(
+                    each.item.prompt.instructions, each.strict, each.passed("strict"), each.passed("loose"), strict=True
+                )
+                if not strict_passed
+            ],
+        }
+        for each in found.judged
+        if each.strict and each.whole("strict") is not True
+    ]
+    return {
+        "name": name,
+        "corrected": found.corrected,
+        "answered": found.prompts - found.matched.missing,
+        "overall": [("Prompt", strict.prompt, loose.prompt), ("Instruction", strict.instruction, loose.instruction)],
+        "families": [
+            (family, strict.by_family[family], loose.by_family[family], _types(found, family))
+            for family in strict.by_family
+        ],
+        "notes": found.notes,
+        "differences": found.differences,
+        "corrections": {kind: correction_of(kind) for kind in strict.by_type if correction_of(kind)},
+        "violated": violated,
+    }
+
+
+def _types(found: Evaluated, family: str) -> list[tuple[str, Accuracy, Accuracy]]:
+    strict, loose = found.scores["strict"].by_type, found.scores["loose"].by_type
+    return [(kind, strict[kind], loose[kind]) for kind in strict if kind.startswith(f"{family}:")]
+
+
+def _share(accuracy: Accuracy) -> str:
+    if accuracy.value is None:
+        return "unscored"
+    return f"{100 * accuracy.value:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]"
+
+
+def _visible(text: str) -> str:
+    """Without characters that could turn or hide what stands around them."""
+    return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
