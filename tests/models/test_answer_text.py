@@ -9,6 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.models.conftest import VOCABULARY, make_model, make_tokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from heedful.models import LanguageModel, answer_text, load
 from heedful.models import chat as chat_module
@@ -55,6 +57,25 @@ def test_all_pieces_are_the_whole(opening: str, parts: list[list[int]]) -> None:
 def test_a_tokenizer_whose_decoder_takes_marks_out_is_no_exception(ids: list[int]) -> None:
     pico = load("pico-llama")
     assert "".join(pieces(pico.chat, pico.encode("Hi."), ids)) == pico.decode(ids)
+
+
+def spaced_tokenizer() -> PreTrainedTokenizerFast:
+    """As SentencePiece's: words carry the space before them, and the first of a text loses it."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer, backend.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    trainer = trainers.BpeTrainer(vocab_size=80, special_tokens=["<s>", "</s>", "<mark>"], show_progress=False)
+    backend.train_from_iterator(["the cat sat on the mat and the dog sat on the cat"] * 4, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", pad_token="<mark>")
+
+
+SPACED = Chat(spaced_tokenizer())
+
+
+@given(st.lists(st.integers(1, len(SPACED._tokenizer) - 1) | st.just(2), max_size=12))
+@example([SPACED._tokenizer.convert_tokens_to_ids("▁the"), 2, SPACED._tokenizer.convert_tokens_to_ids("▁cat")])
+@settings(max_examples=200, deadline=None)
+def test_spaces_between_words_are_kept_whatever_stands_between_them(ids: list[int]) -> None:
+    assert "".join(pieces(SPACED, [1], ids, thinks=False)) == SPACED.decode(ids)
 
 
 def test_each_character_comes_as_soon_as_it_is_whole() -> None:
