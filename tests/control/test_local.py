@@ -16,7 +16,9 @@ from tests.models.conftest import make_model, make_tokenizer
 from torch import Tensor
 
 from heedful.control import local
+from heedful.control.alarm import Alarm
 from heedful.control.local import LocalModel
+from heedful.control.monitors import Forecast, LiveRisk, Monitor, Monitors, Threshold
 from heedful.control.upstream import Delta, Request, Sampling, Usage
 from heedful.errors import InputError, UpstreamError
 from heedful.models import LanguageModel, Replay, load
@@ -293,8 +295,16 @@ class Notes:
         seen = self.seen[row]
         return {"norm": float(seen[-1].norm()), "read": len(seen)} if seen else {}
 
+    def prompt(self, rows: Sequence[int], states: Tensor) -> None:
+        pass
+
+    def alarms(self, row: int) -> tuple[Alarm, ...]:
+        return ()
+
     def restart(self, row: int) -> None:
         self.seen[row] = []
+
+    forget = restart
 
 
 def test_a_risk_sees_each_token_that_was_read_as_replay_does(model: LanguageModel) -> None:
@@ -327,6 +337,39 @@ def test_a_risk_begins_anew_where_thinking_ends(model: LanguageModel) -> None:
             assert [delta.risk.get("read", 0) for delta in deltas[start : start + 4]] == [start, 1, 2, 3]
             return
     raise AssertionError("no answer thought")
+
+
+def monitors(model: LanguageModel) -> Monitors:
+    """Two with random weights, which read the prompt too; most answers raise an alarm at some token."""
+    coef, prompt_coef = torch.randn(2, 2, len(SITES), 32, generator=torch.Generator().manual_seed(0))
+    forecast, threshold = Forecast(0.0, 1.0, 0.1), Threshold(0.02, 95, 99, 0.05)
+    each = tuple(Monitor(f"task_{width}", width, threshold, forecast) for width in (1, 3))
+    return Monitors(SITES, each, coef, prompt_coef, torch.zeros(2), model.identity())
+
+
+def test_monitors_say_over_a_shared_batch_what_they_say_of_each_answer_alone(model: LanguageModel) -> None:
+    requests, raised = [request(index, 4 + 6 * index) for index in range(5)], 0
+    answers = together(LocalModel(model, at_once=3, risks=[lambda _: LiveRisk(monitors(model))]), requests)
+    for asked, deltas in zip(requests, answers, strict=True):
+        live, prompt = LiveRisk(monitors(model)), model.encode(asked.messages)
+        with model.watched(live.sites, live, live.prompt):
+            model.generate([prompt], [asked.sampling.seed or 0], max_new_tokens=asked.sampling.max_tokens)
+        assert deltas[0].risk == {}
+        assert deltas[-1].risk == pytest.approx(live.risk(0), rel=1e-4)
+        assert [alarm.token for alarm in deltas[-1].alarms] == [alarm.token for alarm in live.alarms(0)]
+        raised += len(deltas[-1].alarms)
+        # As of the token before: an alarm over response[i] comes with the delta of response[i + 1].
+        for alarm in deltas[-1].alarms:
+            first = next(index for index, delta in enumerate(deltas) if alarm.name in {a.name for a in delta.alarms})
+            assert first == alarm.token + 1
+    assert raised > 0
+
+
+def test_monitors_say_nothing_of_an_answer_that_goes_on_from_a_prefix(model: LanguageModel) -> None:
+    upstream = LocalModel(model, risks=[lambda _: LiveRisk(monitors(model))])
+    for prefix in ("the cat", "", "the dog"):  # the first is shown before any prompt, the last in a place that was used
+        [deltas] = together(upstream, [request(1, 12, prefix=prefix)])
+        assert (deltas[-1].risk == {}) == bool(prefix)
 
 
 def test_a_risk_that_watches_what_is_not_there_is_refused(model: LanguageModel) -> None:

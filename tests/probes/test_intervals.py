@@ -13,6 +13,7 @@ from heedful.probes import (
     Jackknife,
     Rows,
     bootstrap_auroc,
+    bootstrap_median,
     combine,
     fit_mean_difference,
     fold_auroc,
@@ -177,3 +178,17 @@ def test_cross_fitted_intervals_cover_where_those_of_fixed_probes_do_not(delta):
     assert coverage(plain) < (0.92 if delta < 1 else 0.95)
     assert 0.93 <= coverage(plain.cross_fitted(fitted.noise[:, 0])) <= 0.98
     assert coverage(plain.cross_fitted()) >= 0.93
+
+
+def test_the_median_bootstrap_covers_and_resamples_whole_groups() -> None:
+    generator, covered = torch.Generator().manual_seed(0), 0
+    group = torch.arange(120) // 3
+    for _ in range(200):
+        values = torch.randn(40, generator=generator)[group] + 0.3 * torch.randn(120, generator=generator)
+        found = bootstrap_median(values, group, n_draws=300)
+        covered += int(found.low <= 0 <= found.high)
+    assert 180 <= covered <= 199  # nominal 190; rows resampled alone would cover some 145
+    found = bootstrap_median(torch.tensor([1.0, 1.0, 1.0, 9.0]), torch.tensor([0, 0, 0, 1]))
+    assert (float(found.estimate), float(found.low), float(found.high)) == (1.0, 1.0, 9.0)
+    with pytest.raises(InputError, match=r"over 1 group"):
+        bootstrap_median(torch.ones(3), torch.zeros(3, dtype=torch.long))

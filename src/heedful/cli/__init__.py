@@ -27,6 +27,7 @@ from heedful.cli.log import log
 from heedful.cli.ifeval import ifeval
 from heedful.cli.models import models
 from heedful.cli.policies import policies
+from heedful.cli.monitor import monitor
 from heedful.cli.report import report
 from heedful.cli.study import study
 from heedful.errors import HeedfulError
@@ -53,6 +54,7 @@ app.command("ifeval")(ifeval)
 app.command("calibrate")(calibrate)
 app.command("chat")(chat)
 app.command("models")(models)
+app.add_typer(monitor, name="monitor")
 
 
 def _show_version(asked: bool) -> None:
@@ -89,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HeedfulError as error:
         return _report(error.cause, error.cure, as_json="--json" in given)
     except _UsageProblem as error:
-        command = given[0] if given[0] in {known.name for known in app.registered_commands} else ""
+        command = _command(given)
         cause = cast(typer.BadParameter, error).format_message()
         cure = f"{' '.join(filter(None, ['heedful', command, '--help']))} shows the arguments and flags, with examples"
         return _report(cause, cure, as_json="--json" in given)
@@ -101,6 +103,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read stdout has seen enough; Python must not complain when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _command(given: Sequence[str]) -> str:
+    """The subcommand that was meant, as it is typed; '' if none was."""
+    if given[0] in {known.name for known in app.registered_commands}:
+        return given[0]
+    for group in app.registered_groups:
+        if given[0] == group.name and group.typer_instance is not None:
+            known = {command.name for command in group.typer_instance.registered_commands}
+            return " ".join(given[:2]) if len(given) > 1 and given[1] in known else given[0]
+    return ""
 
 
 def _report(cause: str, cure: str, *, as_json: bool) -> int:

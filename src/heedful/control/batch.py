@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from jaxtyping import Float
 from torch import Tensor
 
+from heedful.control.alarm import Alarm
 from heedful.control.upstream import Delta, Usage
 from heedful.errors import InputError, UpstreamError
 from heedful.models.answer_text import AnswerText
@@ -40,12 +41,25 @@ class RiskProbe(Protocol):
         model's device. It comes before the token after it is drawn, and holds the model up as long as it takes."""
         ...
 
+    def prompt(self, rows: Sequence[int], states: Float[Tensor, "row site hidden"]) -> object:
+        """Called in the same way with the last token of the prompt, before an answer begins: not of one that goes on from a
+        prefix."""
+        ...
+
     def risk(self, row: int) -> Mapping[str, float]:
         """By monitor, the risk of the answer in a place as of the token read last; nothing where it is too early to say."""
         ...
 
+    def alarms(self, row: int) -> Sequence[Alarm]:
+        """Raised so far over the answer in a place."""
+        ...
+
     def restart(self, row: int) -> None:
-        """Another answer begins in this place, or the answer itself after its thinking."""
+        """The answer in this place begins after its thinking."""
+        ...
+
+    def forget(self, row: int) -> None:
+        """Another answer begins in this place."""
         ...
 
 
@@ -93,7 +107,9 @@ class Answer:
             place, [*self._prompt, *ids], self._seed, self._sampling._replace(max_new_tokens=left), len(ids), allowed
         )
 
-    def take(self, token: int, eos_ids: Sequence[int], risk: Mapping[str, float]) -> Delta:
+    def take(
+        self, token: int, eos_ids: Sequence[int], risk: Mapping[str, float], alarms: Sequence[Alarm] = ()
+    ) -> Delta:
         """What a drawn token adds."""
         drawn = len(self.text.ids) - self._given + 1
         if self._guide:
@@ -101,11 +117,12 @@ class Answer:
         ended = token in eos_ids
         new = "" if ended else self.text.add(token)
         if not ended and drawn < self._sampling.max_new_tokens:
-            return Delta(new, 1, risk, state=Point(self.text, self.text.settled))
+            return Delta(new, 1, risk, alarms, state=Point(self.text, self.text.settled))
         return Delta(
             new + self.text.finish(),
             1,
             risk,
+            alarms,
             state=Point(self.text, len(self.text.ids)),
             finish_reason="stop" if ended else "length",
             usage=Usage(len(self._prompt) + self._given, drawn),
@@ -155,7 +172,7 @@ class SharedBatch:
             self._decoder = self._model.decoder(self._most)
             with ExitStack() as stack:
                 for risk in self._risks:
-                    stack.enter_context(self._model.watched(risk.sites, risk))
+                    stack.enter_context(self._model.watched(risk.sites, risk, risk.prompt))
                 while self._admit():
                     self._step()
         except Exception as error:  # whatever it is, those who wait for an answer must hear of it
@@ -180,7 +197,7 @@ class SharedBatch:
                 self._places[place] = answer
                 self._begun.discard(place)
                 for risk in self._risks:
-                    risk.restart(place)
+                    risk.forget(place)
                 self._decoder.add(answer.row(place))
             self._running = bool(self._places)
         return self._running
@@ -202,7 +219,8 @@ class SharedBatch:
         for place, token in drawn:
             answer = self._places[place]
             risk = {name: value for each in self._risks for name, value in each.risk(place).items()}
-            delta = answer.take(token, self._model.eos_ids, risk)
+            alarms = [alarm for each in self._risks for alarm in each.alarms(place)]
+            delta = answer.take(token, self._model.eos_ids, risk, alarms)
             if answer.text.begun and place not in self._begun:
                 self._begin(place, answer)
             if delta.finish_reason:

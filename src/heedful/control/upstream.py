@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from heedful.control.alarm import Alarm
 from heedful.errors import InputError
 
 Message = Mapping[str, str]
@@ -98,6 +99,7 @@ class Delta:
         tokens: how many were drawn for it, thinking included; the deltas of a stream add up to its usage. Where that was not
             said in time, they are an estimate.
         risk: by a probe monitor's name, the risk as of the token before: where an upstream carries any.
+        alarms: raised by probe monitors so far, as of the token before: proposals to stop, and no verdicts.
         state: for `Request.state`, to go on from where the text so far ends; None where the upstream cannot.
         finish_reason: of the last one; None before.
         usage: of the last one, as the upstream counts it.
@@ -106,6 +108,7 @@ class Delta:
     text: str = ""
     tokens: int = 0
     risk: Mapping[str, float] = field(default_factory=dict)
+    alarms: Sequence[Alarm] = ()
     state: object = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None

@@ -84,14 +84,12 @@ def sample(
 
     def run(at_once: int) -> None:
         left = [row for row in longest_first if row not in drawn]
-        ids: list[list[int]] = [[] for _ in left]
-        steps = token_steps(
-            model, [prompts[row] for row in left], [seeds[row] for row in left], sampling, eos_ids, pad_id, at_once
-        )
-        for index, token in (pair for step in steps for pair in step):
-            ids[index].append(token)
-            if token in eos_ids or len(ids[index]) == sampling.max_new_tokens:
-                drawn[left[index]] = Drawn.of(ids[index], eos_ids)
+        ids: dict[int, list[int]] = {row: [] for row in left}
+        steps = token_steps(model, prompts, seeds, sampling, eos_ids, pad_id, at_once, rows=left)
+        for row, token in (pair for step in steps for pair in step):
+            ids[row].append(token)
+            if token in eos_ids or len(ids[row]) == sampling.max_new_tokens:
+                drawn[row] = Drawn.of(ids[row], eos_ids)
 
     if prompts:
         # Longest first, so that a batch that does not fit fails at once.
@@ -109,16 +107,18 @@ def token_steps(
     eos_ids: Collection[int],
     pad_id: int,
     at_once: int,
+    rows: Sequence[int] | None = None,
 ) -> Iterator[list[tuple[int, int]]]:
     """Step by step, (row, token) of the rows that were read: each row's tokens up to the one that ends it, or to the limit.
 
     Args:
         at_once: the most rows in a batch; the others wait for a place.
+        rows: which of the prompts, in the order in which they get a place; all by default.
         others: as of `sample`.
     """
     decoder = Decoder(model, eos_ids=eos_ids, pad_id=pad_id, at_once=at_once)
-    for index, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True)):
-        decoder.add(Row(index, prompt, seed, sampling))
+    for row in range(len(prompts)) if rows is None else rows:
+        decoder.add(Row(row, prompts[row], seeds[row], sampling))
     while decoder:
         yield decoder.step()
 
@@ -222,7 +222,9 @@ class _Batch:
 
     def logits(self, model: Any) -> Float[Tensor, "row vocabulary"]:
         """Read what has not been read yet: of the next token, in f32."""
-        with reading(self._part, [row.index for row in self.rows], self.going):
+        # A row that is taken up again begins in the middle of its response: its prompt's end is not what it reads last here.
+        shown = self.going if self._part == "response" else [row.first == 0 for row in self.rows]
+        with reading(self._part, [row.index for row in self.rows], shown):
             output = model(
                 input_ids=self._ids, attention_mask=self._mask, position_ids=self._positions,
                 past_key_values=self.cache.state, use_cache=True, logits_to_keep=1,

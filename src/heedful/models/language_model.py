@@ -308,7 +308,7 @@ class LanguageModel:
             yield
 
     @contextmanager
-    def watched(self, sites: Sequence[str], on_token: OnToken) -> Iterator[None]:
+    def watched(self, sites: Sequence[str], on_token: OnToken, on_prompt: OnToken | None = None) -> Iterator[None]:
         """Within it, each token of a response that `generate` or `stream` has drawn is shown as the model reads it.
 
         with model.watched(["block.5.out"], lambda rows, states: ...): ...
@@ -319,9 +319,10 @@ class LanguageModel:
                 and the states [row, site, hidden], on the model's device, of the one token that each has newly read:
                 first `response[0]`, then `response[1]`. It comes before the token after it is drawn. The last token drawn
                 (the end of sequence, or where the limit cuts off) is never read. Rows that begin late have their own count.
+            on_prompt: called in the same way with each row's last prompt token, before its response begins.
 
-        What is seen is as `changed` leaves it, where that is entered before. Passes that read prompts, or rows by `read`, show
-        nothing. The hooks are gone when the block is left, however it is left.
+        What is seen is as `changed` leaves it, where that is entered before. Rows that are read by `read` show nothing.
+        The hooks are gone when the block is left, however it is left.
 
         Raises:
             InputError: an unknown site, one named twice, or none.
@@ -330,7 +331,7 @@ class LanguageModel:
         if not sites:
             raise InputError("nothing to watch", "name at least one site")
         topmost = max(sites, key=self.sites.index)
-        with watching(self._blocks, sites, LastToken(sites, topmost, on_token), stop=False):
+        with watching(self._blocks, sites, LastToken(sites, topmost, on_token, on_prompt), stop=False):
             yield
 
     def read(

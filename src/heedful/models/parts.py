@@ -27,7 +27,8 @@ class Pass(NamedTuple):
     Attributes:
         part: the prompts, or a token of each response.
         rows: which prompts, along the axis `sample`.
-        going: whether each row is still being written; one that is not is read along, and nobody wants it.
+        going: whether each row is wanted: one that has ended is read along, and so is one that is taken up in the middle of its
+            response, where prompts are read.
     """
 
     part: Part
@@ -53,30 +54,32 @@ def reading(part: Part, rows: Sequence[int] = (), going: Sequence[bool] = ()) ->
 
 
 class LastToken:
-    """Gathers, over one forward pass of generation, the states of each row's newest response token at some sites, and hands
-    them on once the topmost has been seen. Passes that read a prompt, or whole rows, go by."""
+    """Gathers, over one forward pass of generation, the states of each row's newest token at some sites, and hands them on once
+    the topmost has been seen: of the response, or the last of the prompt. Passes that read whole rows go by."""
 
-    def __init__(self, sites: Sequence[str], topmost: str, on_token: OnToken) -> None:
-        """`sites` in the order in which `on_token` is to have them; `topmost` is the last of them to be computed."""
+    def __init__(self, sites: Sequence[str], topmost: str, on_token: OnToken, on_prompt: OnToken | None) -> None:
+        """`sites` in the order in which they are to be handed on; `topmost` is the last of them to be computed."""
         self._place = {site: index for index, site in enumerate(sites)}
-        self._topmost, self._on_token = topmost, on_token
+        self._topmost = topmost
+        self._wanted: dict[Part, OnToken | None] = {"response": on_token, "prompt": on_prompt}
         self._seen: list[Tensor] = [torch.empty(0)] * len(sites)
 
     def __call__(self, site: str, hidden: Float[Tensor, "sample token hidden"]) -> None:
         now = _now.get()
-        if now.part != "response":
+        hand_on = self._wanted.get(now.part)
+        if hand_on is None:
             return
-        self._seen[self._place[site]] = hidden[:, -1]
+        self._seen[self._place[site]] = hidden[:, -1]  # prompts are padded on the left
         if site == self._topmost:
-            self._hand_on(now)
+            self._hand_on(now, hand_on)
 
-    def _hand_on(self, now: Pass) -> None:
+    def _hand_on(self, now: Pass, hand_on: OnToken) -> None:
         states = torch.stack([seen.to(self._seen[0].device) for seen in self._seen], 1)
         if all(now.going):
-            self._on_token(tuple(now.rows), states)
+            hand_on(tuple(now.rows), states)
             return
         kept = [index for index, going in enumerate(now.going) if going]
-        self._on_token(tuple(now.rows[index] for index in kept), states[kept])
+        hand_on(tuple(now.rows[index] for index in kept), states[kept])
 
 
 def in_part(change: Change, part: Part) -> Change:

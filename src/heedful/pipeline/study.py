@@ -157,7 +157,7 @@ def study(
     kept = chosen.model_dump(mode="json")
     with RunFolder.open(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept)) as run:
         instruct(run, chosen)
-        ready = loaded or _load_for(chosen, progress)
+        ready = loaded or load_for(chosen, progress)
         chosen_sites(chosen, ready.name, ready.sites)
         check_positions(chosen, reference_rows(ready, chosen))
         _note_model(run, ready)
@@ -201,7 +201,7 @@ def _note_model(run: RunFolder, model: LanguageModel) -> None:
         run.note(heedful=heedful.__version__, model=model.identity())
 
 
-def _load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
+def load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
     """The model of a study, as its settings ask for it."""
     progress("loading the model", 0, 1)
     model = load(

@@ -24,7 +24,15 @@ from heedful.probes.crossval import (
     cross_validate,
     out_of_fold,
 )
-from heedful.probes.intervals import Interval, Jackknife, bootstrap_auroc, combine, jackknife_auroc, jackknife_mean
+from heedful.probes.intervals import (
+    Interval,
+    Jackknife,
+    bootstrap_auroc,
+    bootstrap_median,
+    combine,
+    jackknife_auroc,
+    jackknife_mean,
+)
 from heedful.probes.linear import fit_mean_difference, fit_ridge
 from heedful.probes.logistic import Change, fit_logistic
 from heedful.probes.metrics import (
@@ -64,6 +72,7 @@ __all__ = [
     "benjamini_hochberg",
     "best_cell",
     "bootstrap_auroc",
+    "bootstrap_median",
     "canonical_pairs",
     "combine",
     "control_labels",

@@ -6,6 +6,7 @@ it and swapped for another value: task and data set are crossed, never confounde
 
 from __future__ import annotations
 
+from random import Random
 from typing import NamedTuple
 
 _WRITTEN_TO = (
@@ -46,11 +47,14 @@ class BasePrompt(NamedTuple):
     text: str
 
 
+_KINDS = ((_WRITTEN_TO, _RECIPIENTS), (_PUBLIC, _AUDIENCES), (_PERSONAL, _MOMENTS))
+
+
 def _crossed() -> list[tuple[int, str]]:
-    """All 180 combinations, each with the diagonal (0, 1 or 2) that it lies on."""
+    """All 180 combinations of a kind's genres and situations, each with the diagonal (0, 1 or 2) that it lies on."""
     return [
         ((g + s) % 3, f"Write {genre} {situation}.")
-        for genres, situations in ((_WRITTEN_TO, _RECIPIENTS), (_PUBLIC, _AUDIENCES), (_PERSONAL, _MOMENTS))
+        for genres, situations in _KINDS
         for g, genre in enumerate(genres)
         for s, situation in enumerate(situations)
     ]
@@ -65,3 +69,19 @@ def base_prompts() -> tuple[BasePrompt, ...]:
 def training_base_prompts() -> tuple[str, ...]:
     """60 further base prompts of the same genres and situations, which no study uses: an embedded model learns on these."""
     return tuple(text for diagonal, text in _crossed() if diagonal == 0)
+
+
+def further_base_prompts() -> tuple[BasePrompt, ...]:
+    """360 further base prompts, which neither a study nor an embedded model learns on: each joins the genre of one kind to the
+    situation of another ('Write a diary entry for new readers.'). In a fixed random order, so that any two parts of them
+    are exchangeable; their ids go on from the study's."""
+    texts = [
+        f"Write {genre} {situation}."
+        for genres, own in _KINDS
+        for _, situations in _KINDS
+        if situations is not own
+        for genre in genres
+        for situation in situations
+    ]
+    Random("further base prompts").shuffle(texts)
+    return tuple(BasePrompt(len(base_prompts()) + i, text) for i, text in enumerate(texts))

@@ -1,0 +1,167 @@
+"""The responses that monitors are made of: a study's natural ones to learn from, others to calibrate and to be judged on.
+
+The three parts share no base prompt. Of a study with the built-in base prompts, all of its responses teach, and the model
+answers further base prompts; of a study of the user's own prompts or responses, its groups are shared out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Literal, NamedTuple
+
+from heedful.config import StudySettings
+from heedful.constraints import constraint_from
+from heedful.errors import InputError
+from heedful.models import LanguageModel, Replay
+from heedful.pipeline.progress import Progress
+from heedful.pipeline.respond import CHUNK, sample_seed
+from heedful.prompts.base import further_base_prompts
+from heedful.prompts.instructions import constraint_json, natural_instructions
+from heedful.prompts.tasks import tasks_named
+
+LEAST_PROMPTS = 100
+"""Base prompts to calibrate on, unless the user says less."""
+DEFAULT_PROMPTS, TEST_PROMPTS = 200, 100
+_LEAST_TRAINING = 15
+
+Part = Literal["training", "calibration", "test"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A verified response.
+
+    Attributes:
+        task, base: whose, and to which base prompt.
+        constraint: as JSON.
+        measured: what the verifier measured, as text.
+        replay: its tokens.
+        violates: 1 where the verifier failed it.
+    """
+
+    task: str
+    base: int
+    constraint: str
+    measured: str | None
+    replay: Replay
+    violates: int
+
+
+class Answers(NamedTuple):
+    """The three parts, and how many responses were left out since they were cut off, empty or could not be verified."""
+
+    training: list[Answer]
+    calibration: list[Answer]
+    test: list[Answer]
+    left_out: int
+    fresh: bool
+    """Calibration and test responses were generated for the purpose, to further base prompts."""
+
+
+def collect(
+    samples: Iterable[Mapping[str, Any]],
+    settings: StudySettings,
+    model: LanguageModel,
+    tasks: Sequence[str],
+    prompts: int | None,
+    each: int,
+    progress: Progress,
+) -> Answers:
+    """All responses, labelled.
+
+    Args:
+        samples: the study's.
+        prompts: base prompts to calibrate on; half as many (of further ones, at most `TEST_PROMPTS`) are tested on.
+        each: responses to each base prompt and task, where they are generated.
+
+    Raises:
+        InputError: too few base prompts.
+    """
+    natural = [sample for sample in samples if sample["kind"] == "natural" and sample["task"] in tasks]
+    known = [answer for sample in natural if (answer := _answer(sample)) is not None]
+    left_out = len(natural) - len(known)
+    if settings.prompts_file or settings.responses_file:
+        return _shared_out(known, LEAST_PROMPTS if prompts is None else prompts, settings.seed, left_out)
+    made = _generated(settings, model, tasks, DEFAULT_PROMPTS if prompts is None else prompts, each, progress)
+    calibration, test = ([answer for record in part if (answer := _answer(record)) is not None] for part in made)
+    left_out += sum(map(len, made)) - len(calibration) - len(test)
+    return Answers(known, calibration, test, left_out, fresh=True)
+
+
+def _answer(sample: Mapping[str, Any]) -> Answer | None:
+    """A sample as an answer, if it was verified and not cut off."""
+    written = len(sample["response_ids"]) - sample["answer_start"]
+    if sample["outcome"] not in ("pass", "fail") or sample["finish_reason"] != "stop" or written < 1:
+        return None
+    replay = Replay(sample["prompt_ids"], sample["response_ids"], sample["eos_id"], sample["answer_start"])
+    bad = int(sample["outcome"] == "fail")
+    return Answer(sample["task"], sample["base_id"], sample["constraint"], sample["measured"], replay, bad)
+
+
+def _shared_out(known: Sequence[Answer], prompts: int, seed: int, left_out: int) -> Answers:
+    """The study's own groups: so many to calibrate on, half as many to test on, the rest to learn from."""
+    groups = sorted({answer.base for answer in known})
+    tested = max(2, min(prompts // 2, TEST_PROMPTS))
+    if len(groups) < prompts + tested + _LEAST_TRAINING:
+        raise InputError(
+            f"the study has {len(groups)} base prompts with a verified response; to calibrate on {prompts}, to test on "
+            f"{tested} and to learn from at least {_LEAST_TRAINING} others takes {prompts + tested + _LEAST_TRAINING}",
+            "study more prompts, or give fewer --calibration-prompts (the false-alarm rate then strays further)",
+        )
+    Random(f"{seed}/monitors").shuffle(groups)
+    part_of: dict[int, Part] = dict.fromkeys(groups, "training")
+    part_of |= dict.fromkeys(groups[:prompts], "calibration")
+    part_of |= dict.fromkeys(groups[prompts : prompts + tested], "test")
+    parts: dict[Part, list[Answer]] = {"training": [], "calibration": [], "test": []}
+    for answer in known:
+        parts[part_of[answer.base]].append(answer)
+    return Answers(**parts, left_out=left_out, fresh=False)
+
+
+def _generated(
+    settings: StudySettings,
+    model: LanguageModel,
+    tasks: Sequence[str],
+    prompts: int,
+    each: int,
+    progress: Progress,
+) -> list[list[dict[str, Any]]]:
+    """Responses to further base prompts, in the study's way: those to calibrate on, and those to test on."""
+    bases = further_base_prompts()
+    tested = max(2, min(prompts // 2, TEST_PROMPTS))
+    if prompts + tested > len(bases):
+        raise InputError(
+            f"there are {len(bases)} further base prompts, and {prompts} to calibrate on with {tested} to test on are more",
+            f"give at most {len(bases) - tested} --calibration-prompts, or raise --responses",
+        )
+    bases = bases[: prompts + tested]
+    # Another seed than the study's, whose constraints these would otherwise repeat.
+    asked = natural_instructions(tasks_named(list(tasks)), bases, each * len(bases), settings.seed + 1_000_003)
+    encoded = [model.encode(one.prompt, system=settings.system, thinking=settings.thinking) for one in asked]
+    parts: list[list[dict[str, Any]]] = [[], []]
+    for start in range(0, len(asked), CHUNK):
+        progress("answering further prompts", start, len(asked))
+        chunk, ids = asked[start : start + CHUNK], encoded[start : start + CHUNK]
+        answers = model.generate(
+            ids,
+            [sample_seed(settings.seed, f"monitors/{one.instruction_id}") for one in chunk],
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_new_tokens=settings.max_new_tokens,
+        )
+        for one, prompt_ids, given in zip(chunk, ids, answers, strict=True):
+            constraint = constraint_json(one.constraint)
+            verdict = constraint_from(json.loads(constraint)).check(given.text)
+            parts[one.base_id >= bases[prompts].base_id].append(
+                {
+                    "task": one.task, "base_id": one.base_id, "constraint": constraint, "prompt_ids": prompt_ids,
+                    "response_ids": given.token_ids, "eos_id": given.eos_id, "answer_start": given.answer_start,
+                    "finish_reason": given.finish_reason, "outcome": verdict.outcome,
+                    "measured": None if verdict.measured is None else str(verdict.measured),
+                }
+            )  # fmt: skip
+    progress("answering further prompts", len(asked), len(asked))
+    return parts
