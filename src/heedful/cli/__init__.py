@@ -23,11 +23,11 @@ from heedful.cli.chat import chat
 from heedful.cli.check import check
 from heedful.cli.compare import compare
 from heedful.cli.guard import guard
-from heedful.cli.log import log
 from heedful.cli.ifeval import ifeval
+from heedful.cli.log import log
 from heedful.cli.models import models
-from heedful.cli.policies import policies
 from heedful.cli.monitor import monitor
+from heedful.cli.policies import policies
 from heedful.cli.report import report
 from heedful.cli.study import study
 from heedful.errors import HeedfulError

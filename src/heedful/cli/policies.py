@@ -28,6 +28,7 @@ def policies(
     max_new_tokens: Annotated[int, typer.Option(help="Of one draft.")] = 160,
     budget_tokens: Annotated[int | None, typer.Option(help="Of each request.")] = None,
     at: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.")] = None,
+    monitors: Annotated[Path | None, typer.Option(metavar="DIR", help="Probe monitors of this model.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page, too.")] = None,
     list_them: Annotated[bool, typer.Option("--list", help="List the policies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -59,7 +60,7 @@ def policies(
     counts = _counts(constraints)
     compared = asyncio.run(
         compare_policies(
-            open_upstream(model, name=at),
+            open_upstream(model, name=at, monitors=monitors),
             policies=these or POLICIES,
             n=n,
             constraints=counts,
