@@ -1,6 +1,6 @@
 """What policies buy on an embedded model, and what they cost; the figures of docs/control.md.
 
-    python benchmarks/policies.py [--model pico-llama] [--n 240] [--seed 0]
+    python benchmarks/policies.py [--model pico-llama] [--n 240] [--seed 0] [--monitors DIR]
 
 Instructions with three constraints, over base prompts that no embedded model was trained on. Prints what the control layer is
 held to: compliance with all constraints, guarded against unguarded, at most at three times the tokens, as the guard's own
@@ -14,7 +14,7 @@ import argparse
 import asyncio
 from dataclasses import asdict
 
-from heedful.control.local import LocalModel
+from heedful.control.opening import open_upstream
 from heedful.pipeline.policies import Estimate, compare_policies
 
 
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tries", type=int, default=4)
+    parser.add_argument("--monitors", help="folder of probe monitors: abort stops on their forecasts, too")
     given = parser.parse_args()
     policies = [
         f"best_of_n:n={given.tries}",
@@ -34,7 +35,12 @@ def main() -> None:
     ]
     found = asyncio.run(
         compare_policies(
-            LocalModel(given.model), policies=policies, n=given.n, constraints=(3,), seed=given.seed, checks=True
+            open_upstream(given.model, monitors=given.monitors),
+            policies=policies,
+            n=given.n,
+            constraints=(3,),
+            seed=given.seed,
+            checks=True,
         )
     )
     print(f"{found.model}: {found.instructions} instructions with three constraints, {found.bases} base prompts")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+from heedful.control.alarm import Alarm
 from heedful.control.upstream import Delta, Message, Request, Usage
 
 PROMPT_TOKENS = 10
@@ -34,9 +35,11 @@ class Scripted:
         pause: float = 0.0,
         chunk: int = 1,
         obeys: bool = True,
+        alarms: Callable[[str], tuple[Alarm, ...]] = lambda written: (),
     ) -> None:
         """`chunk`: words in a delta. `obeys`: keeps to `max_tokens`."""
         self.answers, self.continues, self.pause, self.chunk, self.obeys = answers, continues, pause, chunk, obeys
+        self.alarms = alarms
         self.fails_at, self.failure, self.risk = fails_at, failure, risk
         self.requests: list[Request] = []
         self.drawn: dict[int, int] = {}
@@ -73,6 +76,7 @@ class Scripted:
                 piece,
                 len(some),
                 risk={} if self.risk is None else self.risk(written),
+                alarms=self.alarms(written),
                 finish_reason=None if not last else "stop" if len(words) == len(answer.split(" ")) else "length",
                 usage=Usage(self.count(request.messages, request.prefix), len(words)) if last else None,
             )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from heedful.constraints import Exclude, Include, Register, Sentiment, Verdict, WordCount, check, constraint
 from heedful.constraints.custom import FunctionConstraint
 from heedful.constraints.text import word_spans
+from heedful.control.alarm import Alarm
 from heedful.control.budget import Budget
 from heedful.control.guard import Guard
 from heedful.control.log import read_log
@@ -269,6 +270,22 @@ def test_a_forecast_is_told_apart_from_a_proof() -> None:
     assert model.drawn[0] == 3  # it ran on, uncharged
     assert first.would_have_passed is False
     assert (second.ended, result.text) == ("finished", GOOD)
+
+
+def test_an_alarm_counts_where_its_task_was_asked_for() -> None:
+    def alarm(name: str) -> Alarm:
+        return Alarm(name, score=2.0, threshold=1.0, risk=0.8, token=1, false_alarms=0.05)
+
+    def raised(written: str) -> tuple[Alarm, ...]:
+        return (alarm("json"), alarm("word_count")) if written.startswith("One two") else ()
+
+    result = Guard(Scripted("One two three", GOOD, alarms=raised), [FEW], "abort").generate(PROMPT)
+    first, second = result.attempts
+    assert (first.text, first.ended) == ("One two", "forecast")
+    assert first.why.startswith("forecast by word_count: may end in a violation (risk 80%")
+    assert [alert.by for alert in first.alerts] == ["word_count"]
+    assert second.passed
+    assert Guard(Scripted("One two three", alarms=raised), [FEW], "abort:forecasts=false").generate(PROMPT).passed
 
 
 def test_an_abort_costs_what_it_used() -> None:

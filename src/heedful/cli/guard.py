@@ -37,6 +37,9 @@ def guard(
     at: Annotated[
         str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.", rich_help_panel=_HOW)
     ] = None,
+    monitors: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Probe monitors of this model.", rich_help_panel=_HOW)
+    ] = None,
     temperature: Annotated[float, typer.Option(help="Of drafts; 0 is greedy.", rich_help_panel=_HOW)] = 1.0,
     top_p: Annotated[float, typer.Option(help="Draw among tokens of this probability.", rich_help_panel=_HOW)] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(help="Of one draft.", rich_help_panel=_HOW)] = 256,
@@ -81,7 +84,7 @@ def guard(
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, max_new_tokens, seed)
     guarded = Guard(
-        open_upstream(model, name=at),
+        open_upstream(model, name=at, monitors=monitors),
         asked,
         policy,
         Budget(budget_tokens, budget_calls, budget_seconds),

@@ -28,6 +28,7 @@ def policies(
     max_new_tokens: Annotated[int, typer.Option(help="Of one draft.")] = 160,
     budget_tokens: Annotated[int | None, typer.Option(help="Of each request.")] = None,
     at: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.")] = None,
+    monitors: Annotated[Path | None, typer.Option(metavar="DIR", help="Probe monitors of this model.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page, too.")] = None,
     list_them: Annotated[bool, typer.Option("--list", help="List the policies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -59,7 +60,7 @@ def policies(
     counts = _counts(constraints)
     compared = asyncio.run(
         compare_policies(
-            open_upstream(model, name=at),
+            open_upstream(model, name=at, monitors=monitors),
             policies=these or POLICIES,
             n=n,
             constraints=counts,
@@ -100,33 +101,34 @@ def _print(found: Comparison) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(
-        title=f"{found.model}: {found.instructions} instructions, {found.bases} base prompts", title_justify="left"
-    )
-    for column in ("policy", "all kept, %", "by others, %", "tokens", "of prompts", "calls", "s", "aborted", "wrongly"):
-        table.add_column(column, justify="left" if column == "policy" else "right")
+    about = f"{found.instructions} instructions over {found.bases} base prompts, intervals at 95 %"
+    table = Table(title=f"{found.model}: {about}", title_justify="left")
+    table.add_column("policy", no_wrap=True)
+    for column in ("all kept, %", "others, %", "tokens", "×", "calls", "s"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in found.policies:
         table.add_row(
             row.policy,
-            _shown(row.passed, 100),
-            "–" if row.others is None else _shown(row.others, 100),
-            _shown(row.tokens),
-            f"{row.prompt_tokens.estimate:.0f}",
+            _shown(row.passed),
+            "–" if row.others is None else _shown(row.others),
+            f"{row.tokens.estimate:.0f}",
+            f"{row.price.estimate:.1f}",
             f"{row.calls.estimate:.1f}",
             f"{row.seconds.estimate:.1f}",
-            str(row.aborted or ""),
-            str(row.false_stops) if row.aborted else "",
         )
     console.print(table)
-    tasks = Table(title="By task, % kept", title_justify="left")
-    tasks.add_column("policy")
-    for task in found.tasks:
-        tasks.add_column(task.replace("_", " "), justify="right")
     for row in found.policies:
-        kept = (row.by_task[task] for task in found.tasks)
-        tasks.add_row(row.policy, *("–" if each is None else f"{100 * each.estimate:.0f}" for each in kept))
+        if row.aborted:
+            console.print(f"{row.policy}: {row.aborted} drafts stopped, {row.false_stops} of which would have complied")
+    tasks = Table(title="By task, % kept", title_justify="left")
+    tasks.add_column("task", no_wrap=True)
+    for row in found.policies:
+        tasks.add_column(row.policy, justify="right", overflow="fold")
+    for task in found.tasks:
+        kept = (row.by_task[task] for row in found.policies)
+        tasks.add_row(task, *("–" if each is None else f"{100 * each.estimate:.0f}" for each in kept))
     console.print(tasks)
 
 
-def _shown(value: Estimate, by: float = 1) -> str:
-    return f"{by * value.estimate:.0f} [{by * value.low:.0f}, {by * value.high:.0f}]"
+def _shown(value: Estimate) -> str:
+    return f"{100 * value.estimate:.0f} [{100 * value.low:.0f}, {100 * value.high:.0f}]"

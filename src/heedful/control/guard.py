@@ -49,7 +49,7 @@ class Guard:
         constraints: what every answer must meet.
         policy: what 'repair' does: a name, with options as 'best_of_n:n=8', or a policy itself.
         budget: of each request.
-        monitors: that forecast violations from `Delta.risk`.
+        monitors: that forecast violations from `Delta.risk`, beside the alarms of the upstream's own probe monitors.
         mode: 'shadow' changes nothing and logs what would have been done; 'warn' changes nothing and warns; 'stop' ends an
             answer as soon as it is known to be bad; 'repair' lets the policy see to it.
         release: what a stream gives out, and when: see `release`. By default everything under 'shadow' and 'warn', which

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from heedful.control.upstream import Upstream
@@ -11,19 +12,24 @@ if TYPE_CHECKING:
     from heedful.models import LanguageModel
 
 
-def open_upstream(model: Upstream | LanguageModel | str, *, name: str | None = None) -> Upstream:
+def open_upstream(
+    model: Upstream | LanguageModel | str, *, name: str | None = None, monitors: str | Path | None = None
+) -> Upstream:
     """The upstream of this model.
 
     Args:
         model: an upstream; a loaded model; the name of an embedded one, a hub id, a folder; or the URL of an OpenAI-compatible
             endpoint, up to and with '/v1'.
         name: the model's name at a URL.
+        monitors: a folder of probe monitors of this model, whose alarms its answers then carry.
 
     Raises:
         InputError, ModelError: it cannot be had.
     """
     if hasattr(model, "streams"):
         return cast(Upstream, model)
+    if monitors is not None:
+        return _monitored(model, monitors)
     if isinstance(model, str) and model.startswith(("http://", "https://")):
         if not name:
             raise InputError(f"which model at {model}?", "name it, --at MODEL, as the server does")
@@ -33,3 +39,15 @@ def open_upstream(model: Upstream | LanguageModel | str, *, name: str | None = N
     from heedful.control.local import LocalModel
 
     return LocalModel(model)
+
+
+def _monitored(model: LanguageModel | str, folder: str | Path) -> Upstream:
+    from heedful.control.local import LocalModel
+    from heedful.control.monitors import LiveRisk, load_monitors
+    from heedful.models import load
+
+    if isinstance(model, str) and model.startswith(("http://", "https://")):
+        raise InputError(f"{model} runs elsewhere, and its hidden states cannot be watched", "take a local model")
+    loaded = load(model) if isinstance(model, str) else model
+    monitors = load_monitors(Path(folder), loaded)
+    return LocalModel(loaded, risks=[lambda places: LiveRisk(monitors, loaded.device)])

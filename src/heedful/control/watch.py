@@ -57,6 +57,7 @@ class Watch:
         self.alerts: list[Alert] = []
         self._open: list[PrefixMonitor] = [constraint.monitor() for constraint in constraints]
         self._waiting = list(monitors)
+        self._asked = {constraint.id.partition("/")[2] for constraint in constraints}
         self._length = 0
         self._feed(prefix)
 
@@ -64,6 +65,12 @@ class Watch:
         """The alerts that this delta raises."""
         before = len(self.alerts)
         self._feed(delta.text)
+        for alarm in delta.alarms:  # those of tasks that were not asked for say nothing of this answer
+            if alarm.name in self._asked:
+                self._asked.remove(alarm.name)
+                self.alerts.append(
+                    Alert("forecast", alarm.name, str(alarm).removeprefix(f"{alarm.name}: "), self._length)
+                )
         for monitor in list(self._waiting):
             risk = delta.risk.get(monitor.name)
             reason = None if risk is None else monitor.alarm(risk)
