@@ -272,6 +272,15 @@ def test_a_forecast_is_told_apart_from_a_proof() -> None:
     assert (second.ended, result.text) == ("finished", GOOD)
 
 
+def test_forecasts_that_are_always_wrong_cost_no_answer() -> None:
+    model = Scripted(GOOD, risk=lambda written: {"x": 1.0})
+    guard = Guard(model, [FEW, DAY], "abort:tries=4,forecasts=2", monitors=[RiskLimit("x", 0.5)], run_on=True)
+    result = guard.generate(PROMPT)
+    assert [attempt.ended for attempt in result.attempts] == ["forecast", "forecast", "finished"]
+    assert [attempt.would_have_passed for attempt in result.attempts] == [True, True, None]
+    assert result.passed
+
+
 def test_an_alarm_counts_where_its_task_was_asked_for() -> None:
     def alarm(name: str) -> Alarm:
         return Alarm(name, score=2.0, threshold=1.0, risk=0.8, token=1, false_alarms=0.05)
@@ -285,7 +294,7 @@ def test_an_alarm_counts_where_its_task_was_asked_for() -> None:
     assert first.why.startswith("forecast by word_count: may end in a violation (risk 80%")
     assert [alert.by for alert in first.alerts] == ["word_count"]
     assert second.passed
-    assert Guard(Scripted("One two three", alarms=raised), [FEW], "abort:forecasts=false").generate(PROMPT).passed
+    assert Guard(Scripted("One two three", alarms=raised), [FEW], "abort:forecasts=0").generate(PROMPT).passed
 
 
 def test_an_abort_costs_what_it_used() -> None:
@@ -298,7 +307,7 @@ def test_an_abort_costs_what_it_used() -> None:
 
 def test_a_text_stopped_by_a_forecast_is_never_a_pass() -> None:
     model = Scripted("One two three", risk=lambda text: {"x": 1.0})
-    result = Guard(model, [FEW], "abort:tries=2", monitors=[RiskLimit("x", 0.5)]).generate(PROMPT)
+    result = Guard(model, [FEW], "abort:tries=2,forecasts=2", monitors=[RiskLimit("x", 0.5)]).generate(PROMPT)
     assert result.text == "One"
     assert result.verdicts[0].passed
     assert not result.passed
