@@ -74,3 +74,18 @@ def test_intervals_hold_their_estimates_and_maps_are_named(lens: xr.Dataset) -> 
     assert bool((here["auroc"] <= here["auroc_high"]).all())
     assert int(lens["n_tasks"].sel(kind="natural")) == 0
     assert np.isnan(lens["auroc"].sel(kind="natural")).all()
+
+
+def test_a_map_carries_what_both_cells_hold(write_study: Write) -> None:
+    """Sentiment is read best at the later site, and leaves a weaker trace where topic's probe stands, the right way round."""
+
+    def trace(task: str, site: int, position: int) -> float:
+        if task == "sentiment":
+            return (0.0, 0.9, 1.8)[site]
+        return 1.5 if site == 1 else 0.0
+
+    along = {"sentiment": "topic"}
+    data = write_study(Planted(trace, tasks=FOUR, squares=60, axis=lambda task: (along.get(task, task), 1.0)))
+    here = mapped(data, fit_probes(data)).sel(kind="contrast", source="topic", target="sentiment")
+    assert float(here["auroc"].sel(mapping="ridge")) > 0.8
+    assert float(here["q_value"].sel(mapping="ridge")) < 0.05
