@@ -21,8 +21,9 @@ from heedful.prompts.tasks import tasks_named
 
 QUICK: dict[str, Any] = {
     "base_prompts": 40,
-    "squares": 40,
-    "samples": 60,
+    "squares": 30,
+    "samples": 45,
+    "pool": 4,
     "positions": ("prompt[-1]", "response[3]", "response[15]", "response[-1]", "eos"),
     "behaviour_prompts": 3,
 }

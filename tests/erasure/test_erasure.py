@@ -102,7 +102,9 @@ def test_sets_of_labels_are_the_sets_one_by_one(fit: Fitter) -> None:
     weight = (torch.arange(len(y)) < 500).float()
     together = fit(x, sets, weight)
     for eraser, labels in zip((together[i] for i in range(4)), sets, strict=True):
-        torch.testing.assert_close(eraser(x), fit(x, labels, weight)(x), atol=1e-4, rtol=1e-4)
+        # Probes of several sets go on until the last of them has met its tolerance of a hundredth.
+        near = 2e-2 if fit is fit_inlp else 1e-4
+        torch.testing.assert_close(eraser(x), fit(x, labels, weight)(x), atol=near, rtol=near)
 
 
 @pytest.mark.parametrize("fit", [fit_leace, fit_mean_flip])

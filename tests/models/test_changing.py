@@ -92,7 +92,8 @@ def test_nested_changes_apply_from_the_outside_in_and_one_part_alone_is_changed(
 
 
 def test_divergence_is_none_of_the_identity_and_that_of_the_logits_otherwise(model: LanguageModel) -> None:
-    none = model.divergence(rows(), {"block.1.out": lambda hidden: hidden})
+    louder = {"block.1.out": lambda hidden: hidden * 1.5}
+    none, moved = model.divergences(rows(), [[{"block.1.out": lambda hidden: hidden}] * 3, [louder] * 3])
     assert none.n_tokens.tolist() == [4, 4, 4]
     torch.testing.assert_close(none.nll_before, none.nll_after)
     torch.testing.assert_close(none.kl, torch.zeros_like(none.kl), atol=1e-5, rtol=0)
@@ -100,13 +101,41 @@ def test_divergence_is_none_of_the_identity_and_that_of_the_logits_otherwise(mod
     assert read.log_p is not None
     assert read.log_p_eos is not None
     torch.testing.assert_close(-none.nll_before.float(), read.log_p + read.log_p_eos, atol=1e-4, rtol=1e-4)
-    moved = model.divergence(rows(), {"block.1.out": lambda hidden: hidden * 1.5})
     assert bool((moved.kl > 0).all())
-    with model.changed({"block.1.out": lambda hidden: hidden * 1.5}):
+    with model.changed(louder):
         after = model.read_all(rows(), ["embed"], ["eos"], log_p=True)
     assert after.log_p is not None
     assert after.log_p_eos is not None
     torch.testing.assert_close(-moved.nll_after.float(), after.log_p + after.log_p_eos, atol=1e-4, rtol=1e-4)
+
+
+def test_each_row_is_changed_as_it_is_alone_while_rows_come_and_go(model: LanguageModel) -> None:
+    louder, shifted = (
+        {"block.1.out": lambda hidden: -3.0 * hidden},
+        {"block.0.out": lambda hidden: hidden + torch.linspace(-1, 1, hidden.shape[-1])},
+    )
+    changes = [louder, {}, {**louder, **shifted}, shifted, louder, {}, shifted]
+    prompts = [[5 + i, 6, 7 + i, *[8] * (i % 3)] for i in range(len(changes))]
+    alone, read = [], []
+    for i, (prompt, change) in enumerate(zip(prompts, changes, strict=True)):
+        with model.changed(change):
+            alone.append(model.generate([prompt], [i], max_new_tokens=12)[0].token_ids)
+            read.append(model.read_all([Replay(prompt, (17, 18), 2, 0)], ["block.2.out"], ["eos"]).states[0, 0, 0])
+    model.generation_tokens, model.batch_tokens = 3 * 18, 3 * 8  # three at a time
+    with model.changed_by_row(changes):
+        together = [each.token_ids for each in model.generate(prompts, range(len(changes)), max_new_tokens=12)]
+        states = model.read_all([Replay(each, (17, 18), 2, 0) for each in prompts], ["block.2.out"], ["eos"]).states[
+            0, 0
+        ]
+    assert together == alone
+    torch.testing.assert_close(states, torch.stack(read), atol=1e-4, rtol=1e-4)
+    texts = [Replay(each, (17, 18, 19), 2, 0) for each in prompts]
+    mixed, plain = model.divergences(texts, [changes, [{}] * len(changes)])
+    for i in range(len(changes)):
+        [single] = model.divergences(texts[i : i + 1], [changes[i : i + 1]])
+        torch.testing.assert_close(mixed.kl[i], single.kl[0], atol=1e-4, rtol=1e-4)
+    assert [float(kl) > 1e-6 for kl in mixed.kl] == [bool(change) for change in changes]
+    assert float(plain.kl.abs().max()) < 1e-6
 
 
 def test_bad_changes_name_cause_and_cure(model: LanguageModel) -> None:
@@ -117,5 +146,7 @@ def test_bad_changes_name_cause_and_cure(model: LanguageModel) -> None:
         pytest.raises(InputError, match="keeps the shape"),
     ):
         model.read_all(rows(), ["embed", "block.2.out"], ["eos"])
+    with model.changed_by_row([{"embed": zeroed}]), pytest.raises(InputError, match="one mapping a row"):
+        generated(model)
     with model.changed({"embed": zeroed}, at="response"), pytest.raises(InputError, match="change all tokens"):
         model.read_all(rows(), ["block.2.out"], ["eos"])

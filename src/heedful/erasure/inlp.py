@@ -7,10 +7,10 @@ projected by the whole of it: errors do not pile up.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from heedful.erasure.eraser import Eraser, stacked
+from heedful.erasure.eraser import Eraser
 from heedful.probes import PrincipalRows, fit_logistic, principal_rows
 
 
@@ -39,24 +39,25 @@ def fit_inlp(
     # Rotated once: a probe then finds its axes nearly principal, as the solver likes them, whatever was projected off.
     rows = principal_rows(x)
     center = (weight.to(x) @ x) / weight.sum()
-    fitted = []
-    for labels in y.reshape(-1, len(x)):
-        hidden = rows.axes @ _directions(rows.z, labels, weight, rank, C)
-        fitted.append(Eraser(center, hidden, hidden.mT))
-    return fitted[0] if y.ndim == 1 else stacked(fitted)
+    hidden = rows.axes @ _directions(rows.z, y.reshape(-1, len(x)), weight, rank, C)
+    fitted = Eraser(center.expand(len(hidden), -1), hidden, hidden.mT)
+    return fitted[0] if y.ndim == 1 else fitted
 
 
 def _directions(
-    z: Float[Tensor, "sample axis"], y: Tensor, weight: Tensor, rank: int, C: float
-) -> Float[Tensor, "axis direction"]:
-    """An orthonormal basis of what the probes read, one after the other."""
-    eye, basis = torch.eye(z.shape[-1], dtype=z.dtype), z.new_zeros(z.shape[-1], 0)
-    for _ in range(min(rank, z.shape[-1])):
-        left = PrincipalRows(z - z @ basis @ basis.mT, axes=eye, mean=z.new_zeros(1, z.shape[-1]))
-        normal = fit_logistic(left, y[None], weight[None], C, tol=1e-2).coef[0]
+    z: Float[Tensor, "sample axis"], y: Int[Tensor, "set sample"], weight: Tensor, rank: int, C: float
+) -> Float[Tensor, "set axis direction"]:
+    """Of each set of labels, an orthonormal basis of what the probes read, one after the other; then zeros."""
+    axes = z.shape[-1]
+    eye, origin = torch.eye(axes, dtype=z.dtype).expand(len(y), -1, -1), z.new_zeros(len(y), 1, axes)
+    basis = z.new_zeros(len(y), axes, 0)
+    for _ in range(min(rank, axes)):
+        left = PrincipalRows(z - z @ basis @ basis.mT, axes=eye, mean=origin)
+        normal = fit_logistic(left, y[:, None], weight[None], C, tol=1e-2).coef.mT
         normal = normal - basis @ (basis.mT @ normal)
-        size = normal.norm()
-        if not size > 1e-6:
+        size = normal.norm(dim=1, keepdim=True)
+        found = size > 1e-6
+        if not found.any():
             break
-        basis = torch.cat([basis, (normal / size).unsqueeze(-1)], -1)
+        basis = torch.cat([basis, torch.where(found, normal / size, 0.0)], -1)
     return basis

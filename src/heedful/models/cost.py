@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from heedful.models.memory import parameter_count, weight_bytes
+from heedful.models.memory import cache_bytes, parameter_count, weight_bytes
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,6 @@ def estimate(
     parameters, weights = parameter_count(config), weight_bytes(config, dtype)
     row = mean_prompt_tokens + max_new_tokens
     tokens = (n_generate + n_rows) * row
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    cache = 2 * text.num_hidden_layers * heads * head_dim * dtype.itemsize
     # A forward pass holds a few copies of one layer's states; the feed-forward part's are some four times as wide.
     state = 8 * text.hidden_size * dtype.itemsize
     logits = min(batch_tokens, 2**28 // text.vocab_size) * text.vocab_size * (dtype.itemsize + 4)
@@ -100,7 +97,7 @@ def estimate(
         tokens=tokens,
         flops=2.0 * parameters * tokens,
         disk_bytes=n_rows * n_sites * n_positions * text.hidden_size * dtype.itemsize,
-        memory_bytes=weights + batch_tokens * (cache + state) + logits,
+        memory_bytes=weights + batch_tokens * (cache_bytes(config, dtype) + state) + logits,
         seconds_low=seconds(max_new_tokens / 2, 1.0),
         seconds_high=seconds(float(max_new_tokens), 1 / 8),
     )

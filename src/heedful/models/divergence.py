@@ -1,6 +1,6 @@
 """How far a changed model has moved from itself: perplexity before and after, and KL(before ‖ after), on given texts.
 
-By replay: both read the same tokens. Knows rows of token ids; what changes the model is the caller's business.
+By replay: all read the same tokens. Knows rows of token ids; what changes the model is the caller's business.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedful.models.batching import in_halves, plan
-from heedful.models.likelihood import predictions
+from heedful.models.likelihood import Predictions, predictions
+from heedful.models.parts import reading
 from heedful.models.reading import model_inputs
 from heedful.models.replay import Replay, pad
 
@@ -34,9 +35,12 @@ class Divergence(NamedTuple):
 
 
 def divergence(
-    model: Any, rows: Sequence[Replay], changed: Callable[[], AbstractContextManager[None]], batch_tokens: int
-) -> Divergence:
-    """Replay rows twice, as the model is and within `changed()`.
+    model: Any,
+    rows: Sequence[Replay],
+    variants: Sequence[Callable[[], AbstractContextManager[None]]],
+    batch_tokens: int,
+) -> list[Divergence]:
+    """Replay rows as the model is, once, and within each of `variants`: one result a variant.
 
     Raises:
         ModelError: not even one row fits into memory.
@@ -48,30 +52,36 @@ def divergence(
         costs=[(len(row.response_ids) + 1) * vocabulary for row in rows],
         cost_budget=_LOGITS_BUDGET,
     )
-    found = torch.zeros(4, len(rows), dtype=torch.float64)
+    found = torch.zeros(len(variants), 4, len(rows), dtype=torch.float64)
 
     def run(part: Sequence[int]) -> None:
         chosen = [rows[index] for index in part]
         padded = pad(chosen)
         inputs = model_inputs(model, padded.ids, padded.mask)
-        with torch.inference_mode():
+        with torch.inference_mode(), reading("all", part):
             before = predictions(model, inputs, chosen)
-            with changed():
-                after = predictions(model, inputs, chosen)
-        sums = torch.zeros(4, len(chosen), dtype=torch.float64)
-        for token in torch.split(torch.arange(len(before.targets)), _CHUNK):
-            p, q = (each.logits[token].float().log_softmax(-1).cpu() for each in (before, after))
-            target = before.targets[token].cpu().unsqueeze(-1)
-            each = torch.stack(
-                [torch.ones(len(token)), -p.gather(-1, target)[:, 0], -q.gather(-1, target)[:, 0], _kl(p, q)]
-            )
-            sums.index_add_(1, before.sample[token], each.double())
-        found[:, list(part)] = sums
+            for number, changed in enumerate(variants):
+                with changed():
+                    after = predictions(model, inputs, chosen)
+                found[number][:, list(part)] = _moved(before, after, len(chosen))
 
     for batch in batches:
         for _ in in_halves(batch, run):
             pass
-    return Divergence(found[0].long(), *found[1:])
+    return [Divergence(each[0].long(), *each[1:]) for each in found]
+
+
+def _moved(before: Predictions, after: Predictions, n_rows: int) -> Float[Tensor, "4 sample"]:
+    """The fields of a `Divergence`."""
+    sums = torch.zeros(4, n_rows, dtype=torch.float64)
+    for token in torch.split(torch.arange(len(before.targets)), _CHUNK):
+        p, q = (each.logits[token].float().log_softmax(-1).cpu() for each in (before, after))
+        target = before.targets[token].cpu().unsqueeze(-1)
+        each = torch.stack(
+            [torch.ones(len(token)), -p.gather(-1, target)[:, 0], -q.gather(-1, target)[:, 0], _kl(p, q)]
+        )
+        sums.index_add_(1, before.sample[token], each.double())
+    return sums
 
 
 def _kl(p: Float[Tensor, "token vocabulary"], q: Float[Tensor, "token vocabulary"]) -> Float[Tensor, " token"]:

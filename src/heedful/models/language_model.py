@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
@@ -21,8 +21,8 @@ from heedful.errors import InputError
 from heedful.models.chat import Chat, Message
 from heedful.models.decoding import Decoder, Drawn, sample, token_steps
 from heedful.models.divergence import Divergence, divergence
-from heedful.models.memory import quantisation_of
-from heedful.models.parts import LastToken, OnToken, Part, in_part
+from heedful.models.memory import cache_bytes, quantisation_of
+from heedful.models.parts import LastToken, OnToken, Part, by_row, in_part
 from heedful.models.reading import ReadBatch, in_order, read
 from heedful.models.replay import Replay
 from heedful.models.sampling import Sampling
@@ -32,7 +32,8 @@ from heedful.models.structure import Structures
 from heedful.models.untrained import check_can_forget, untrained
 
 BATCH_TOKENS = 16384
-CPU_ROOM = 32768  # of a batch that is generated on a CPU: a step costs little more for more rows
+CPU_ROOM = 65536  # tokens of a batch that is generated on a CPU: a step costs little more for more rows
+CPU_CACHE = 2**31  # bytes of keys and values in such a batch at the most
 CPU_BATCH_TOKENS = 2048  # what stays in a CPU's caches is read 1.7 times as fast as batches of 16,384 tokens
 
 
@@ -100,7 +101,8 @@ class LanguageModel:
         self.revision = revision
         on_cpu = self.device.type == "cpu"
         self.batch_tokens: int = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else BATCH_TOKENS)
-        self.generation_tokens: int = batch_tokens or (CPU_ROOM if on_cpu else BATCH_TOKENS)
+        room = min(CPU_ROOM, CPU_CACHE // cache_bytes(model.config, self.dtype)) if on_cpu else BATCH_TOKENS
+        self.generation_tokens: int = batch_tokens or room
         self.sites = site_names(len(self._blocks))
         self.hidden_size: int = self._text_config.hidden_size
         self.context: int | None = getattr(self._text_config, "max_position_embeddings", None)
@@ -309,6 +311,22 @@ class LanguageModel:
             yield
 
     @contextmanager
+    def changed_by_row(self, changes: Sequence[Mapping[str, Change]]) -> Iterator[None]:
+        """`changed`, with changes of its own for each row: rows that are treated differently share a batch.
+
+        with model.changed_by_row([{"block.5.out": eraser}, {}]): model.generate([prompt, prompt], [0, 0])
+
+        Args:
+            changes: for each row that is then generated or read, in its order: site → map, see `changed`. Rows are changed
+                at once where they are given the same map.
+
+        Raises:
+            InputError: an unknown site; a map that changes the shape; rows that are none of these.
+        """
+        with changing(self._blocks, by_row(changes)):
+            yield
+
+    @contextmanager
     def watched(self, sites: Sequence[str], on_token: OnToken, on_prompt: OnToken | None = None) -> Iterator[None]:
         """Within it, each token of a response that `generate` or `stream` has drawn is shown as the model reads it.
 
@@ -369,9 +387,17 @@ class LanguageModel:
             check=False,
         )
 
-    def divergence(self, rows: Sequence[Replay], changes: Mapping[str, Change]) -> Divergence:
-        """How far the changes move the model on given rows: perplexity before and after, KL(before ‖ after)."""
-        return divergence(self._model, rows, lambda: self.changed(changes), self.batch_tokens)
+    def divergences(
+        self, rows: Sequence[Replay], variants: Sequence[Sequence[Mapping[str, Change]]]
+    ) -> list[Divergence]:
+        """How far each of several changes moves the model on the same rows: perplexity before and after, KL(before ‖ after).
+
+        Args:
+            rows: what is replayed.
+            variants: of each, the changes for each row, see `changed_by_row`.
+        """
+        entered = [partial(self.changed_by_row, changes) for changes in variants]
+        return divergence(self._model, rows, entered, self.batch_tokens)
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:

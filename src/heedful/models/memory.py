@@ -36,6 +36,14 @@ def weight_bytes(config: Any, dtype: torch.dtype, *, trust_remote_code: bool = F
     return parameters * int(bits) // 8
 
 
+def cache_bytes(config: Any, dtype: torch.dtype) -> int:
+    """Bytes of keys and values that one token takes in a cache, over all layers, as if each attended."""
+    text = config.get_text_config(decoder=True)
+    heads = getattr(text, "num_key_value_heads", None) or getattr(text, "num_attention_heads", 1)
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return int(2 * text.num_hidden_layers * heads * width * dtype.itemsize)
+
+
 def quantisation_of(config: Any) -> str | None:
     """The method that a checkpoint is quantised with; None if it is not."""
     settings = getattr(config, "quantization_config", None)

@@ -1,12 +1,13 @@
 """What a forward pass of generation reads: the prompts, or a token of each response, and of which rows. So that a change of
 hidden states can be kept to one part, and what is watched can be told by row.
 
-Generation says so as it goes (`reading`); where nobody does, a pass reads whole rows, and its parts cannot be told apart.
+Whoever runs the model says so (`reading`): generation as it goes; a pass of `read` reads whole rows, whose parts cannot be
+told apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal, NamedTuple
@@ -22,11 +23,11 @@ Part = Literal["all", "prompt", "response"]
 
 
 class Pass(NamedTuple):
-    """What one forward pass of generation reads.
+    """What one forward pass reads.
 
     Attributes:
-        part: the prompts, or a token of each response.
-        rows: which prompts, along the axis `sample`.
+        part: the prompts, or a token of each response; 'all' where whole rows are read.
+        rows: which, along the axis `sample`; of generation, indices of prompts.
         going: whether each row is wanted: one that has ended is read along, and so is one that is taken up in the middle of its
             response, where prompts are read.
     """
@@ -97,3 +98,28 @@ def in_part(change: Change, part: Part) -> Change:
         return change(hidden) if now == part else hidden
 
     return only_there
+
+
+def by_row(changes: Sequence[Mapping[str, Change]]) -> dict[str, Change]:
+    """One change a site that treats each row as its own mapping says. Rows that share a change are changed together."""
+
+    def at(site: str) -> Change:
+        def each_its_own(hidden: Float[Tensor, "sample token hidden"]) -> Float[Tensor, "sample token hidden"]:
+            rows = _now.get().rows
+            if len(rows) != len(hidden) or max(rows) >= len(changes):
+                raise InputError(
+                    f"changes were given for {len(changes)} rows, and there is a row that is none of them",
+                    "give one mapping a row, and generate, read or replay these rows",
+                )
+            sharing: dict[int, tuple[Change, list[int]]] = {}
+            for place, row in enumerate(rows):
+                if change := changes[row].get(site):
+                    sharing.setdefault(id(change), (change, []))[1].append(place)
+            changed = hidden.clone()
+            for change, places in sharing.values():
+                changed[places] = change(hidden[places]).to(hidden.dtype)
+            return changed
+
+        return each_its_own
+
+    return {site: at(site) for site in dict.fromkeys(site for each in changes for site in each)}

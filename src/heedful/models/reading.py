@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from heedful.errors import InputError
 from heedful.models.batching import in_halves, plan
 from heedful.models.likelihood import LOGITS_BUDGET, likelihood
+from heedful.models.parts import reading
 from heedful.models.positions import parse_position
 from heedful.models.replay import Replay, check_rows, pad, token_index
 from heedful.models.sites import check_sites, site_names, watching
@@ -127,7 +128,7 @@ def _read_batch(
 
     inputs = model_inputs(model, padded.ids, padded.mask)
     found = None
-    with watching(blocks, sites, select, stop=not log_p):
+    with reading("all", part), watching(blocks, sites, select, stop=not log_p):
         if log_p:
             found = likelihood(model, inputs, chosen)
         else:

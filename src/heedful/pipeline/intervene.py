@@ -1,8 +1,8 @@
 """Stage 5, intervene: the model writes once more while traces of tasks are erased from its hidden states, or added to.
 
 Reads `arms.safetensors`, which the probe stage fitted, and the instructions of the study; writes `results/behaviour.nc`, and
-in `disturbed.parquet` what the model wrote: undisturbed, and under each arm a few answers to read beside. The outcome of each
-arm is kept as it is made, so that a killed run goes on at the next.
+in `disturbed.parquet` what the model wrote: undisturbed, and under each arm a few answers to read beside. Arms are tried
+together, as many as fill a batch; the outcome of each is kept as it is made, so that a killed run goes on at the next.
 """
 
 from __future__ import annotations
@@ -68,12 +68,20 @@ def intervene(
     texts = texts[:: max(1, len(texts) // min(N_TEXTS, 2 * settings.behaviour_prompts))] if arms else []
     trial = _Trial(model, settings, prompts if arms else [], texts, fold_of)
     progress("intervening", 0, len(arms) + 1)
-    undisturbed = _kept(stage, "undisturbed", trial.undisturbed)
+    if not stage.has(_part("undisturbed")):
+        _keep(stage, "undisturbed", trial.undisturbed())
+    undisturbed = _kept(stage, "undisturbed")
     plain, limit = torch.tensor(undisturbed["complies"], dtype=torch.float64), int(undisturbed["limit"][0])
     outcomes, said = {}, [_NOT_DISTURBED | one for one in undisturbed["said"]]
-    for done, arm in enumerate(arms, 1):
-        progress("intervening", done, len(arms) + 1)
-        found = _kept(stage, arm.name, lambda arm=arm: trial(arm, limit, undisturbed["said"]))
+    left = [arm for arm in arms if not stage.has(_part(arm.name))]
+    together = trial.arms_at_once(limit)
+    for start in range(0, len(left), together):
+        progress("intervening", 1 + len(arms) - len(left) + start, len(arms) + 1)
+        part = left[start : start + together]
+        for arm, found in zip(part, trial(part, limit, undisturbed["said"]), strict=True):
+            _keep(stage, arm.name, found)
+    for arm in arms:
+        found = _kept(stage, arm.name)
         about = {"how": arm.how, "where": arm.where, "erased": arm.task, "variant": arm.variant}
         said += [about | one for one in found.pop("said")]
         outcomes[arm.name] = Outcome(**{name: torch.tensor(values) for name, values in found.items()})
@@ -87,19 +95,24 @@ def intervene(
     progress("intervening", len(arms) + 1, len(arms) + 1)
 
 
-def _kept(stage: Stage, name: str, make: Any) -> dict[str, list[Any]]:
-    """What an arm came to, made once; NaN is null in the file."""
-    file = f"parts/intervene/{name}.json"
-    if not stage.has(file):
-        made = {what: [None if v != v else v for v in values] for what, values in make().items()}
-        stage.write(file, json.dumps(made))
-    found = json.loads(stage.path(file).read_text(encoding="utf-8"))
+def _part(name: str) -> str:
+    """The file that keeps what an arm came to."""
+    return f"parts/intervene/{name}.json"
+
+
+def _keep(stage: Stage, name: str, made: Mapping[str, Sequence[Any]]) -> None:
+    """NaN is null in the file."""
+    stage.write(_part(name), json.dumps({what: [None if v != v else v for v in vs] for what, vs in made.items()}))
+
+
+def _kept(stage: Stage, name: str) -> dict[str, list[Any]]:
+    found = json.loads(stage.path(_part(name)).read_text(encoding="utf-8"))
     return {what: [float("nan") if v is None else v for v in values] for what, values in found.items()}
 
 
 def _prompts(samples: Sequence[Record], per_task: int, folds: Mapping[int, int]) -> list[Record]:
     """Natural instructions of each task, each of another base prompt as far as they go, and of as few folds as that takes:
-    every fold has arms of its own, and a batch is one fold's."""
+    every fold has changes of its own."""
     seen: Counter[tuple[str, int]] = Counter()
     places: dict[str, list[tuple[int, int, int]]] = {}
     for i, sample in enumerate(samples):
@@ -127,38 +140,48 @@ class _Trial:
         self._fold = [folds[p["base_id"]] for p in self.prompts]
         self._texts = [Replay(r["prompt_ids"], r["response_ids"], r["eos_id"], r["answer_start"]) for r in texts]
 
+    def arms_at_once(self, limit: int) -> int:
+        """How many arms' answers fill a batch."""
+        longest = max((len(p["prompt_ids"]) for p in self.prompts), default=0)
+        rows = self._model.generation_tokens // (longest + limit)
+        return max(1, rows // max(1, len(self.prompts)))
+
     def undisturbed(self) -> dict[str, list[Any]]:
         """As the model is; and how long an arm may answer, which might else have no end."""
-        said, longest = self._answer(range(len(self.prompts)), self._limit)
+        said, longest = self._answers(range(len(self.prompts)), self._limit)
         limit = min(self._limit, _PATIENCE * max(longest, 8))
         return {"complies": [_complies(one) for one in said], "limit": [limit], "said": said}
 
-    def __call__(self, arm: Arm, limit: int, undisturbed: Sequence[Record]) -> dict[str, list[Any]]:
-        """Under an arm, each fold's prompts with what was fitted without them. A step is tried on its own task alone."""
-        said: list[Record | None] = [None] * len(self.prompts)
-        sums = torch.zeros(3, len(self._texts))
+    def __call__(self, arms: Sequence[Arm], limit: int, undisturbed: Sequence[Record]) -> list[dict[str, list[Any]]]:
+        """Under each arm, every prompt with what was fitted without its fold. A step is tried on its own task alone."""
+        at = [_by_fold(arm) for arm in arms]
+        asked = [
+            (a, i)
+            for a, arm in enumerate(arms)
+            for i, p in enumerate(self.prompts)
+            if arm.how != STEP or p["task"] == arm.task
+        ]
+        with self._model.changed_by_row([at[a][self._fold[i]] for a, i in asked]):
+            answers, _ = self._answers([i for _, i in asked], limit)
+        said: list[list[Record | None]] = [[None] * len(self.prompts) for _ in arms]
+        for (a, i), answer in zip(asked, answers, strict=True):
+            said[a][i] = answer
         tried = sorted({*self._fold})
-        for turn, fold in enumerate(tried):
-            here = {arm.sites[fold]: _on_any_device(arm.changes[fold])}
-            mine = [
-                i
-                for i, p in enumerate(self.prompts)
-                if self._fold[i] == fold and (arm.how != STEP or p["task"] == arm.task)
-            ]
-            if mine:
-                with self._model.changed(here):
-                    answered, _ = self._answer(mine, limit)
-                for i, one in zip(mine, answered, strict=True):
-                    said[i] = one
-            texts = list(range(turn, len(self._texts), len(tried)))
-            if texts:
-                moved = self._model.divergence([self._texts[i] for i in texts], here)
-                sums[:, texts] = torch.stack([moved.n_tokens, moved.nll_after - moved.nll_before, moved.kl]).float()
-        n_tokens, nll, kl = sums.tolist()
-        complies, kept = [_complies(one) for one in said], _to_keep(said, undisturbed)
-        return {"complies": complies, "n_tokens": [int(n) for n in n_tokens], "nll": nll, "kl": kl, "said": kept}
+        moved = self._model.divergences(
+            self._texts, [[each[tried[i % len(tried)]] for i in range(len(self._texts))] for each in at]
+        )
+        return [
+            {
+                "complies": [_complies(one) for one in mine],
+                "n_tokens": side.n_tokens.tolist(),
+                "nll": (side.nll_after - side.nll_before).tolist(),
+                "kl": side.kl.tolist(),
+                "said": _to_keep(mine, undisturbed),
+            }
+            for mine, side in zip(said, moved, strict=True)
+        ]
 
-    def _answer(self, which: Sequence[int], limit: int) -> tuple[list[Record], int]:
+    def _answers(self, which: Sequence[int], limit: int) -> tuple[list[Record], int]:
         """Each greedy answer with its verdict; and the tokens of the longest."""
         asked = [self.prompts[i]["prompt_ids"] for i in which]
         answers = self._model.generate(asked, [0] * len(asked), temperature=0.0, max_new_tokens=limit)
@@ -184,6 +207,11 @@ def _to_keep(said: Sequence[Record | None], undisturbed: Sequence[Record]) -> li
         if one is not None:
             first.setdefault((one["task"], one["outcome"] != plain["outcome"]), one)
     return list(first.values())
+
+
+def _by_fold(arm: Arm) -> list[dict[str, Change]]:
+    """What the arm does to a row, by the fold that holds it."""
+    return [{site: _on_any_device(change)} for site, change in zip(arm.sites, arm.changes, strict=True)]
 
 
 def _on_any_device(change: Eraser | Step) -> Change:
