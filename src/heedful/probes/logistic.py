@@ -6,8 +6,9 @@ matrix products an iteration: all problems' directions to margins, all problems'
 
 The solver is a preconditioned nonlinear conjugate gradient (Hager & Zhang 2005), measured against L-BFGS (as many
 iterations here, plus the passes over its history); a Newton step would cost a d × d Hessian for every problem, as much
-as some fifty of these iterations at d = 192. Its preconditioner is the diagonal bound Σᵢ C weightᵢ zᵢ²/4 + 1 on the
-curvature. Margins move linearly along a direction, so a step costs no product; and the logistic loss is self-concordant
+as some fifty of these iterations at d = 192. Its preconditioner begins as the diagonal bound Σᵢ C weightᵢ zᵢ²/4 + 1 on the
+curvature, and becomes the curvature's own diagonal as the problem is solved: at a large C most rows are told with certainty and
+bend next to nothing, which the bound does not know. Margins move linearly along a direction, so a step costs no product; and the logistic loss is self-concordant
 in Bach's sense (2010, |φ'''| ≤ M φ'' with M the largest change of a margin), so that log(1 + M t)/M, with t the Newton
 step along the line, never passes the minimum: no line search, no loss is ever evaluated, and every step descends.
 Problems leave the batch as they converge.
@@ -27,6 +28,7 @@ from heedful.probes.problems import pose
 from heedful.probes.result import LinearProbes
 
 _CHECK_EVERY = 2  # iterations between looks at which problems are done (each is one sync with the device)
+_FIRST_REFRESH = 4  # iteration at which the preconditioner takes the curvature as it is; again at twice that, and so on
 
 
 class Change(NamedTuple):
@@ -179,7 +181,12 @@ def _solve(
     cost_y = cost * y
     # Below this the decrement is rounding noise: what ends problems whose optimum itself is coef = 0.
     floor = 64 * torch.finfo(z.dtype).eps ** 2 * cost.sum(-1)
-    inverse = 1 / (0.25 * cost @ (x * x) + penalty).clamp_min(tiny**0.5)
+    squares = x * x
+
+    def inverted(curvature: Float[Tensor, "entry problem sample"]) -> Float[Tensor, "entry problem unknown"]:
+        return 1 / (curvature @ squares + penalty).clamp_min(tiny**0.5)
+
+    inverse, refresh = inverted(0.25 * cost), _FIRST_REFRESH
 
     result = _Solved(theta.clone(), torch.zeros_like(floor, dtype=torch.bool), torch.zeros_like(floor).long())
     live = torch.arange(floor.shape[1], device=z.device).expand(floor.shape)  # which problem each column is
@@ -220,6 +227,8 @@ def _solve(
         margins = torch.addcmul(margins, step, shift)
         previous = gradient
         gradient, curvature = _derivatives(margins, cost, cost_y, x, theta * penalty, change)
+        if iteration == refresh:
+            inverse, refresh = inverted(curvature), 2 * refresh
         direction = _conjugate(direction, gradient, gradient - previous, inverse)
     raise AssertionError("unreachable")
 

@@ -1,0 +1,147 @@
+"""Linear probes against scikit-learn's loop: seconds, weights and AUROC, all problems against a sample of them.
+
+    python -m benchmarks probes                                  # d 2,048, 800 rows a task
+    python -m benchmarks probes --rows 2000 8000 --hidden 256 4096
+    python -m benchmarks probes --device cuda
+
+One site and position: 9 tasks with rows of their own, 5 folds, 8 values of C, the task's labels and 5 control sets: 2,160
+problems. scikit-learn (lbfgs, joblib on two cores) fits a sample drawn over all C, and its time is scaled to all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.speed.peers import SKLEARN
+from benchmarks.speed.results import Row, keep, timed
+from heedful.probes import LinearProbes, auroc, control_labels, fit_logistic
+
+N_TASKS, N_FOLDS, N_CONTROLS = 9, 5, 5
+GRID = tuple(10.0**power for power in range(-5, 3))
+PROBLEMS = N_TASKS * N_FOLDS * len(GRID) * (1 + N_CONTROLS)
+TOLERANCE = 1e-2  # of a study: relative distance of the weights to the optimum
+N_EXACT = 16
+
+
+class Work(NamedTuple):
+    x: Tensor
+    """[task, sample, hidden]"""
+    labels: Tensor
+    """[task, set, sample]: the task's, and control sets."""
+    fold: Tensor
+    """[sample]"""
+
+
+def draw(n_rows: int, hidden: int) -> Work:
+    """Rows with a power-law spectrum, effects of 120 base prompts, and a signal that grows from task to task."""
+    generator = torch.Generator().manual_seed(0)
+    group = torch.arange(n_rows) % 120
+    spectrum = 6 * torch.arange(1, hidden + 1) ** -0.7
+    turn = torch.linalg.qr(torch.randn(hidden, hidden, generator=generator)).Q
+    x, labels = torch.empty(N_TASKS, n_rows, hidden), torch.empty(N_TASKS, 1 + N_CONTROLS, n_rows, dtype=torch.long)
+    for task in range(N_TASKS):
+        y = torch.randint(0, 2, (n_rows,), generator=generator)
+        rows = torch.randn(n_rows, hidden, generator=generator)
+        rows = (rows + torch.randn(120, hidden, generator=generator)[group]) * spectrum
+        for axis in (hidden // 10, hidden // 2):
+            rows[:, axis] += (2 * y - 1) * 2 * task / N_TASKS * spectrum[axis]
+        rows = rows @ turn
+        x[task] = rows / rows.std(0)
+        labels[task] = torch.cat([y[None], control_labels(torch.arange(n_rows) * 7 % 31, N_CONTROLS, task)])
+    return Work(x, labels, group % N_FOLDS)
+
+
+def fit_all(work: Work, workers: int) -> list[LinearProbes]:
+    """[set × fold × C] probes of each task, as a study fits them: all problems of a task share its rows."""
+    kept = torch.stack([work.fold != fold for fold in range(N_FOLDS)]).to(work.x.device)
+    n_sets, n_rows = work.labels.shape[1:]
+    shape = (n_sets, N_FOLDS, len(GRID))
+    C = torch.tensor(GRID).expand(shape).flatten()
+
+    def fit(task: int) -> LinearProbes:
+        y = work.labels[task].to(work.x.device)[:, None, None].expand(*shape, n_rows).flatten(0, 2)
+        weight = kept[None, :, None].expand(*shape, n_rows).flatten(0, 2)
+        return fit_logistic(work.x[task], y, weight, C, tol=TOLERANCE)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(fit, range(N_TASKS)))
+
+
+def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int, n_rounds: int, target: float) -> Row:
+    """Check that both find the same planes, then time both in turn."""
+    work = draw(n_rows, hidden)
+    rng = np.random.default_rng(1)
+    # Over all values of C alike: large ones take scikit-learn many times as long as small ones.
+    problems = np.stack(
+        [rng.integers(N_TASKS, size=sampled), rng.integers(1 + N_CONTROLS, size=sampled),
+         rng.integers(N_FOLDS, size=sampled), np.arange(sampled) % len(GRID)], 1
+    )  # fmt: skip
+    there = work._replace(x=work.x.to(device))
+    torch.set_num_threads(1 if workers > 1 else torch.get_num_threads())
+    fitted = fit_all(there, workers)
+    unconverged = sum(int((~probes.converged).sum()) for probes in fitted)
+    ratios, ours = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.savez(folder / "inputs.npz", x=work.x, labels=work.labels, fold=work.fold, grid=GRID, problems=problems)
+        for _ in range(n_rounds):
+            ours.append(timed(lambda: fit_all(there, workers)))
+            theirs = SKLEARN.run("sklearn_probes.py", folder, str(N_EXACT))["seconds"] * PROBLEMS / sampled
+            ratios.append(theirs / ours[-1])
+        found = dict(np.load(folder / "outputs.npz"))
+    cosine, gap = _agreement(work, fitted, problems, found)
+    return Row(
+        f"{PROBLEMS:,} probes, {n_rows:,} rows a task, d {hidden:,}, {device}",
+        f"scikit-learn, joblib on two cores, {sampled} of them",
+        "faster",
+        target,
+        tuple(ratios),
+        float(np.median(ours)),
+        f"cosine ≥ {cosine:.5f}, AUROC within {gap:.5f}, {unconverged} unconverged",
+    )
+
+
+def _agreement(
+    work: Work, fitted: list[LinearProbes], problems: np.ndarray, found: dict[str, np.ndarray]
+) -> tuple[float, float]:
+    """Least cosine of weights with scikit-learn's exact ones, and the largest gap of held-out AUROC from those it was timed at."""
+    cosines, gaps = [], []
+    for i, (task, labelled, fold, c) in enumerate(problems.tolist()):
+        at = (labelled * N_FOLDS + fold) * len(GRID) + c
+        mine = fitted[task].coef[at].cpu()
+        held = work.fold == fold
+        x, y = work.x[task][held], work.labels[task, labelled][held]
+        theirs = torch.from_numpy(found["coef"][i]).float()
+        gaps.append(abs(float(auroc(x @ mine, y) - auroc(x @ theirs, y))))
+        if i < N_EXACT:
+            cosines.append(float(torch.cosine_similarity(mine, torch.from_numpy(found["exact"][i]).float(), dim=0)))
+    return min(cosines), max(gaps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[800])
+    parser.add_argument("--hidden", type=int, nargs="+", default=[2048])
+    parser.add_argument("--sampled", type=int, default=40, help="problems that scikit-learn fits")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2, help="threads over tasks, one torch thread each")
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    rows = [
+        compare(n, d, sampled=args.sampled, device=args.device, workers=args.workers, n_rounds=args.rounds,
+                target=100 if (n, d) == (800, 2048) or args.device != "cpu" else 30)
+        for n in args.rows for d in args.hidden
+    ]  # fmt: skip
+    keep("probes", rows, packages=("torch",))
+
+
+if __name__ == "__main__":
+    main()

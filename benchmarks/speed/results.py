@@ -1,0 +1,175 @@
+"""What a benchmark of speed found: rows of ratios, printed, kept as JSON, and gathered into one table.
+
+A ratio is of two times that were taken right after one another on the same work, so that a machine that slows down slows both.
+Knows nothing of what was timed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".bench" / "results"
+TABLE = ROOT / "benchmarks" / "RESULTS.md"
+
+_ABOUT = """# Speed, beside the peers
+
+Written by `python -m benchmarks all` (or `make bench`), which measures every row again; `python -m benchmarks NAME` one of them.
+A ratio is the median over rounds, with the least and the greatest; in a round, heedful and the peer run one after the other on the
+same work. *faster*: the peer's time over heedful's. *costs*: heedful's time over that of the bare work beside it. Before a time is
+taken, both sides are shown to have computed the same.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison.
+
+    Attributes:
+        work: what was done.
+        peer: who did it beside heedful.
+        kind: 'faster' (peer's time / heedful's, to be large) or 'costs' (heedful's / the peer's, to be small).
+        target: what the ratio should reach, or stay below; None where it is reported only.
+        ratios: one a round.
+        seconds: heedful's median time.
+        agreement: how it was shown that both did the same.
+    """
+
+    work: str
+    peer: str
+    kind: Literal["faster", "costs"]
+    target: float | None
+    ratios: tuple[float, ...]
+    seconds: float
+    agreement: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """The median."""
+        return statistics.median(self.ratios)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median reaches the target."""
+        if self.target is None:
+            return None
+        return self.ratio >= self.target if self.kind == "faster" else self.ratio <= self.target
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that one benchmark found, with the machine and versions that it was found on.
+
+    Attributes:
+        notes: further sentences for the table.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    machine: str = field(default_factory=lambda: machine())
+    versions: dict[str, str] = field(default_factory=dict)
+    day: str = field(default_factory=lambda: time.strftime("%Y-%m-%d"))
+
+
+def machine() -> str:
+    """The processor and its cores, in a few words."""
+    info = Path("/proc/cpuinfo")
+    models = (
+        [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        if (info.is_file())
+        else []
+    )
+    name = models[0] if models else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{os.cpu_count()} cores, {name}{gpu}, torch {torch.__version__}"
+
+
+def rounds(
+    ours: Callable[[], float], theirs: Callable[[], float], n: int, kind: Literal["faster", "costs"]
+) -> tuple[tuple[float, ...], float]:
+    """Ratios of `n` rounds, and heedful's median seconds. Which goes first alternates."""
+    ratios, taken = [], []
+    for number in range(n):
+        if number % 2:
+            b, a = theirs(), ours()
+        else:
+            a, b = ours(), theirs()
+        ratios.append(b / a if kind == "faster" else a / b)
+        taken.append(a)
+    return tuple(ratios), statistics.median(taken)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of one call; a GPU is waited for."""
+    began = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def keep(name: str, rows: Sequence[Row], *, notes: Sequence[str] = (), packages: Sequence[str] = ()) -> None:
+    """Print the rows, and keep them for the table."""
+    found = Found(name, tuple(rows), tuple(notes), versions={package: version(package) for package in packages})
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{name}.json").write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
+    print(_section(found))
+
+
+def write_table() -> str:
+    """Gather what was kept; gives the table's path in words."""
+    found = [_read(file) for file in sorted(KEPT.glob("*.json"))] if KEPT.is_dir() else []
+    TABLE.write_text("\n".join([_ABOUT, *map(_section, found)]), encoding="utf-8")
+    return f"{TABLE.relative_to(ROOT)}: {len(found)} benchmarks"
+
+
+def _read(file: Path) -> Found:
+    plain = json.loads(file.read_text(encoding="utf-8"))
+    rows = tuple(Row(**{**row, "ratios": tuple(row["ratios"])}) for row in plain.pop("rows"))
+    return Found(rows=rows, **{**plain, "notes": tuple(plain["notes"])})
+
+
+def _section(found: Found) -> str:
+    lines = [
+        f"## {found.name}",
+        "",
+        "| work | beside | ratio | target | heedful takes | same result |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found.rows:
+        spread = f" [{_number(min(row.ratios))}, {_number(max(row.ratios))}]" if len(row.ratios) > 1 else ""
+        target = "–" if row.target is None else f"{'≥' if row.kind == 'faster' else '≤'} {row.target:g} ×"
+        verdict = {True: ", met", False: ", **missed**", None: ""}[row.met]
+        cells = (
+            row.work, row.peer, f"{row.kind} {_number(row.ratio)} ×{spread}", target + verdict, _time(row.seconds), row.agreement
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    packages = ", ".join(f"{name} {number}" for name, number in found.versions.items())
+    about = f"{found.day}; {found.machine}" + (f"; {packages}" if packages else "")
+    return "\n".join([*lines, "", *found.notes, *([""] if found.notes else []), f"*{about}.*", ""])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _time(seconds: float) -> str:
+    return (
+        f"{seconds:.2f} s"
+        if seconds >= 1
+        else f"{1e3 * seconds:.3g} ms"
+        if seconds >= 1e-3
+        else f"{1e6 * seconds:.3g} µs"
+    )
