@@ -25,10 +25,10 @@ TABLE = ROOT / "benchmarks" / "RESULTS.md"
 
 _ABOUT = """# Speed, beside the peers
 
-Written by `python -m benchmarks all` (or `make bench`), which measures every row again; `python -m benchmarks NAME` one of them.
-A ratio is the median over rounds, with the least and the greatest; in a round, heedful and the peer run one after the other on the
-same work. *faster*: the peer's time over heedful's. *costs*: heedful's time over that of the bare work beside it. Before a time is
-taken, both sides are shown to have computed the same.
+Written by `python -m benchmarks all` (or `make bench`), which measures every row again; `python -m benchmarks NAME` one
+of them. A ratio is the median over rounds, with the least and the greatest; in a round, heedful and the peer run one
+after the other on the same work. *faster*: the peer's time over heedful's. *costs*: heedful's time over that of the bare
+work beside it. Both sides are shown to have computed the same.
 """
 
 
@@ -152,9 +152,8 @@ def _section(found: Found) -> str:
         spread = f" [{_number(min(row.ratios))}, {_number(max(row.ratios))}]" if len(row.ratios) > 1 else ""
         target = "–" if row.target is None else f"{'≥' if row.kind == 'faster' else '≤'} {row.target:g} ×"
         verdict = {True: ", met", False: ", **missed**", None: ""}[row.met]
-        cells = (
-            row.work, row.peer, f"{row.kind} {_number(row.ratio)} ×{spread}", target + verdict, _time(row.seconds), row.agreement
-        )  # fmt: skip
+        ratio = f"{row.kind} {_number(row.ratio)} ×{spread}"
+        cells = (row.work, row.peer, ratio, target + verdict, _time(row.seconds), row.agreement)
         lines.append(f"| {' | '.join(cells)} |")
     packages = ", ".join(f"{name} {number}" for name, number in found.versions.items())
     about = f"{found.day}; {found.machine}" + (f"; {packages}" if packages else "")

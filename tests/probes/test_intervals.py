@@ -12,12 +12,14 @@ from heedful.errors import InputError
 from heedful.probes import (
     Jackknife,
     Rows,
+    auroc,
     bootstrap_auroc,
     bootstrap_median,
     combine,
     fit_mean_difference,
     fold_auroc,
     fold_mean,
+    intervals,
     jackknife_auroc,
     jackknife_mean,
     out_of_fold,
@@ -119,6 +121,27 @@ def test_bootstrap_agrees_with_the_jackknife_where_groups_are_many():
     assert bootstrap.estimate == jackknife.estimate
     assert bootstrap.low.item() == pytest.approx(jackknife.low.item(), abs=0.012)
     assert bootstrap.high.item() == pytest.approx(jackknife.high.item(), abs=0.012)
+
+
+def test_bootstrap_resamples_groups_with_all_their_pairs(monkeypatch: pytest.MonkeyPatch):
+    generator = torch.Generator().manual_seed(2)
+    group = torch.arange(90) // 3
+    fold = group % 3
+    scores = torch.randn(2, 3, 90, generator=generator).round(decimals=1)  # with ties
+    scores[0, 1, ::7] = torch.nan
+    y = torch.randint(0, 2, (2, 1, 90), generator=generator)
+    monkeypatch.setattr(intervals, "_PAIRS", 2000)  # several cells at a time
+    found = bootstrap_auroc(scores, y, group, fold, n_draws=40, seed=5)
+    generator = torch.Generator().manual_seed(5)
+    parts = []
+    for f in range(3):
+        groups = group[fold == f].unique()
+        for picks in torch.randint(10, (40, 10), generator=generator):
+            rows = torch.cat([(group == g).nonzero()[:, 0] for g in groups[picks]])
+            parts.append(auroc(scores[..., rows], y[..., rows]))
+    each = torch.stack(parts).reshape(3, 40, 2, 3).nanmean(0)
+    torch.testing.assert_close(found.low, each.nanquantile(0.025, dim=0))
+    torch.testing.assert_close(found.high, each.nanquantile(0.975, dim=0))
 
 
 def test_bad_input_names_cause_and_cure():

@@ -35,8 +35,8 @@ def main():
         fitted = pool(delayed(fit)(*rows(*problem)) for problem in problems)
         seconds = time.perf_counter() - began
         exact = pool(delayed(fit)(*rows(*problem), tol=1e-9) for problem in problems[:n_exact])
-    coef, intercept = (np.array(part) for part in zip(*fitted))
-    exact_coef, exact_intercept = (np.array(part) for part in zip(*exact))
+    coef, intercept = (np.array(part) for part in zip(*fitted, strict=True))
+    exact_coef, exact_intercept = (np.array(part) for part in zip(*exact, strict=True))
     np.savez(folder / "outputs.npz", coef=coef, intercept=intercept, exact=exact_coef, exact_intercept=exact_intercept)
     print(json.dumps({"seconds": seconds}))
 

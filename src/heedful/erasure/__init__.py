@@ -8,10 +8,12 @@ from heedful.erasure.eraser import Eraser, joined, stacked
 from heedful.erasure.inlp import fit_inlp
 from heedful.erasure.random import random_eraser
 from heedful.erasure.steering import Step, fit_step
+from heedful.erasure.streaming import StreamedLeace
 
 __all__ = [
     "Eraser",
     "Step",
+    "StreamedLeace",
     "fit_inlp",
     "fit_leace",
     "fit_mean_flip",

@@ -47,19 +47,29 @@ def fit_mean_flip(x: Float[Tensor, "*batch sample hidden"], y: Tensor, weight: T
     return _along_means(x, y, weight, 2.0)
 
 
-def fit_leace(x: Float[Tensor, "*batch sample hidden"], y: Tensor, weight: Tensor | None = None) -> Eraser:
+def fit_leace(
+    x: Float[Tensor, "*batch sample hidden"], y: Tensor, weight: Tensor | None = None, *, shrink: bool = True
+) -> Eraser:
     """Least-squares concept erasure (Belrose et al. 2023): the smallest change after which no linear probe does better
     than chance on the rows' own distribution.
 
     The covariance is shrunk towards a sphere by the oracle approximation (Chen et al. 2010), since with about as many rows
-    as dimensions its inverse would fit the rows at hand, and fail on others. Arguments as `fit_mean_projection`.
+    as dimensions its inverse would fit the rows at hand, and fail on others. Arguments as `fit_mean_projection`; without
+    `shrink` it is LEACE as published, for many more rows than dimensions. For rows that come in parts: `StreamedLeace`.
     """
     moments = _moments(x, y, weight)
-    covariance = _shrunk(moments.centred.mT @ moments.centred, moments.effective)
-    whitened = torch.linalg.solve(covariance, moments.difference.mT).mT
-    scale = (moments.difference * whitened).sum(-1, keepdim=True)
-    read = torch.where(scale > 0, whitened / scale.clamp_min(torch.finfo(scale.dtype).tiny), 0)
+    covariance = moments.centred.mT @ moments.centred
+    read = erasing_least(shrunk(covariance, moments.effective) if shrink else covariance, moments.difference)
     return _eraser(x, y, moments, read, moments.difference)
+
+
+def erasing_least(
+    covariance: Float[Tensor, "*batch hidden hidden"], difference: Float[Tensor, "*batch set hidden"]
+) -> Float[Tensor, "*batch set hidden"]:
+    """What LEACE reads where `difference` is what it writes: Σ⁻¹δ / δᵀΣ⁻¹δ; 0 where there is no difference."""
+    whitened = torch.linalg.solve(covariance, difference.mT).mT
+    scale = (difference * whitened).sum(-1, keepdim=True)
+    return torch.where(scale > 0, whitened / scale.clamp_min(torch.finfo(scale.dtype).tiny), 0)
 
 
 def _along_means(x: Tensor, y: Tensor, weight: Tensor | None, times: float) -> Eraser:
@@ -80,7 +90,7 @@ def _moments(x: Tensor, y: Tensor, weight: Tensor | None) -> _Moments:
     return _Moments(mean, difference, centred, float(total.square() / weight.square().sum()))
 
 
-def _shrunk(covariance: Float[Tensor, "*batch hidden hidden"], n: float) -> Float[Tensor, "*batch hidden hidden"]:
+def shrunk(covariance: Float[Tensor, "*batch hidden hidden"], n: float) -> Float[Tensor, "*batch hidden hidden"]:
     """(1 − ρ) S + ρ tr(S)/d I, with the ρ of the oracle approximating shrinkage for n rows."""
     d = covariance.shape[-1]
     trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)

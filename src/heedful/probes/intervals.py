@@ -22,8 +22,11 @@ from scipy.stats import t as student_t
 from torch import Tensor
 
 from heedful.errors import InputError
-from heedful.probes.metrics import auroc, class_weights, counts_below, fold_auroc, fold_mean, one_hot
+from heedful.probes.metrics import class_weights, counts_below, fold_auroc, fold_mean, one_hot
 from heedful.probes.splits import index_groups
+
+_PAIRS = 2**22
+"""The most pairs of rows that are compared at once."""
 
 
 class Interval(NamedTuple):
@@ -210,9 +213,10 @@ def bootstrap_auroc(
 ) -> Interval:
     """Percentile cluster bootstrap of the fold-averaged AUROC, groups resampled within their folds.
 
-    The alternative to `jackknife_auroc`, for checks: it is dearer, and over 20–60 groups it covers less than it claims.
+    The alternative to `jackknife_auroc`, for checks: it is dearer, and over 20–60 groups it covers less than it claims. A
+    group that is drawn twice has all its pairs twice, so pairs are counted once, by group, whatever is drawn.
     """
-    labels = torch.as_tensor(labels, device=scores.device)
+    positive, negative = class_weights(scores, labels, None)
     generator = torch.Generator().manual_seed(seed)
     draws = []
     for f in sorted({*fold.tolist()}):
@@ -221,12 +225,32 @@ def bootstrap_auroc(
         n_groups = len(local.names)
         picks = torch.randint(n_groups, (n_draws, n_groups), generator=generator)
         times = torch.zeros(n_draws, n_groups).scatter_add_(1, picks, torch.ones(picks.shape))
-        times_of_row = times[:, local.number].to(scores.device)
-        draws.append(auroc(scores[..., None, rows], labels[..., None, rows], times_of_row))
+        times, member = times.double().to(scores.device), one_hot(local.number, n_groups).to(scores.device)
+        pos, neg = positive[..., rows], negative[..., rows]
+        won = ((times @ _wins_by_group(scores[..., rows], pos, neg, member)) * times).sum(-1)
+        draws.append(won / ((pos @ member @ times.mT) * (neg @ member @ times.mT)))
     estimates = fold_mean(torch.stack(draws, -1))  # [*cell, draw]
     tail = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=estimates.dtype, device=estimates.device)
     low, high = estimates.nanquantile(tail, dim=-1)
     return Interval(fold_mean(fold_auroc(scores, labels, fold)), low, high, estimates.std(-1))
+
+
+def _wins_by_group(
+    scores: Float[Tensor, "*#cell sample"],
+    positive: Float[Tensor, "*cell sample"],
+    negative: Float[Tensor, "*cell sample"],
+    member: Float[Tensor, "sample group"],
+) -> Float[Tensor, "*cell group group"]:
+    """Pairs that a positive of one group wins against a negative of another, equal scores counting half."""
+    shape, n = torch.broadcast_shapes(scores.shape, positive.shape), scores.shape[-1]
+    flat = [each.expand(shape).reshape(-1, n) for each in (scores, positive, negative)]
+    step = max(1, _PAIRS // max(1, n * n))
+    wins = []
+    for s, pos, neg in zip(*(torch.split(each, step) for each in flat), strict=True):
+        above = s.unsqueeze(-1) - s.unsqueeze(-2)
+        score = above.sign_().add_(1).mul_(0.5).nan_to_num_().to(neg.dtype)  # a NaN weighs nothing
+        wins.append(member.mT @ (pos.unsqueeze(-1) * (score @ (neg.unsqueeze(-1) * member))))
+    return torch.cat(wins).reshape(*shape[:-1], *wins[0].shape[-2:])
 
 
 def bootstrap_median(

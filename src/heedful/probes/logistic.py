@@ -6,12 +6,12 @@ matrix products an iteration: all problems' directions to margins, all problems'
 
 The solver is a preconditioned nonlinear conjugate gradient (Hager & Zhang 2005), measured against L-BFGS (as many
 iterations here, plus the passes over its history); a Newton step would cost a d × d Hessian for every problem, as much
-as some fifty of these iterations at d = 192. Its preconditioner begins as the diagonal bound Σᵢ C weightᵢ zᵢ²/4 + 1 on the
-curvature, and becomes the curvature's own diagonal as the problem is solved: at a large C most rows are told with certainty and
-bend next to nothing, which the bound does not know. Margins move linearly along a direction, so a step costs no product; and the logistic loss is self-concordant
-in Bach's sense (2010, |φ'''| ≤ M φ'' with M the largest change of a margin), so that log(1 + M t)/M, with t the Newton
-step along the line, never passes the minimum: no line search, no loss is ever evaluated, and every step descends.
-Problems leave the batch as they converge.
+as some fifty of these iterations at d = 192. Its preconditioner begins as the diagonal bound Σᵢ C weightᵢ zᵢ²/4 + 1 on
+the curvature, and becomes the curvature's own diagonal on the way: at a large C most rows are told with certainty and
+bend next to nothing, which the bound does not know. Margins move linearly along a direction, so a step costs no
+product; and the logistic loss is self-concordant in Bach's sense (2010, |φ'''| ≤ M φ'' with M the largest change of a
+margin), so that log(1 + M t)/M, with t the Newton step along the line, never passes the minimum: no line search, no
+loss is ever evaluated, and every step descends. Problems leave the batch as they converge.
 """
 
 from __future__ import annotations

@@ -1,0 +1,63 @@
+"""LEACE from rows that come in parts: their moments are summed up, the rows are not kept.
+
+For more rows than fit into memory. Equal to `fit_leace` of all rows at once.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.erasure.closed_form import erasing_least, shrunk
+from heedful.erasure.eraser import Eraser
+from heedful.errors import InputError
+
+
+class StreamedLeace:
+    """Sums of rows of two classes; everything is summed in f64, about a point near the rows, on the rows' device."""
+
+    def __init__(self, *, shrink: bool = True) -> None:
+        """Without rows as yet. `shrink`: as of `fit_leace`."""
+        self._shrink = shrink
+        self._origin: Tensor | None = None
+        self._sums: Tensor
+        self._count = torch.zeros(2, dtype=torch.float64)
+
+    def update(self, x: Float[Tensor, "sample hidden"], y: Tensor) -> None:
+        """Add rows, with their labels of 0 or 1 [sample].
+
+        Raises:
+            InputError: rows of another width than those before, or as many labels as there are not rows.
+        """
+        if len(x) != len(y):
+            raise InputError(f"{len(x)} rows, but {len(y)} labels", "give one label a row")
+        if self._origin is None:
+            self._origin = x.double().mean(0)
+            self._sums = x.new_zeros(2, x.shape[1], dtype=torch.float64)
+            self._products = x.new_zeros(x.shape[1], x.shape[1], dtype=torch.float64)
+        if x.shape[1] != len(self._origin):
+            raise InputError(
+                f"rows of width {x.shape[1]} after rows of width {len(self._origin)}", "erase one site at a time"
+            )
+        centred = x.double() - self._origin
+        member = torch.nn.functional.one_hot(y.long().to(x.device), 2).double()
+        self._sums += member.mT @ centred
+        self._count += member.sum(0).cpu()
+        self._products.addmm_(centred.mT, centred)
+
+    def eraser(self) -> Eraser:
+        """Of all rows so far, in f64; it changes nothing while a class is missing.
+
+        Raises:
+            InputError: there are no rows.
+        """
+        if self._origin is None:
+            raise InputError("there are no rows to erase anything of", "call update() with some")
+        n = float(self._count.sum())
+        mean = self._sums.sum(0) / n
+        covariance = self._products / n - mean.outer(mean)
+        means = self._sums / self._count.to(mean.device).clamp_min(1).unsqueeze(-1)
+        difference = means[1] - means[0] if bool((self._count > 0).all()) else torch.zeros_like(mean)
+        read = erasing_least(shrunk(covariance, n) if self._shrink else covariance, difference[None])[0]
+        return Eraser(self._origin + mean, read.unsqueeze(-1), difference.unsqueeze(0))
