@@ -7,7 +7,7 @@ what a run finds is kept there, and `… results` writes the last of each to `be
 from __future__ import annotations
 
 import ast
-import importlib
+import runpy
 import sys
 from pathlib import Path
 
@@ -55,8 +55,8 @@ def main() -> int:
 
 
 def _run(module: str, options: list[str]) -> None:
-    sys.argv = [f"python -m {module}", *options]
-    importlib.import_module(module).main()
+    sys.argv = [module, *options]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

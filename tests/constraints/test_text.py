@@ -9,13 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from heedful.constraints.text import find_term, fold, word_spans
+from heedful.constraints.text import count_words, find_term, fold, word_spans
 
 ASCII = st.text(st.characters(max_codepoint=127), max_size=60)
 # Characters that compose, decompose, reorder, expand under case folding, or disappear.
 HARD = st.text(
     st.sampled_from("aeÅåé\u0301\u0327\u0345ßſİıΣσςﬁ각ᄀ\u1161\u11a8\u00ad\u200b\u200d'’-‑_ \n😀"), max_size=20
 )
+
+
+PROSE = st.text(st.sampled_from("abC ,.'\n\t\x1f\x7f_é\u0301“”—9"), max_size=40)
 
 
 def words(text: str) -> list[str]:
@@ -50,7 +53,25 @@ def test_words_of_any_text_are_the_reference_rule_once_marks_are_left_out(text: 
         assert words(text) == re.findall(r"\w+", text)
 
 
-@given(HARD, st.booleans())
+@given(ASCII | HARD | PROSE | st.text(max_size=40))
+def test_counting_words_is_counting_their_spans(text: str) -> None:
+    assert count_words(text) == len(word_spans(text))
+
+
+@given(HARD | PROSE, st.sampled_from(["a", "ab", "e", "c,", "_", "a b"]))
+def test_a_term_is_found_wherever_it_cuts_no_word(text: str, term: str) -> None:
+    folded = fold(text, case_sensitive=False)
+    inside = {place for start, end in word_spans(folded.text) for place in range(start + 1, end)}
+    places, at = [], folded.text.find(term)
+    while at >= 0:
+        whole = at not in inside and at + len(term) not in inside
+        if whole:
+            places.append(folded.source(at, at + len(term)))
+        at = folded.text.find(term, at + (len(term) if whole else 1))
+    assert find_term(folded, term) == places
+
+
+@given(HARD | PROSE | ASCII, st.booleans())
 @example(" \xad ", False)
 def test_folding_piece_by_piece_is_folding_the_whole(text: str, case_sensitive: bool) -> None:
     whole = unicodedata.normalize("NFD", text)
@@ -68,7 +89,8 @@ def test_equivalent_spellings_fold_to_the_same(text: str, case_sensitive: bool) 
 
 @given(HARD)
 def test_sources_cover_the_text_in_order(text: str) -> None:
-    sources = fold(text, case_sensitive=False).sources
+    folded = fold(text, case_sensitive=False)
+    sources = [folded.source(i, i + 1) for i in range(len(folded.text))]
     assert all(0 <= start < end <= len(text) for start, end in sources)
     assert sources == sorted(sources)
 

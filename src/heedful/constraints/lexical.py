@@ -12,7 +12,7 @@ from pydantic import Field, StrictStr, field_validator, model_validator
 
 from heedful.constraints.base import Constraint, monitor_for, register_constraint
 from heedful.constraints.prefix.terms import TermsMonitor
-from heedful.constraints.text import find_term, fold
+from heedful.constraints.text import find_term, fold, fold_term
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -45,7 +45,7 @@ class _Terms(Constraint):
         return self
 
     def _folded(self, term: str) -> str:
-        return fold(term.strip(), case_sensitive=self.case_sensitive).text.strip()
+        return fold_term(term, case_sensitive=self.case_sensitive)
 
     def _found(self, text: str) -> dict[str, list[Span]]:
         folded = fold(text, case_sensitive=self.case_sensitive)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from heedful.constraints.base import Constraint, monitor_for, register_constraint
 from heedful.constraints.prefix.lengths import CharCounter, CountMonitor, WordCounter
-from heedful.constraints.text import word_spans
+from heedful.constraints.text import count_words, word_spans
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -102,7 +102,7 @@ class WordCount(_Length):
     unit = "word"
 
     def _count(self, text: str) -> int:
-        return len(word_spans(text))
+        return count_words(text)
 
     def _surplus(self, text: str, limit: int) -> Span:
         spans = word_spans(text)

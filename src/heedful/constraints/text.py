@@ -23,17 +23,33 @@ from heedful.constraints.verdict import Span
 _ZERO_WIDTH_SPACE = "\u200b"  # a format character by its category, but it separates words (UAX #29)
 _INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word without being \w
 _WORD = re.compile(rf"\w[\w{_INSIDE}]*")
+_WORDS_ALONE = bytes(i if chr(i).isalnum() or i == ord("_") else ord(" ") for i in range(128)) + b" " * 128
+_ASCII_RUN = re.compile(r"[!-~]+(?: [!-~]+)*")
+_ONE_TO_ONE = re.compile(r"(?:[!-~]+\s)*[!-~]*", re.ASCII)
+_SPACES = dict.fromkeys(map(ord, "\t\n\r\x0b\x0c"), " ")
 _PLAIN = str.maketrans(dict.fromkeys("‘’ʼ＇", "'") | dict.fromkeys("‐‑﹣－", "-"))
 
 
 def word_spans(text: str) -> list[Span]:
     """Where the words of `text` are, in order."""
-    if not text.isascii():
-        # One character for one character, so that the spans hold in the original.
-        text = text.translate({ord(char): _INSIDE for char in set(text) if _continues_word(char)})
-    return [match.span() for match in _WORD.finditer(text)]
+    return [match.span() for match in _WORD.finditer(_with_marks_inside(text))]
 
 
+def count_words(text: str) -> int:
+    """How many words `text` has."""
+    if text.isascii():
+        return len(text.encode().translate(_WORDS_ALONE).split())
+    return len(_WORD.findall(_with_marks_inside(text)))
+
+
+def _with_marks_inside(text: str) -> str:
+    """One character for one character, so that spans hold in the original."""
+    if text.isascii():
+        return text
+    return text.translate({ord(char): _INSIDE for char in set(text) if _continues_word(char)})
+
+
+@lru_cache(maxsize=4096)
 def _continues_word(char: str) -> bool:
     category = unicodedata.category(char)
     return category[0] == "M" or (category == "Cf" and char != _ZERO_WIDTH_SPACE)
@@ -44,23 +60,43 @@ class Folded(NamedTuple):
 
     Attributes:
         text: the folded text.
-        sources: for each of its characters, the span in the original that it came from.
+        sources: for each of its characters, the span in the original that it came from; None where that is the character
+            in the same place.
     """
 
     text: str
-    sources: list[Span]
+    sources: list[Span] | None
+
+    def source(self, start: int, end: int) -> Span:
+        """The span in the original of a span of the folded text."""
+        if self.sources is None:
+            return start, end
+        return self.sources[start][0], self.sources[end - 1][1]
 
 
 def fold(text: str, *, case_sensitive: bool) -> Folded:
     """`text` in the form in which spellings are compared, with the way back to the original.
 
     Works through runs that Unicode normalisation cannot reach across (a character and its combining marks), so the
-    result is the canonical caseless form of the whole: NFD(casefold(NFD(text))), Unicode standard D145.
+    result is the canonical caseless form of the whole: NFD(casefold(NFD(text))), Unicode standard D145. Of ASCII that is
+    lower case, character by character.
     """
+    if text.isascii() and _ONE_TO_ONE.fullmatch(text):
+        plain = text.translate(_SPACES)
+        return Folded(plain if case_sensitive else plain.lower(), None)
     pieces: list[str] = []
     sources: list[Span] = []
     start, length = 0, len(text)
     while start < length:
+        if run := _ASCII_RUN.match(text, start):
+            end = run.end()
+            if end < length and unicodedata.combining(text[end]):
+                end -= 1  # its last character goes with the marks after it
+            if end > start:
+                pieces.append(text[start:end] if case_sensitive else text[start:end].lower())
+                sources.extend(zip(range(start, end), range(start + 1, end + 1), strict=True))
+                start = end
+                continue
         end = start + 1
         if text[start].isspace():
             while end < length and text[end].isspace():
@@ -80,6 +116,12 @@ def fold(text: str, *, case_sensitive: bool) -> Folded:
 
 
 @lru_cache(maxsize=4096)
+def fold_term(term: str, *, case_sensitive: bool) -> str:
+    """A word or phrase in the form in which it is looked for, without white space around it."""
+    return fold(term.strip(), case_sensitive=case_sensitive).text.strip()
+
+
+@lru_cache(maxsize=4096)
 def _fold_piece(piece: str, case_sensitive: bool) -> str:
     piece = unicodedata.normalize("NFD", piece)
     if not case_sensitive:
@@ -94,14 +136,28 @@ def find_term(folded: Folded, term: str) -> list[Span]:
     A match never cuts a word: 'art' is not found in 'party', and 'cafe' not in 'café'. It is found in 'art-house' and
     "art's", which are two words each.
     """
-    inside = {place for start, end in word_spans(folded.text) for place in range(start + 1, end)}
     found: list[Span] = []
     start = folded.text.find(term)
     while start >= 0:
         end = start + len(term)
-        if start in inside or end in inside:
+        if _cuts_word(folded.text, start) or _cuts_word(folded.text, end):
             start = folded.text.find(term, start + 1)
             continue
-        found.append((folded.sources[start][0], folded.sources[end - 1][1]))
+        found.append(folded.source(start, end))
         start = folded.text.find(term, end)
     return found
+
+
+def _cuts_word(text: str, place: int) -> bool:
+    """Whether a word of `text` begins before `place` and goes on there: what `word_spans` would say, looked up on the spot."""
+    if not 0 < place < len(text) or not (_is_word(text[place]) or _continues_word(text[place])):
+        return False
+    before = place - 1
+    while before >= 0 and not _is_word(text[before]) and _continues_word(text[before]):
+        before -= 1
+    return before >= 0 and _is_word(text[before])
+
+
+def _is_word(char: str) -> bool:
+    r"""Whether it is matched by \w."""
+    return char.isalnum() or char == "_"

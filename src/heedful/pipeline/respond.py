@@ -15,7 +15,7 @@ from typing import Any
 
 from heedful.config import StudySettings
 from heedful.constraints import Constraint, constraint_from
-from heedful.constraints.text import word_spans
+from heedful.constraints.text import count_words
 from heedful.errors import InputError
 from heedful.models import Generation, LanguageModel
 from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
@@ -157,7 +157,7 @@ def _sample(record: Mapping[str, Any], prompt_ids: Sequence[int], seed: int, ans
         "eos_id": answer.eos_id,
         "answer_start": answer.answer_start,
         "finish_reason": answer.finish_reason,
-        "n_words": len(word_spans(answer.text)),
+        "n_words": count_words(answer.text),
         "n_chars": len(answer.text.strip()),
         "seed": seed,
         "origin": "given" if record["response"] is not None else "sampled" if task else "bare",
@@ -297,7 +297,7 @@ def reference_rows(model: LanguageModel, settings: StudySettings) -> list[Record
             "eos_id": model.eos_ids[0] if model.eos_ids else None,
             "answer_start": 0,
             "finish_reason": "stop",
-            "n_words": len(word_spans(text)),
+            "n_words": count_words(text),
             "n_chars": len(text),
             "origin": "reference",
             "bare_id": None,

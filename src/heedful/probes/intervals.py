@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.stats import t as student_t
@@ -242,7 +243,7 @@ def _wins_by_group(
     member: Float[Tensor, "sample group"],
 ) -> Float[Tensor, "*cell group group"]:
     """Pairs that a positive of one group wins against a negative of another, equal scores counting half."""
-    shape, n = torch.broadcast_shapes(scores.shape, positive.shape), scores.shape[-1]
+    shape, n = np.broadcast_shapes(scores.shape, positive.shape), scores.shape[-1]
     flat = [each.expand(shape).reshape(-1, n) for each in (scores, positive, negative)]
     step = max(1, _PAIRS // max(1, n * n))
     wins = []
