@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import pickle
 import string
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heedful.constraints import constraint_from, known_constraints, parse_constraint
+from heedful.constraints import constraint_from, known_constraints
 from heedful.constraints.ifbench import known_ifbench_types
 from heedful.constraints.ifbench.questions import CAPITALS
 from heedful.constraints.ifeval import check_loose, constraint_from_ifeval, corrected, known_ifeval_types
@@ -66,7 +68,7 @@ TYPES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         ["I ran. He sat.", "I ran. I sat. We fed.", "I ran. He sits. We fed."],
     ),
     ("words:alphabet", {}, ["a big cat", "You zip around", "X-y y"], ["a cat", "1 a b", "a — b"]),
-    ("words:vowel", {}, ["a big pot", "ANTIC", "é a"], ["a big pot use", "a\nb"]),
+    ("words:vowel", {}, ["a big pot", "ANTIC", "é a"], ["a big pot up", "a\nb"]),
     ("words:consonants", {}, ["this strong", "BRAVE"], ["this is", "this 5", "this -"]),
     (
         "words:palindrome",
@@ -265,9 +267,22 @@ def test_ids_and_kwargs_go_there_and_back(name: str, kwargs: dict[str, Any], goo
     assert constraint_from_ifeval(name, absent | floats) == asked
 
 
-def test_an_id_is_enough_to_find_a_type() -> None:
-    assert parse_constraint("ifbench/format_sub-bullets").check("* a\n- b").passed
-    assert parse_constraint("ifbench-corrected/count_numbers:N=2").check("3-5").passed
+@pytest.mark.parametrize(
+    "call",
+    [
+        "parse_constraint('ifbench/count_numbers:N=1').check('3-5').passed",
+        "parse_constraint('ifbench-corrected/count_numbers:N=2').check('3-5').passed",
+        "constraint_from_ifeval('count:numbers', {'N': 1}).check('3-5').passed",
+        "constraint_from_ifeval('punctuation:no_comma', {'N': None}).check('3-5').passed",
+        "'ifbench/count_numbers' in [cls.id for cls in known_constraints()]",
+    ],
+)
+def test_types_are_loaded_when_they_are_asked_for_and_not_before(call: str) -> None:
+    script = (
+        "import sys; from heedful.constraints import *; assert 'heedful.constraints.ifbench' not in sys.modules; "
+        f"assert {call}"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(
