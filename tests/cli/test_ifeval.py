@@ -106,6 +106,55 @@ def test_what_is_unmatched_is_counted_and_in_no_share(run: Run) -> None:
     ]
 
 
+IFBENCH = [
+    {
+        "key": "0",
+        "prompt": "E ",
+        "instruction_id_list": ["count:numbers", "punctuation:no_comma"],
+        "kwargs": [{"N": 2.0, "keyword1": None, "num_words": None}, {"N": None, "reference_text": None}],
+    },
+    {"key": "1", "prompt": "F", "instruction_id_list": ["words:start_verb"], "kwargs": [{"N": None}]},
+]
+
+
+def test_one_command_scores_ifbench_and_mixed_files(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    answers = [{"prompt": "E", "response": "1 and 3-5"}, {"prompt": "F", "response": "Go."}]
+    ran = run("--json", inputs=[*IFBENCH, *INPUTS], answers=answers + ANSWERS)
+    assert [(row["key"], row["strict"]) for row in ran.json["rows"]][:3] == [
+        ("0", [True, True]),
+        ("1", [None]),
+        (1, [True, False]),
+    ]
+    assert ran.json["accuracy"]["strict"]["by_type"]["words:start_verb"]["value"] is None
+    assert "1 instruction unscored, words:start_verb: it needs a part-of-speech tagger" in ran.json["notes"][0]
+    assert "IFEval and IFBench: 5 responses" in run(inputs=[*IFBENCH, *INPUTS], answers=answers + ANSWERS).out
+    numbers = {"prompt": "E", "instruction_id_list": ["count:numbers"], "kwargs": [{"N": 2}]}
+    alone = run("--corrected", inputs=[numbers], answers=answers)
+    assert alone.out.startswith("IFBench: 1 responses")
+    assert "'3-5' and a date are several numbers, not one (2 numbers, exactly 2 → 3 numbers, exactly 2)" in " ".join(
+        alone.out.split()
+    )
+
+
+def test_what_is_never_scored_is_no_pass(run: Run) -> None:
+    ran = run("--json", inputs=IFBENCH[1:], answers=[{"prompt": "F", "response": "Go."}])
+    assert ran.status == 3
+    assert ran.json["accuracy"]["strict"]["prompt"]["scored"] == 0
+
+
+def test_white_space_around_a_prompt_makes_no_difference_and_the_exact_one_goes_first(run: Run) -> None:
+    twins = [INPUTS[1], {**INPUTS[1], "key": 9, "prompt": " B\n"}]
+    ran = run(
+        "--json", inputs=twins, answers=[{"prompt": "B", "response": "one"}, {"prompt": " B\n", "response": "one two"}]
+    )
+    assert [row["strict"] for row in ran.json["rows"]] == [[False], [True]]
+    ran = run(
+        "--json", inputs=twins, answers=[{"prompt": "B ", "response": "one two"}, {"prompt": "Z", "response": "?"}]
+    )
+    assert ([row["strict"] for row in ran.json["rows"]], ran.json["unknown"]) == ([[True], [True]], 1)
+
+
 def test_the_letter_that_the_reference_draws_is_told(run: Run) -> None:
     kwargs = {"letter": "#", "let_frequency": 1, "let_relation": "at least"}
     row = {"key": 7, "prompt": "D", "instruction_id_list": ["keywords:letter_frequency"], "kwargs": [kwargs]}
@@ -174,13 +223,13 @@ def test_without_jinja_it_says_what_to_install(run: Run, monkeypatch: pytest.Mon
         (INPUTS, [{"prompt": "A"}], "answers.jsonl, line 1 has no field 'response'"),
         (INPUTS, [{"prompt": "A", "response": None}], "write '' for an empty response"),
         (INPUTS, [ANSWERS[0], ANSWERS[0]], "answers.jsonl, lines 1 and 2 have the same prompt"),
-        (INPUTS, [{"prompt": "A ", "response": "x"}], "none is to one of the 3 prompts; its first is to “A”"),
+        (INPUTS, [{"prompt": "a", "response": "x"}], "none is to one of the 3 prompts; its first is to “a”"),
         (INPUTS, "", "answers.jsonl holds no responses"),
         ([INPUTS[0], INPUTS[0]], ANSWERS, "inputs.jsonl, lines 1 and 2 have the same prompt"),
         ([INPUTS[0], {**INPUTS[1], "key": 1}], ANSWERS, "have the same key: “1”"),
         ("", ANSWERS, "inputs.jsonl holds no prompts"),
         ([{**INPUTS[0], "kwargs": [{}]}], ANSWERS, "inputs.jsonl, line 1: 2 instructions and 1 kwargs"),
-        ([{**INPUTS[2], "instruction_id_list": ["nope"]}], ANSWERS, "line 1, instruction 1: IFEval has no instruction type"),
+        ([{**INPUTS[2], "instruction_id_list": ["nope"]}], ANSWERS, "line 1, instruction 1: neither IFEval nor IFBench has"),
         ([{**INPUTS[2], "kwargs": [{"foo": 1}]}], ANSWERS, "line 1, instruction 1: ifeval/detectable_format_title: 'foo'"),
         ([{**INPUTS[2], "instruction_id_list": []}], ANSWERS, "line 1: 'instruction_id_list' is not a list of ids"),
     ],

@@ -1,4 +1,4 @@
-"""`heedful ifeval`: a model's score on IFEval, from its responses. Turns files into tables, one JSON object or a page.
+"""`heedful ifeval`: a model's score on IFEval and IFBench. Turns files of responses into tables, one JSON object or a page.
 
 Knows no instruction's rules: those are in `heedful.constraints.ifeval`.
 """
@@ -27,7 +27,7 @@ _SHOWN_DIFFERENCES = 20
 def ifeval(
     responses: Annotated[str, typer.Argument(metavar="RESPONSES.jsonl", help="Lines with 'prompt' and 'response'.")],
     inputs: Annotated[
-        str, typer.Option(metavar="INPUTS.jsonl", help="IFEval's prompts: key, prompt, instruction_id_list, kwargs.")
+        str, typer.Option(metavar="INPUTS.jsonl", help="The prompts: key, prompt, instruction_id_list, kwargs.")
     ],
     corrected: Annotated[
         bool,
@@ -36,10 +36,12 @@ def ifeval(
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a page; it opens offline.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, every row in it.")] = False,
 ) -> None:
-    """Score a model on IFEval (Zhou et al. 2023): strict and loose, by prompt and by instruction.
+    """Score a model on IFEval or IFBench: strict and loose, by prompt and by instruction.
 
-    Without flags every verdict is the published reference's, quirks included, so that figures compare. The language of a
-    text needs the extra `heedful[ifeval]`; without it those instructions are unscored.
+    The inputs are either benchmark's own file (Zhou et al. 2023, Pyatkin et al. 2025), or lines of both. Without flags every
+    verdict is the published reference's, quirks included, so that figures compare. The language of a text needs the extra
+    `heedful[ifeval]`; without it those instructions are unscored, as are always two of IFBench's 58 types
+    (words:start_verb, words:odd_even_syllables).
 
     Examples:
 
@@ -125,7 +127,7 @@ def _show(found: Evaluated) -> None:
 def _overall(found: Evaluated) -> Table:
     answered = found.prompts - found.matched.missing
     judged = "as the prompts ask" if found.corrected else "as the reference judges"
-    table = _table(f"IFEval: {answered:,} responses, judged {judged}", "per cent", "strict", "loose")
+    table = _table(f"{found.benchmarks}: {answered:,} responses, judged {judged}", "per cent", "strict", "loose")
     table.add_row("prompt", *(_percent(scores.prompt) for scores in found.scores.values()))
     table.add_row("instruction", *(_percent(scores.instruction) for scores in found.scores.values()))
     return table

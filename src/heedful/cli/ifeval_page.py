@@ -20,6 +20,7 @@ from heedful.errors import InputError
 
 # What the report's style sheet asks for, and this page has not: selectors of views.
 _NO_VIEWS: dict[str, Any] = {"kinds": (), "positions": (), "depth_positions": ()}
+_SOURCES = {"IFEval": "Zhou et al. 2023, arXiv:2311.07911", "IFBench": "Pyatkin et al. 2025, arXiv:2507.02833"}
 _OUTCOMES = {True: ("pass", "supported"), False: ("fail", "contradicted"), None: ("unscored", "undecided")}
 
 
@@ -92,6 +93,8 @@ def _context(found: Evaluated, name: str) -> dict[str, Any]:
     ]
     return {
         "name": name,
+        "benchmarks": found.benchmarks,
+        "sources": "; ".join(source for benchmark, source in _SOURCES.items() if benchmark in found.benchmarks),
         "corrected": found.corrected,
         "answered": found.prompts - found.matched.missing,
         "overall": [("Prompt", strict.prompt, loose.prompt), ("Instruction", strict.instruction, loose.instruction)],

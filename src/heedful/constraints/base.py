@@ -10,6 +10,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -114,7 +115,10 @@ C = TypeVar("C", bound=type[Constraint])
 M = TypeVar("M", bound=Callable[[Any], PrefixMonitor])
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
-_FAMILIES = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 3, "ifeval": 4}
+_FAMILIES = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 3, "ifeval": 4, "ifbench": 5}
+_LATE = {"ifbench": "heedful.constraints.ifbench", "ifbench-corrected": "heedful.constraints.ifbench"}
+"""Families that are imported when they are first asked for: a hundred classes would be felt in every start."""
+
 _registry: dict[str, type[Constraint]] = {}
 _monitors: dict[type[Constraint], Callable[[Any], PrefixMonitor]] = {}
 
@@ -154,8 +158,16 @@ def monitor_for(cls: type[Constraint]) -> Callable[[M], M]:
     return register
 
 
+def load_family(name: str) -> None:
+    """Sees to it that the constraints of a family are registered."""
+    if module := _LATE.get(name):
+        import_module(module)
+
+
 def known_constraints() -> tuple[type[Constraint], ...]:
     """Every registered constraint class: the families of the built-in ones first, users' after them."""
+    for family in _LATE:
+        load_family(family)
     return tuple(sorted(_registry.values(), key=lambda cls: _FAMILIES.get(cls.id.split("/")[0], len(_FAMILIES))))
 
 
@@ -179,6 +191,7 @@ def constraint_from(mapping: Mapping[str, Any]) -> Constraint:
         raise InputError(
             f"a constraint needs an id, and {dict(mapping)!r} has none", 'write {"id": "structural/word_count", ...}'
         )
+    load_family(name.split("/")[0])
     cls = _registry.get(name)
     if cls is None:
         raise InputError(f"there is no constraint {name!r}", _suggestion(name))

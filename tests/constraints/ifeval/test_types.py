@@ -104,7 +104,7 @@ def test_zero_is_a_value() -> None:
     ("name", "kwargs", "said"),
     [
         ("keywords:existense", {}, "did you mean 'keywords:existence'"),
-        ("nothing", {}, "IFEval has no instruction type 'nothing'"),
+        ("nothing", {}, "neither IFEval nor IFBench has an instruction type 'nothing'"),
         ("punctuation:no_comma", {"num_words": 5}, "'num_words' is not a field"),
         ("punctuation:no_comma", {"foo": None}, "'foo' is not a field"),
         ("length_constraints:number_words", {"num_words": 5}, "'relation' is missing"),

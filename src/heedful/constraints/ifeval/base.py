@@ -1,9 +1,10 @@
-"""What the 25 instruction types of IFEval have in common, and the way from IFEval's ids and kwargs to constraints and back.
+"""What instruction types have in common, and the way from the ids and kwargs of IFEval's and IFBench's rows to constraints.
 
 IFEval (Zhou et al. 2023, arXiv:2311.07911) names a type 'group:name' and gives its arguments as kwargs. Here each type is a
 constraint with the id `ifeval/group_name`, whose fields are called as the kwargs. These constraints decide as the published
 reference does, its quirks included, so that figures compare; `heedful.constraints.ifeval.corrected` decides as the prompts
-ask. This file knows no particular type.
+ask. IFBench's types, which its rows name in the same way, live in `heedful.constraints.ifbench` and are registered here. This
+file knows no particular type.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, JsonValue, StrictStr
 
-from heedful.constraints.base import Constraint, register_constraint
+from heedful.constraints.base import Constraint, load_family, register_constraint
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -28,9 +29,10 @@ Text = Annotated[StrictStr, Field(min_length=1)]
 
 
 class IFEvalConstraint(Constraint):
-    """One of IFEval's instruction types, decided as the reference decides."""
+    """An instruction type of IFEval, or of a benchmark that writes its rows alike, decided as its reference decides."""
 
     ifeval_id: ClassVar[str]
+    """The id that rows use: 'punctuation:no_comma'."""
 
     def kwargs(self) -> dict[str, JsonValue]:
         """The fields as IFEval writes them; with `ifeval_id`, `constraint_from_ifeval` gives the constraint back."""
@@ -82,46 +84,61 @@ T = TypeVar("T", bound=type[IFEvalConstraint])
 _types: dict[str, type[IFEvalConstraint]] = {}
 
 
-def ifeval_type(ifeval_id: str) -> Callable[[T], T]:
-    """Class decorator: the constraint that stands for this type of IFEval; registered as `ifeval/group_name`."""
+def instruction_type(instruction_id: str, benchmark: str) -> Callable[[T], T]:
+    """Class decorator: the constraint that stands for this type of this benchmark; registered as `benchmark/group_name`."""
 
     def decorate(cls: T) -> T:
-        cls.ifeval_id = ifeval_id
-        cls.id = f"ifeval/{ifeval_id.replace(':', '_')}"
-        _types[ifeval_id] = cls
+        cls.ifeval_id = instruction_id
+        cls.id = f"{benchmark}/{instruction_id.replace(':', '_')}"
+        _types[instruction_id] = cls
         return register_constraint(cls)
 
     return decorate
 
 
+def ifeval_type(ifeval_id: str) -> Callable[[T], T]:
+    """Class decorator: the constraint that stands for this type of IFEval; registered as `ifeval/group_name`."""
+    return instruction_type(ifeval_id, "ifeval")
+
+
+def known_types(benchmark: str) -> dict[str, type[IFEvalConstraint]]:
+    """Every type of one benchmark, by the id that its rows use."""
+    return {name: cls for name, cls in _types.items() if cls.id.startswith(f"{benchmark}/")}
+
+
 def known_ifeval_types() -> dict[str, type[IFEvalConstraint]]:
-    """Every type, by IFEval's id."""
-    return dict(_types)
+    """Every type of IFEval, by IFEval's id."""
+    return known_types("ifeval")
 
 
 def constraint_from_ifeval(instruction_id: str, kwargs: Mapping[str, Any] | None = None) -> IFEvalConstraint:
-    """The constraint that a row of IFEval asks for.
+    """The constraint that a row of IFEval or IFBench asks for.
 
     Args:
-        instruction_id: IFEval's id, 'group:name'.
+        instruction_id: the row's id, 'group:name'.
         kwargs: its arguments. None means absent, as in the published rows, where each names the arguments of all types;
             0 is a value. A whole number written as a float (300.0) is taken as that number.
 
     Raises:
         InputError: the id is unknown, an argument is not one of this type's, is missing, or impossible.
     """
+    absent = {str(name) for name, value in (kwargs or {}).items() if value is None}
+    if instruction_id not in _types or not absent <= _arguments():
+        load_family("ifbench")
     cls = _types.get(instruction_id)
     if cls is None:
         near = get_close_matches(str(instruction_id), _types, n=1)
         raise InputError(
-            f"IFEval has no instruction type {instruction_id!r}",
+            f"neither IFEval nor IFBench has an instruction type {instruction_id!r}",
             (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(_types)}",
         )
-    every = {name for known in _types.values() for name in known.model_fields}
-    given = {
-        str(name): _whole(value) for name, value in (kwargs or {}).items() if value is not None or name not in every
-    }
-    return cls(**given)
+    absent &= _arguments()
+    return cls(**{str(name): _whole(value) for name, value in (kwargs or {}).items() if str(name) not in absent})
+
+
+def _arguments() -> set[str]:
+    """The arguments of all types that are loaded."""
+    return {name for known in _types.values() for name in known.model_fields}
 
 
 def _whole(value: Any) -> Any:

@@ -37,7 +37,7 @@ from heedful.constraints.verdict import Span, Verdict
 
 T = TypeVar("T", bound=type[IFEvalConstraint])
 CORRECTED: dict[str, type[IFEvalConstraint]] = {}
-"""The corrected type, by IFEval's id."""
+"""The corrected type, by the id that rows use; IFBench's are here too."""
 
 _REASONS: dict[str, str] = {}
 
@@ -54,8 +54,11 @@ def correction_of(ifeval_id: str) -> str:
 
 
 def corrects(why: str) -> Callable[[T], T]:
+    """Class decorator: a type that decides as the prompts ask; registered as `ifeval-corrected/group_name`, or IFBench's."""
+
     def decorate(cls: T) -> T:
-        cls.id = f"ifeval-corrected/{cls.ifeval_id.replace(':', '_')}"
+        benchmark, name = cls.id.split("/")
+        cls.id = f"{benchmark}-corrected/{name}"
         CORRECTED[cls.ifeval_id] = cls
         _REASONS[cls.ifeval_id] = why
         return register_constraint(cls)

@@ -37,7 +37,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A model's score on IFEval.
+    """A model's score on IFEval, IFBench, or both.
 
     Attributes:
         matched: the prompts with their responses.
@@ -58,6 +58,12 @@ class Evaluated:
     def prompts(self) -> int:
         """How many prompts there are, answered or not."""
         return len(self.matched.answered)
+
+    @property
+    def benchmarks(self) -> str:
+        """What the instructions are of: 'IFEval', 'IFBench', or 'IFEval and IFBench'."""
+        asked = {each.id.split("/")[0] for item in self.matched.answered for each in item.prompt.instructions}
+        return " and ".join(name for name in ("IFEval", "IFBench") if name.lower() in asked)
 
     @property
     def status(self) -> Literal[0, 1, 3]:

@@ -1,7 +1,8 @@
-"""IFEval's two files: prompts with what they instruct, and a model's responses. Reads, matches by prompt, says what is wrong.
+"""The two files of IFEval and IFBench: prompts with what they instruct, and responses. Reads, matches, says what is wrong.
 
-Judges nothing. A line of the first: `{"key": 1000, "prompt": "…", "instruction_id_list": ["punctuation:no_comma"], "kwargs":
-[{}]}`; of the second: `{"prompt": "…", "response": "…"}`. Other fields are left alone.
+Judges nothing. A response belongs to the prompt that it names, white space around it aside. A line of the first file:
+`{"key": 1000, "prompt": "…", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}`; of the second: `{"prompt": "…",
+"response": "…"}`. Other fields are left alone.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Matched(NamedTuple):
 
 
 def read_prompts(path: str | Path) -> list[Prompt]:
-    """The prompts of IFEval's input file.
+    """The prompts of an input file, of IFEval, of IFBench or of both.
 
     Raises:
         InputError: unreadable, a line that is not such an object, an instruction that does not exist, or a prompt or key
@@ -71,7 +72,7 @@ def read_prompts(path: str | Path) -> list[Prompt]:
         _once(path, line, keys, key, "key")
         found.append(Prompt(key, prompt, _instructions(path, line, row)))
     if not found:
-        raise InputError(f"{path} holds no prompts", "give IFEval's input file, one JSON object a line")
+        raise InputError(f"{path} holds no prompts", "give IFEval's or IFBench's input file, one JSON object a line")
     return found
 
 
@@ -88,8 +89,12 @@ def match_responses(path: str | Path, prompts: list[Prompt]) -> Matched:
         prompt = _text(path, line, row, "prompt")
         _once(path, line, lines, prompt, "prompt")
         responses[prompt] = _text(path, line, row, "response")
-    answered = [Answered(prompt, responses.get(prompt.prompt)) for prompt in prompts]
-    known = sum(item.response is not None for item in answered)
+    stripped = {prompt.strip(): prompt for prompt in responses}
+    named = [prompt.prompt if prompt.prompt in responses else stripped.get(prompt.prompt.strip()) for prompt in prompts]
+    answered = [
+        Answered(prompt, None if name is None else responses[name]) for prompt, name in zip(prompts, named, strict=True)
+    ]
+    known = {name for name in named if name is not None}
     if not known:
         first = next(iter(responses), "")
         said = (
@@ -97,9 +102,9 @@ def match_responses(path: str | Path, prompts: list[Prompt]) -> Matched:
             if first
             else f"{path} holds no responses"
         )
-        cure = "give for each the field 'prompt' as the inputs have it, character for character"
+        cure = "give for each the field 'prompt' as the inputs have it, but for white space around it"
         raise InputError(said + (f"; its first is to “{_shortened(first)}”" if first else ""), cure)
-    return Matched(answered, len(responses) - known)
+    return Matched(answered, len(responses) - len(known))
 
 
 def _objects(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""A model's score on IFEval: every response judged strictly and loosely, and the shares that pass.
+"""A model's score on IFEval or IFBench: every response judged strictly and loosely, and the shares that pass.
 
 By prompt (all instructions hold), by instruction, by type and by group of types. What could not be judged, and what was not
 answered, is in no share. Knows neither files nor terminals.
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """The shares of one mode. Types and groups are named as IFEval names them, and stand in its order."""
+    """The shares of one mode. Types and groups are named as the rows name them, in the order of the alphabet."""
 
     prompt: Accuracy
     instruction: Accuracy
