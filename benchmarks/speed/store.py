@@ -83,7 +83,8 @@ def main() -> None:
 
         def read() -> float:
             with RunFolder.open(place / "kept", {"benchmark": "store"}) as run:
-                return timed(lambda: Activations(run.files("read", "activations/")).get("block.0.out", "eos"))
+                store = Activations(run.files("read", "activations/"))
+                return timed(lambda: store.get("block.0.out", "eos"))
 
         written, write_seconds = rounds(write, write_raw, args.rounds, "costs")
         with RunFolder.open(place / "kept", {"benchmark": "store"}) as run:

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from heedful.errors import StoreError
 from heedful.store.stages import MADE_ANEW, Stage
+from heedful.store.tensors import tensor_pieces
 
 _HEADER = "heedful"
 _OF_ROWS = ("log_p", "log_p_eos", "max_softmax", "max_softmax_last")
@@ -70,7 +70,7 @@ class ActivationWriter:
     """Writes rows shard by shard into a stage; finished shards are skipped when a killed run resumes.
 
     Which rows share a shard depends on the arguments alone, and never on how the model batches them. One shard is
-    in memory, and up to three times while its bytes are made.
+    in memory.
 
     Args:
         stage: the stage whose files the shards are.
@@ -125,13 +125,12 @@ class ActivationWriter:
             if _types(found) != _types(tensors) or layout != {"sites": batch.sites, "positions": batch.positions}:
                 raise ValueError(f"{shard.name}: batches differ in sites, positions or dtype")
             for name, values in found.items():
-                tensors[name][at] = values
+                tensors[name].index_copy_(0, at, values)
         if not seen.all():
             missing = shard.row_ids[int(seen.logical_not().nonzero()[0])]
             raise ValueError(f"{shard.name}: {int((~seen).sum())} rows never came, {missing!r} among them")
-        # One metadata key, because safetensors writes several in an arbitrary order.
         header = json.dumps({"row_ids": shard.row_ids, **layout})
-        return self._stage.write(shard.name, save(tensors, metadata={_HEADER: header}))
+        return self._stage.write(shard.name, tensor_pieces(tensors, {_HEADER: header}))
 
 
 class Activations:

@@ -8,31 +8,39 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from heedful.errors import StoreError
 
 TEMPORARY = ".heedful-tmp"
+Data = bytes | memoryview | str | Sequence[memoryview]
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def atomic_write(path: Path | str, data: bytes | memoryview | str) -> Path:
-    """Write `data` (text as UTF-8) to `path`, wholly or not at all; missing folders are made.
+def pieces(data: Data) -> list[memoryview]:
+    """`data` as buffers, text as UTF-8."""
+    if isinstance(data, str):
+        data = data.encode()
+    return [memoryview(data).cast("B")] if isinstance(data, bytes | memoryview) else [*data]
+
+
+def atomic_write(path: Path | str, data: Data) -> Path:
+    """Write `data` (text as UTF-8; several buffers one after the other) to `path`, wholly or not at all; missing folders are
+    made.
 
     Raises:
         StoreError: the disk is full, or the place cannot be written. What stood at `path` before still does.
     """
     path = Path(path)
-    if isinstance(data, str):
-        data = data.encode()
+    buffers = pieces(data)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
-    with friendly_os_errors(path, len(data)):
+    with friendly_os_errors(path, sum(each.nbytes for each in buffers)):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                file.write(data)
+                file.writelines(buffers)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

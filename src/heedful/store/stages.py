@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heedful.store.atomic import atomic_write
+from heedful.store.atomic import Data, atomic_write, pieces
 from heedful.store.manifest import FileRecord, StageRecord
 
 if TYPE_CHECKING:
@@ -57,13 +59,13 @@ class Stage:
             raise ValueError(f"stage {self.name!r} has not written {name!r}")
         return self._run.path / name
 
-    def write(self, name: str, data: bytes | memoryview | str) -> Path:
+    def write(self, name: str, data: Data) -> Path:
         """Write one file, whole or not at all, and record it as finished.
 
         Args:
             name: relative to the run folder. Files under `parts/<stage>/` are scaffolding: they are kept for a resumed
                 run, and dropped when the stage finishes.
-            data: its content; text is written as UTF-8.
+            data: its content; text is written as UTF-8, several buffers one after the other.
 
         Raises:
             StoreError: the disk is full or cannot be written; what was finished before is kept.
@@ -71,10 +73,11 @@ class Stage:
         if self.done:
             raise ValueError(f"stage {self.name!r} is finished: {name!r} cannot be added to it")
         self._run.claim(name, self.name)
-        if isinstance(data, str):
-            data = data.encode()
-        path = atomic_write(self._run.path / name, data)
-        self._record.files[name] = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+        buffers = pieces(data)
+        with ThreadPoolExecutor(1) as beside:  # the disk is waited for anyway
+            checksum = beside.submit(_sha256, buffers)
+            path = atomic_write(self._run.path / name, buffers)
+            self._record.files[name] = FileRecord(path.stat().st_size, checksum.result())
         self._save()
         return path
 
@@ -93,6 +96,13 @@ class Stage:
         self._record.seconds += now - self._clock
         self._clock = now
         self._run.save()
+
+
+def _sha256(buffers: Sequence[memoryview]) -> str:
+    found = hashlib.sha256()
+    for each in buffers:
+        found.update(each)
+    return found.hexdigest()
 
 
 def stands(path: Path, file: FileRecord, *, verify: bool = False) -> bool:
