@@ -105,8 +105,7 @@ class Examples:
         """
         if self.kind == "contrast":
             return swap_squares(self.label, self.unit, n, seed)
-        _, home, size = self.base.unique(return_inverse=True, return_counts=True)
-        alone = size[home] == 1
+        alone = self.base.bincount()[self.base] == 1
         return permute_within_groups(self.label, torch.where(alone, -1 - self.fold, self.base), n, seed)
 
     @property
