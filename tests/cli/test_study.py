@@ -116,6 +116,8 @@ def test_other_settings_are_refused_and_overwritten_on_request(run: Run, tmp_pat
     ("flags", "cause"),
     [
         (["--tasks", "topci"], "unknown task 'topci'"),
+        (["--tasks", ""], "--tasks names nothing"),
+        (["--sites", ","], "--sites names nothing"),
         (["--positions", "response[x]"], "unknown position 'response[x]'"),
         (["--sites", "block.77.out"], "pico-llama has no site block.77.out"),
         (["--samples", "-1"], "samples should be greater than or equal to 0 (given -1)"),

@@ -10,6 +10,7 @@ import torch
 
 from heedful.errors import InputError
 from heedful.lenses import StudyData
+from heedful.lenses.data import Examples
 from heedful.probes import grouped_folds
 
 Write = Callable[..., StudyData]
@@ -126,3 +127,16 @@ def test_training_weights_balance_the_classes_and_leave_held_out_templates_out(
 @pytest.mark.parametrize(("squares", "enough"), [(24, False), (25, True)])
 def test_25_squares_are_enough(write_study: Write, planted: Any, squares: int, enough: bool) -> None:
     assert write_study(planted(tasks=("topic",), squares=squares)).examples("contrast", "topic").enough == enough
+
+
+def test_permuted_labels_stay_in_their_base_prompt_and_move_between_prompts_that_were_answered_once() -> None:
+    base = torch.tensor([0, 0, 0, 0, *range(1, 41)])
+    fold = torch.cat([torch.zeros(4, dtype=torch.long), torch.arange(40) % 2])
+    label = torch.tensor([1, 1, 0, 0] * 11)
+    n = torch.arange(len(base))
+    rows = Examples("natural", n, n, torch.zeros_like(n), label, base, n, fold, torch.zeros(len(n), dtype=torch.bool))
+    drawn = rows.permuted(50, 0)
+    assert (drawn[:, :4].sum(1) == 2).all()  # four answers to one prompt
+    assert (drawn != label).any(0).all()  # every label moves, those of prompts answered once as well
+    for f in (0, 1):  # and each fold keeps its positives
+        assert (drawn[:, fold == f].sum(1) == label[fold == f].sum()).all()

@@ -135,7 +135,7 @@ def test_paths_that_are_no_model(tmp_path: Path) -> None:
         (tmp_path / "file.bin", r"is a file, not a model"),
         (tmp_path / "nowhere", r"there is no folder[\s\S]*embedded models: "),
         ("./nowhere", r"there is no folder './nowhere'"),
-        (" ", r"there is no folder ' '"),
+        (" ", r"the model's name is empty"),
     ]:
         with pytest.raises(ModelError, match=message):
             find_source(path)
@@ -212,9 +212,29 @@ def test_missing_and_broken_files_are_named(copy: Path, name: str) -> None:
         load(copy, device="cpu")
     if name != "config.json":
         (copy / name).unlink()
+        cause = r"has a config\.json and no weights" if name == "model.safetensors" else cause
         (copy / "tokenizer_config.json").unlink()
         with pytest.raises(ModelError, match=cause):
             load(copy, device="cpu")
+
+
+def test_a_folder_without_weights_is_named_before_its_memory_is_reckoned(copy: Path, monkeypatch) -> None:
+    (copy / "model.safetensors").unlink()
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 0)
+    with pytest.raises(ModelError, match=r"has a config\.json and no weights \(\*\.safetensors, \*\.bin\)"):
+        load(copy, device="cpu")
+
+
+def test_a_revision_of_what_has_none_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match=r"is a folder and has no revision 'v2'"):
+        load(checkpoint, device="cpu", revision="v2")
+    with pytest.raises(InputError, match=r"pico-llama is an embedded model and has no revision 'v2'"):
+        load("pico-llama", device="cpu", revision="v2")
+
+
+def test_an_empty_name_is_no_folder() -> None:
+    with pytest.raises(ModelError, match="the model's name is empty"):
+        load("")
 
 
 def test_too_little_memory_is_said_before_anything_is_loaded(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

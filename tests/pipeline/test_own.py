@@ -79,8 +79,9 @@ def test_parquet_and_json_text_say_the_same_as_jsonl(tmp_path: Path, jsonl: Json
     ("record", "cause"),
     [
         ({"text": "x"}, "has no 'prompt'"),
-        ({"prompt": "  "}, "has no 'prompt'"),
-        ({"prompt": 3}, "has no 'prompt'"),
+        ({"prompt": None}, "has no 'prompt'"),
+        ({"prompt": "  "}, ": its 'prompt' is empty"),
+        ({"prompt": 3}, ": its 'prompt' is not a text: 3"),
         ({"constraint": {"id": "structural/word_cuont"}}, ": there is no constraint 'structural/word_cuont'"),
         ({"constraint": {"at_most": 5}}, ": a constraint needs an id"),
         ({"constraint": SHORT | {"at_least": 9}}, ": structural/word_count: the bounds are reversed"),
@@ -116,6 +117,7 @@ def own_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     ("record", "cause"),
     [
         ({"prompt": "a", "constraint": SHORT}, "record 1 has no 'response'"),
+        ({"prompt": "a", "constraint": SHORT, "response": 5}, "record 1: its 'response' is not a text: 5"),
         ({"prompt": "a", "response": "x"}, "record 1 has no constraint"),
     ],
 )
@@ -126,6 +128,12 @@ def test_a_recorded_answer_needs_its_answer_and_its_constraint(
     with pytest.raises(InputError) as caught:
         recorded_responses(path, ALL)
     assert caught.value.cause == f"{path}, {cause}"
+
+
+def test_the_names_that_a_record_has_are_said_beside_the_one_that_it_lacks(jsonl: Jsonl) -> None:
+    with pytest.raises(InputError) as caught:
+        own_prompts(jsonl([{"id": "a", "instruction": "Write."}]), ALL)
+    assert caught.value.cure == 'give each record a text under "prompt"; this one has id, instruction'
 
 
 def test_a_file_for_other_tasks_is_refused(jsonl: Jsonl) -> None:

@@ -92,6 +92,7 @@ def synthetic_run(
     too_few: tuple[tuple[str, str], ...] = (("natural", "toxicity"),),
     change: Callable[[xr.Dataset], xr.Dataset] = lambda dataset: dataset,
     extras: bool = False,
+    responses_file: str | None = None,
 ) -> Path:
     """A finished run.
 
@@ -102,6 +103,7 @@ def synthetic_run(
         too_few: (kind, task) cells without numbers.
         change: applied to the specialists' results before they are written.
         extras: whether it was run with them.
+        responses_file: where the answers came from, if not from the model.
     """
     rng = np.random.default_rng(0)
     specialists = change(_specialists(rng, tasks, n_blocks, positions, squares, too_few))
@@ -113,6 +115,7 @@ def synthetic_run(
         "folds": 5,
         "seed": 0,
         "extras": extras,
+        "responses_file": responses_file,
     }
     settings |= {"temperature": 1.0, "positions": list(positions), "revision": None}
     with RunFolder.open(path, settings) as run:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from heedful.report.behaviour import in_the_model
-from heedful.report.run import Run
+from heedful.report.run import Run, read_run
 from heedful.report.summary import summarise
+from heedful.store import encode_results
 
 
 def test_planted_losses_are_told_and_own_tasks_are_shown(run: Run, ordinary_run: Path) -> None:
@@ -23,6 +25,33 @@ def test_planted_losses_are_told_and_own_tasks_are_shown(run: Run, ordinary_run:
     assert told["prompts"] == 30
     assert {"erased", "target", "change"} == {*told["lost"][0]}
     assert told["own"]["json"]["erased"]["value"] == pytest.approx(-told["own"]["json"]["undisturbed"]["value"])
+
+
+def test_the_summary_says_which_losses_may_be_damage(make_run: Callable[..., Path], ordinary_run: Path) -> None:
+    def summary(path: Path) -> str:
+        return str(summarise(path)["summary"])
+
+    care = "the erasure moves the model more than twice as far as its control does"
+    assert care not in summary(ordinary_run)
+    path = make_run()
+    found = read_run(path).behaviour.load()
+    kl = found["kl"].dims
+    assert "variant" in kl
+    for name, value in (("kl", 1.0), ("kl_low", 0.9), ("kl_high", 1.1)):
+        found[name].loc[{"variant": "erased"}] = value
+        found[name].loc[{"variant": "random"}] = value / 10
+    (path / "results" / "behaviour.nc").write_bytes(encode_results(found))
+    assert f"in all of them {care}" in summary(path)
+    found["kl_low"].loc[{"variant": "erased", "erased": [t for t in found["erased"].values if t != "json"]}] = 0.0
+    (path / "results" / "behaviour.nc").write_bytes(encode_results(found))
+    assert f"in one of them {care}" in summary(path)
+
+
+def test_the_page_says_of_a_list_that_is_cut_that_it_is(ordinary_page: str, run: Run) -> None:
+    found = in_the_model(run.behaviour, run.transfer)
+    assert found is not None
+    assert len(found.hurt) > 6
+    assert f"in <b>{len(found.hurt)}</b> pairs, most of all " in ordinary_page
 
 
 def test_nothing_is_drawn_where_nothing_was_tried(run: Run) -> None:

@@ -13,10 +13,11 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heedful.report import summarise
+from heedful.report import render_report, summarise
 from heedful.report.findings import TaskFinding, deciding_kind, findings
 from heedful.report.run import Run, read_run
 from heedful.report.wording import Estimate
+from heedful.store import encode_results, encode_table
 
 NAN = float("nan")
 
@@ -144,6 +145,60 @@ def test_each_turn_of_the_summary(make_run: Callable[..., Path]) -> None:
     assert "Below chance, which points to a shift between base prompts: word count." in text
     assert "Not probed, for that takes 25 squares or more: toxicity." in text
     assert "beats the general one in four, the general probe is the better one in one and in one the difference" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.01, 0.1, "the hidden states foretell compliance better than the prompt’s words do"),
+        (-0.2, -0.1, "the hidden states foretell compliance worse than the prompt’s words do"),
+        (-0.2, 0.1, "is undecided"),
+    ],
+)
+def test_planning_is_never_denied_for_want_of_data(make_run: Callable[..., Path], low, high, said) -> None:
+    path = make_run()
+    found = read_run(path).temporal.load()
+    for name, value in (("planning", (low + high) / 2), ("planning_low", low), ("planning_high", high)):
+        found[name].loc[{"kind": "natural"}] = value
+    (path / "results" / "temporal.nc").write_bytes(encode_results(found))
+    text = summarise(path)["summary"]
+    assert said in next(s for s in re.split(r"\. (?=[A-Z])", text) if "before the first token" in s.lower())
+
+
+def test_a_probe_that_its_control_matches_is_read_with_care(make_run: Callable[..., Path], ordinary_run: Path) -> None:
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        dataset["selectivity"].loc[{"task": "json"}] = -0.05
+        return dataset
+
+    assert (
+        "Read with care: JSON format, where a probe of the control task"
+        in summarise(make_run(change=change))["summary"]
+    )
+    assert "where a probe of the control task" not in summarise(ordinary_run)["summary"]
+
+
+def test_where_nothing_is_found_it_is_none_and_not_no(make_run: Callable[..., Path]) -> None:
+    def change(dataset: xr.Dataset) -> xr.Dataset:
+        dataset["p_value"][:] = 1.0
+        return dataset
+
+    assert "Of nine skills, none can be read" in summarise(make_run(change=change))["summary"]
+
+
+def test_answers_given_elsewhere_are_not_called_the_models_own(
+    make_run: Callable[..., Path], ordinary_page: str
+) -> None:
+    path = make_run(responses_file="logs/given.jsonl", too_few=(("natural", "json"), ("contrast", "json")))
+    samples = [s | {} for s in read_run(path).samples if s["task"] != "json"]
+    (path / "samples.parquet").write_bytes(encode_table({name: [s[name] for s in samples] for name in samples[0]}))
+    nothing_tried = read_run(path).behaviour.load().isel(how=slice(0))  # the model wrote nothing
+    (path / "results" / "behaviour.nc").write_bytes(encode_results(nothing_tried))
+    found, page = summarise(path), render_report(path)
+    assert found["summary"].startswith("The answers in given.jsonl, which pico-llama read and did not write, did what")
+    assert "json" not in found["tasks"]  # nothing was asked of it
+    assert "the model’s own answers" not in page
+    assert "come from <code>given.jsonl</code>" in page
+    assert "the model’s own answers" in ordinary_page
 
 
 def test_natural_labels_decide_only_without_squares(make_run: Callable[..., Path]) -> None:

@@ -33,8 +33,20 @@ used.
 """
 
 
-def _split(names: str | None) -> tuple[str, ...] | None:
-    return tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
+_MANY_CUT_OFF = 0.1
+"""Share of answers that were cut off, from which it is said with the results."""
+
+
+def _split(names: str | None, flag: str) -> tuple[str, ...] | None:
+    """Names between commas; None for a flag that was not given, which means all. An empty one is a slip, never 'all'."""
+    if names is None:
+        return None
+    found = tuple(name.strip() for name in names.split(",") if name.strip())
+    if not found:
+        from heedful.errors import InputError
+
+        raise InputError(f"{flag} names nothing", f"name some, separated by commas, or leave {flag} out for all")
+    return found
 
 
 def study(
@@ -95,7 +107,7 @@ def study(
 ) -> None:
     """Diagnose how a model follows instructions: answer, verify, read hidden states, fit probes, report."""
     settings: dict[str, Any] = {
-        "tasks": _split(tasks),
+        "tasks": _split(tasks, "--tasks"),
         "samples": samples,
         "squares": squares,
         "base_prompts": base_prompts,
@@ -107,8 +119,8 @@ def study(
         "seed": seed,
         "temperature": temperature,
         "max_new_tokens": max_new_tokens,
-        "sites": _split(sites),
-        "positions": _split(positions),
+        "sites": _split(sites, "--sites"),
+        "positions": _split(positions, "--positions"),
         "device": device,
         "dtype": dtype,
         "device_map": device_map,
@@ -201,6 +213,9 @@ def _show(summary: dict[str, Any]) -> None:
         )
         table.add_row(*map(Text, cells))  # as text: a site's name has brackets, which would pass for markup
     Console().print(table)
+    cut, n = (sum(task[name] for task in summary["tasks"].values()) for name in ("cut_off", "n"))
+    if n and cut / n > _MANY_CUT_OFF:
+        typer.echo(f"{cut:,} of {n:,} answers were cut off by the length limit and left out: raise --max-new-tokens")
     told = " · ".join(f"{name} {claim['outcome']}" for name, claim in summary["claims"].items())
     typer.echo(f"{told} (what each claim says: the report)")
     seconds = summary["seconds"]

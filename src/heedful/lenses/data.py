@@ -97,10 +97,16 @@ class Examples:
         return smaller >= (2 * MIN_SQUARES if self.kind == "contrast" else MIN_NATURAL)
 
     def permuted(self, n: int, seed: int) -> Int[Tensor, "draw sample"]:
-        """Labels as they would be with nothing to find: whole squares flipped, or labels shuffled within base prompts."""
+        """Labels as they would be with nothing to find: whole squares flipped, or labels shuffled within base prompts.
+
+        A row that is alone in its base prompt has nobody to change labels with there, and changes them with the other such
+        rows of its fold: else the labels of prompts that were answered once would never move, and nothing could be told
+        from chance. Each fold keeps its number of positives either way.
+        """
         if self.kind == "contrast":
             return swap_squares(self.label, self.unit, n, seed)
-        return permute_within_groups(self.label, self.base, n, seed)
+        alone = self.base.bincount()[self.base] == 1
+        return permute_within_groups(self.label, torch.where(alone, -1 - self.fold, self.base), n, seed)
 
     @property
     def weight(self) -> Float[Tensor, " sample"]:

@@ -147,7 +147,8 @@ def _attrs(data: StudyData, fits: Fits, n_permutations: int) -> dict[str, object
         "probes' share of noise) for AUROC, which is cross-fitted; plain for gaps, whose parts err together",
         "held_out_templates": "rows phrased by a held-out template are scored and never trained on",
         "n_permutations": n_permutations,
-        "null": "contrast: squares swapped; natural: labels permuted within base prompts; cells and C as chosen, "
+        "null": "contrast: squares swapped; natural: labels permuted within base prompts, of rows alone there within "
+        "folds; cells and C as chosen, "
         "not chosen again, which makes p somewhat too small",
         "n_control_sets": N_CONTROLS,
         "too_few": f"fewer than {MIN_SQUARES} squares, or than {MIN_NATURAL} natural rows of either class",

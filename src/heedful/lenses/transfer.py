@@ -132,7 +132,8 @@ def _attrs(data: StudyData) -> dict[str, object]:
     return {
         "level": LEVEL,
         "interval": "cluster jackknife over base prompts, Student's t; logit scale for AUROC, else plain",
-        "null": "the target's labels permuted (contrast: squares swapped; natural: within base prompts), probes fixed",
+        "null": "the target's labels permuted (contrast: squares swapped; natural: within base prompts, "
+        "rows alone there within folds), probes fixed",
         "n_permutations": N_PERMUTATIONS,
         "n_mantel": N_MANTEL,
         "n_draws": N_DRAWS,

@@ -24,6 +24,7 @@ from heedful.models.language_model import LanguageModel
 from heedful.models.memory import check_fits, quantisation_of, weight_bytes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_WEIGHTS = ("*.safetensors", "*.bin")
 _NEAR = 0.8  # of difflib's ratio
 _GENERIC_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
@@ -70,12 +71,19 @@ def load(
         check: whether to run the self-check (a few tokens; see `selfcheck`).
 
     Raises:
-        InputError: an unknown device or dtype.
+        InputError: an unknown device or dtype, or a revision of what has none.
         ModelError: there is no such model, it cannot be used, it does not fit, or it fails the self-check.
     """
     source = find_source(name_or_path)
+    if source.is_folder and revision is not None:
+        raise InputError(
+            f"{source.name} is {'an embedded model' if source.embedded else 'a folder'} and has no revision {revision!r}",
+            "leave the revision out: it names a commit, tag or branch of a hub's model",
+        )
     with quiet():
         config = _config(source, revision=revision, trust_remote_code=trust_remote_code)
+        if source.is_folder:
+            _check_weights(source)
         # One commit for configuration, tokenizer and weights, whatever is pushed meanwhile.
         revision = getattr(config, "_commit_hash", None) or revision
         place = choose_device(device)
@@ -99,6 +107,16 @@ def load(
         )
 
 
+def _check_weights(source: Source) -> None:
+    """Before the memory that a configuration alone would ask for is held against the machine's."""
+    folder = Path(source.location)
+    if not any(any(folder.glob(pattern)) for pattern in _WEIGHTS):
+        raise ModelError(
+            f"{source.name} has a config.json and no weights ({', '.join(_WEIGHTS)})",
+            "name the folder that save_pretrained() wrote, with config.json, tokenizer and weights in it",
+        )
+
+
 def find_source(name_or_path: str | Path) -> Source:
     """Which files a name stands for; looks at this machine only.
 
@@ -110,6 +128,8 @@ def find_source(name_or_path: str | Path) -> Source:
     if name in cards:
         return Source(name, str(cards[name].path), is_folder=True, embedded=True)
     path = Path(name).expanduser()
+    if not name.strip():
+        raise ModelError("the model's name is empty", f"give a folder or a hub's id (owner/name); {_known()}")
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(
@@ -121,7 +141,7 @@ def find_source(name_or_path: str | Path) -> Source:
         raise ModelError(
             f"{name} is a file, not a model", "name the folder with config.json, tokenizer and weights in it"
         )
-    if name.count("/") > 1 or name.startswith((".", "~", "/")) or not name.strip():
+    if name.count("/") > 1 or name.startswith((".", "~", "/")):
         raise ModelError(f"there is no folder {name!r}", f"check the path, or give a hub's id (owner/name); {_known()}")
     if "/" not in name and (near := get_close_matches(name, cards, 1, _NEAR)):
         # A hub's id without an owner is rare, and asking for one where there is no connection takes half a minute.

@@ -159,9 +159,14 @@ def _constraints(fields: Mapping[str, Any], where: str) -> list[Constraint]:
 
 def _text(fields: Mapping[str, Any], name: str, where: str, *, may_be_empty: bool = False) -> str:
     value = fields.get(name)
-    if not isinstance(value, str) or not (value.strip() or may_be_empty):
-        raise InputError(f"{where} has no {name!r}", f'give each record a text under "{name}"')
-    return value
+    if isinstance(value, str) and (value.strip() or may_be_empty):
+        return value
+    cure = f'give each record a text under "{name}"'
+    if value is None:
+        there = f"; this one has {', '.join(map(str, fields))}" if fields else ""
+        raise InputError(f"{where} has no {name!r}", f"{cure}{there}")
+    what = "is empty" if isinstance(value, str) else f"is not a text: {json.dumps(value, default=str)}"
+    raise InputError(f"{where}: its {name!r} {what}", cure)
 
 
 def _names(tasks: Sequence[Task]) -> str:

@@ -59,6 +59,9 @@ class Study:
                 )
             self.manifest = run.manifest
 
+    def __repr__(self) -> str:
+        return f"Study({str(self.path)!r})"
+
     @cached_property
     def samples(self) -> Table:
         """One row a response: instruction, constraint, text, token ids, verdict."""

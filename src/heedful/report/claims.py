@@ -5,6 +5,7 @@ Reads the verdict; places each part's interval beside its margin on a small axis
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,9 +76,13 @@ class Claim:
         return f"{text[0].upper()}{text[1:]}."
 
 
-def claims(verdict: xr.Dataset) -> list[Claim]:
-    """C1 … C6, in order."""
-    parts = [_part(verdict.isel(part=i)) for i in range(verdict.sizes["part"])]
+def claims(verdict: xr.Dataset, kind_names: Mapping[str, str] = KIND_NAMES) -> list[Claim]:
+    """C1 … C6, in order.
+
+    Args:
+        kind_names: what the kinds of labels are called.
+    """
+    parts = [_part(verdict.isel(part=i), kind_names) for i in range(verdict.sizes["part"])]
     of = [str(claim) for claim in verdict["part_claim"].values]
     return [
         Claim(
@@ -100,7 +105,7 @@ def claims_sentence(found: list[Claim]) -> str:
     return f"Of the paper’s six claims, this model {listed(said)}."
 
 
-def _part(row: xr.Dataset) -> Part:
+def _part(row: xr.Dataset, kind_names: Mapping[str, str]) -> Part:
     estimate = Estimate(*(float(row[name]) for name in ("estimate", "estimate_low", "estimate_high")))
     margin, above = float(row["margin"]), bool(row["above"])
     return Part(
@@ -110,7 +115,7 @@ def _part(row: xr.Dataset) -> Part:
         margin=margin,
         above=above,
         is_gate=bool(row["is_gate"]),
-        labels=KIND_NAMES[str(row["labels"].item())],
+        labels=kind_names[str(row["labels"].item())],
         n_tasks=int(row["n_tasks"]),
         outcome=str(row["part_outcome"].item()),
         beside=str(row["beside"].item()),

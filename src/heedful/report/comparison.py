@@ -30,7 +30,10 @@ from heedful.store import atomic_write
 PAGE_FILE, DATA_FILE = "comparison.html", "comparison.json"
 N_STYLES = 6
 """Lines that can be told apart; more models share them."""
-_SAME = ("tasks", "base_prompts", "samples", "squares", "seed", "folds", "temperature", "positions", "prompts_sha256")
+_SAME = (
+    "tasks", "base_prompts", "samples", "squares", "seed", "folds", "temperature", "max_new_tokens", "system", "positions",
+    "prompts_sha256", "responses_sha256",
+)  # fmt: skip
 _LOW = 0.4
 
 
@@ -201,9 +204,16 @@ def _cautions(runs: Mapping[str, Run]) -> list[str]:
     for setting in _SAME:
         values = {name: json.dumps(run.manifest.settings.get(setting)) for name, run in runs.items()}
         if len(set(values.values())) > 1:
+            if setting.endswith("_sha256"):  # contents decide, names are shown
+                values = {name: _file_name(run, setting.replace("_sha256", "_file")) for name, run in runs.items()}
             told = "; ".join(f"{name}: {_short(value)}" for name, value in values.items())
-            said.append(f"{setting.replace('_', ' ')} differ: {told}")
+            said.append(f"{setting.removesuffix('_sha256').replace('_', ' ')} differ: {told}")
     return said
+
+
+def _file_name(run: Run, setting: str) -> str:
+    path = run.manifest.settings.get(setting)
+    return Path(str(path)).name if path else "heedful’s own prompts" if setting == "prompts_file" else "the model’s own"
 
 
 def _short(value: str) -> str:

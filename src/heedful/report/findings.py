@@ -99,7 +99,7 @@ class TaskFinding:
 def findings(run: Run, kind: str) -> list[TaskFinding]:
     """One finding a task, in the study's order."""
     found, baselines = run.specialists.sel(kind=kind), run.baselines.sel(kind=kind)
-    adjusted = benjamini_hochberg(torch.from_numpy(found["p_value"].values.astype(float)))
+    adjusted = benjamini_hochberg(torch.from_numpy(found["p_value"].sel(task=run.tasks).values.astype(float)))
     return [
         _finding(task, run.family(task), found.sel(task=task), baselines.sel(task=task), float(adjusted[i]))
         for i, task in enumerate(run.tasks)

@@ -110,7 +110,7 @@ def _context(run: Run) -> dict[str, Any]:
     erased = {k: drops(run.ablation, run.transfer, k) for k in kinds}
     leaks = {k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds}
     return {
-        "claims": claims(run.verdict),
+        "claims": claims(run.verdict, run.kind_names),
         "universality": {k: _universality(run, k) for k in kinds},
         "model": wording.visible(run.model),
         "created": datetime.fromisoformat(manifest.created),
@@ -138,9 +138,11 @@ def _context(run: Run) -> dict[str, Any]:
         "answers": answered,
         "overall": overall(run),
         "counts": _counts(run),
+        "answers_file": run.answers_file and wording.visible(run.answers_file),
+        "prompts_file": _prompts_file(run),
         "kind": kind,
         "kinds": kinds,
-        "kind_names": wording.KIND_NAMES,
+        "kind_names": run.kind_names,
         "probe_names": wording.PROBE_NAMES,
         "family_of": {task: run.family(task) for task in run.tasks},
         "found": found,
@@ -289,6 +291,12 @@ def _counts(run: Run) -> dict[str, int]:
         "squares": len({(row["task"], row["square_id"]) for row in contrast}),
         "rows": sum(row["kind"] in wording.KINDS for row in run.rows),
     }
+
+
+def _prompts_file(run: Run) -> str | None:
+    """The name of a file of the user's own prompts."""
+    path = run.manifest.settings.get("prompts_file")
+    return wording.visible(Path(str(path)).name) if path else None
 
 
 def _stages(manifest: Manifest) -> list[tuple[str, StageRecord]]:

@@ -14,6 +14,7 @@ from typing import Any
 import xarray as xr
 
 from heedful.errors import StoreError
+from heedful.report.wording import KIND_NAMES
 from heedful.store import SCHEMA_VERSION, read_results, read_table
 from heedful.store.manifest import FORMAT, Manifest
 
@@ -63,9 +64,24 @@ class Run:
         return Path(name).name if Path(name).is_absolute() or name.startswith((".", "~")) else name
 
     @property
+    def answers_file(self) -> str | None:
+        """The name of the file that the answers came from; None where the model gave them itself."""
+        path = self.manifest.settings.get("responses_file")
+        return Path(str(path)).name if path else None
+
+    @property
+    def kind_names(self) -> Mapping[str, str]:
+        """Kinds of labels as a reader sees them: answers that were given elsewhere are not the model's own."""
+        return KIND_NAMES | {"natural": "the answers given"} if self.answers_file else KIND_NAMES
+
+    @property
     def tasks(self) -> list[str]:
-        """The study's tasks, in the standard order."""
-        return [str(task) for task in self.specialists["task"].values]
+        """The study's tasks, in the standard order; of a file of answers, those that it holds answers to."""
+        studied = [str(task) for task in self.specialists["task"].values]
+        if self.answers_file is None:
+            return studied
+        answered = {sample["task"] for sample in self.samples}
+        return [task for task in studied if task in answered]
 
     def family(self, task: str) -> str:
         """The family that a task belongs to."""

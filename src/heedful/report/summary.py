@@ -93,7 +93,7 @@ def summarise(path: Path | str) -> dict[str, Any]:
                     for part in claim.parts
                 },
             }
-            for claim in claims(run.verdict)
+            for claim in claims(run.verdict, run.kind_names)
         },
         "seconds": {name: round(stage.seconds, 3) for name, stage in run.manifest.stages.items()},
     }
@@ -117,10 +117,15 @@ def order_correlation(depth: xr.Dataset, kind: str, position: str) -> Estimate:
 def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
     rated = sorted((each for each in answered if each.rate.known), key=lambda each: each.rate.value)
     if not rated:
-        return ["None of the model’s own answers could be scored."]
+        return [f"None of {run.kind_names['natural']} could be scored."]
     rate, n = overall(run), sum(each.scored for each in rated)
     share = f"{percent(rate.value)} {percent_interval(rate)}".strip()
-    first = f"{run.model} did what the instruction said in {share} of {thousands(n)} answers that were scored"
+    who = (
+        f"The answers in {run.answers_file}, which {run.model} read and did not write,"
+        if run.answers_file
+        else run.model
+    )
+    first = f"{who} did what the instruction said in {share} of {thousands(n)} answers that were scored"
     if len(rated) == 1:
         return [f"{first}."]
     low, high = rated[0], rated[-1]
@@ -141,13 +146,19 @@ def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
         beyond, skills = names["beyond"], "skill" if fitted == 1 else "skills"
         probed = " that could be probed" if names["too few"] else ""
         said.append(
-            f"Of {count(fitted)} {skills}{probed}, {count(len(beyond))} can be read from its hidden states beyond "
+            f"Of {count(fitted)} {skills}{probed}, {_none_or(len(beyond))} can be read from its hidden states beyond "
             f"every baseline{_named(beyond)}."
         )
     if names["above"]:
         said.append(f"{_begin(names['above'])} can be read above chance, but not clearly beyond a baseline.")
     if names["undecided"]:
         said.append(f"Undecided: {listed(names['undecided'])}, which the probes do not tell from chance.")
+    matched = [task_name(each.task) for each in found if each.readable and each.selectivity <= 0]
+    if matched:
+        said.append(
+            f"Read with care: {listed(matched)}, where a probe of the control task, whose labels are random, scores as high "
+            "(selectivity of 0 or less)."
+        )
     if names["below"]:
         said.append(f"Below chance, which points to a shift between base prompts: {listed(names['below'])}.")
     if names["too few"]:
@@ -168,7 +179,7 @@ def _general(found: Sequence[TaskFinding]) -> list[str]:
     shared = sum(each.shared for each in readable)
     return [
         f"Among the {count(len(readable))} that can be read, {listed(parts)}; "
-        f"a probe that has never seen the skill still tells {count(shared)} of them from chance."
+        f"a probe that has never seen the skill still tells {_none_or(shared)} of them from chance."
     ]
 
 
@@ -176,11 +187,7 @@ def _transfer(run: Run, kind: str) -> list[str]:
     found = matrix(run.transfer, kind)
     if found is None:
         return []
-    told = (
-        f"{count(found.grid.told)} of {found.grid.pairs} pairs"
-        if found.grid.told
-        else f"none of {found.grid.pairs} pairs"
-    )
+    told = f"{_none_or(found.grid.told)} of {found.grid.pairs} pairs"
     wrong = f", {count(found.grid.reversed)} of them the wrong way round" if found.grid.reversed else ""
     said = [
         f"Put to another skill, a probe reaches AUROC {shown(found.mean)} on average; {told} are told from chance{wrong}."
@@ -202,7 +209,7 @@ def _ablation(run: Run, kind: str) -> list[str]:
     if found is None:
         return []
     edges = found.grid.told
-    share = f"in {count(edges) if edges else 'none'} of {found.grid.pairs} pairs"
+    share = f"in {_none_or(edges)} of {found.grid.pairs} pairs"
     first = f"Erasing one skill’s trace hurts another’s probe, beyond both controls, {share}"
     named = listed([f"{task_name(edge.erased)} → {task_name(edge.target)}" for edge in found.edges[:3]] or [""])
     said = [f"{first}{f' (most of all {named})' if edges else ''}."]
@@ -231,11 +238,17 @@ def _behaviour(run: Run) -> list[str]:
     if found is None:
         return []
     if not found.hurt:
-        return ["Erased while the model writes, no skill’s trace costs compliance beyond both controls."]
+        return ["Erased while the model writes, no skill’s trace is shown to cost compliance beyond both controls."]
     named = listed([f"{task_name(a)} → {task_name(b)}" for a, b, _ in found.hurt[:3]])
-    return [
-        f"Erased while the model writes, traces cost compliance in {count(len(found.hurt))} pairs (most of all {named})."
-    ]
+    rough = sum(a in found.rough for a, _, _ in found.hurt)
+    care = (
+        f"; in {'all' if rough == len(found.hurt) else count(rough)} of them the erasure moves the model more than twice as "
+        "far as its control does, so that it may be damage of a general kind"
+        if rough
+        else ""
+    )
+    pairs = "one pair" if len(found.hurt) == 1 else f"{count(len(found.hurt))} pairs"
+    return [f"Erased while the model writes, traces cost compliance in {pairs} (most of all {named}){care}."]
 
 
 def _behaviour_dict(run: Run) -> dict[str, Any] | None:
@@ -326,9 +339,14 @@ def _time(run: Run) -> list[str]:
     if planning.bounded:
         if planning.low > 0:
             told = "Before the first token the hidden states foretell compliance better than the prompt’s words do"
+        elif planning.high < 0:
+            told = "Before the first token the hidden states foretell compliance worse than the prompt’s words do"
         else:
-            told = "Before the first token the hidden states do not foretell compliance beyond the prompt’s words"
-        said.append(f"{told} (by {shown(planning)} in AUROC).")
+            told = (
+                "Whether, before the first token, the hidden states foretell compliance better than the prompt’s words is "
+                "undecided"
+            )
+        said.append(f"{told} (difference {shown(planning)} in AUROC).")
     if rise.bounded:
         said.append(f"From the first token to the end of the answer the signal changes by {shown(rise)}.")
     return said
@@ -342,6 +360,11 @@ def _of_time(run: Run, kind: str, name: str) -> Estimate:
 
 def _named(names: Sequence[str]) -> str:
     return f" ({listed(names)})" if names else ""
+
+
+def _none_or(n: int) -> str:
+    """The number before 'of them' or a verb."""
+    return count(n) if n else "none"
 
 
 def _begin(names: Sequence[str]) -> str:
