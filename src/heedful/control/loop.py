@@ -183,8 +183,8 @@ class Loop:
                 self.release.grow(drawing.text, proved=drawing.watch.proved is not None)
             if delta.finish_reason == "stop":
                 return drawing.end("finished", "")
-            if delta.finish_reason == "length" or drawing.tokens >= drawing.grant.max_tokens:
-                limit = f"cut off after {drawing.tokens} tokens"
+            if delta.finish_reason == "length" or drawing.over:
+                limit = f"cut off after {drawing.usage.completion} tokens"
                 return drawing.end("budget", f"{limit}: no more are left") if cut else drawing.end("length", limit)
             if stopping is not None:
                 verb = "proved violated by" if stopping.kind == "proved" else "forecast by"
@@ -217,6 +217,7 @@ class _Drawing:
 
     def __init__(self, ask: Ask, grant: Grant, watch: Watch) -> None:
         self.ask, self.grant, self.watch, self.text, self.tokens = ask, grant, watch, ask.request.prefix, 0
+        self.estimated = False
         self.began = time.monotonic()
         self.ended: Ended = "error"
         self._why = ""
@@ -225,6 +226,7 @@ class _Drawing:
     def take(self, delta: Delta) -> list[Alert]:
         self.text += delta.text
         self.tokens += delta.tokens
+        self.estimated = self.estimated or delta.estimated
         self._counted = delta.usage or self._counted
         return self.watch.feed(delta)
 
@@ -233,8 +235,14 @@ class _Drawing:
 
     @property
     def usage(self) -> Usage:
-        """As the upstream counts it, where it came to that."""
-        return self._counted or Usage(self.grant.prompt, self.tokens)
+        """As the upstream counts it, where it came to that; an estimate is never more than was allowed."""
+        found = self._counted or Usage(self.grant.prompt, self.tokens, self.estimated)
+        return found._replace(completion=min(found.completion, self.grant.max_tokens)) if found.estimated else found
+
+    @property
+    def over(self) -> bool:
+        """All that was allowed is drawn. An estimate does not tell: who gives one was told the limit, and sees to it."""
+        return not self.estimated and self.tokens >= self.grant.max_tokens
 
     def attempt(self, would_have_passed: bool | None) -> Attempt:
         return Attempt(
