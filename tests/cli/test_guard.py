@@ -87,6 +87,20 @@ def test_a_file_that_is_no_log_is_named_with_its_line(capsys: pytest.CaptureFixt
     assert "line 1, is no guarded request" in capsys.readouterr().err
 
 
+def test_a_line_that_is_not_all_of_a_request_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    main(["guard", "pico-llama", ASK, "--max-words", "15", "--log", str(log), "--policy", "resample:tries=1"])
+    whole = json.loads(log.read_text())
+    for name, value in (("attempts", None), ("tokens", {}), ("attempts", [{}]), ("verdicts", [{}]), ("would", ...)):
+        line = {**whole, name: value}
+        if value is ...:
+            del line[name]
+        log.write_text(f"{json.dumps(whole)}\n{json.dumps(line)}\n")
+        capsys.readouterr()
+        assert main(["log", "view", str(log)]) == 2
+        assert f"{log}, line 2, is not all of a guarded request" in capsys.readouterr().err
+
+
 def test_policies_are_listed_and_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["policies", "--list"]) == 0
     assert "best_of_n\n    Draw n answers as a batch" in capsys.readouterr().out
@@ -104,3 +118,28 @@ def test_policies_are_listed_and_compared(capsys: pytest.CaptureFixture[str], tm
     assert "<script" not in page.read_text()
     assert main(["policies", "--constraints", "4"]) == 2
     assert "give 2 or more, of 1 to 3 constraints" in capsys.readouterr().err
+
+
+def test_a_policy_that_cannot_work_is_said_before_any_answer_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["policies", "pico-llama", "-n", "2", "--policy", "resample", "--policy", "steer"]) == 2
+    assert capsys.readouterr().err.startswith("heedful: steering needs directions")
+
+
+def test_a_page_that_cannot_be_written_takes_no_figures_along(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    flags = [
+        "--policy",
+        "resample:tries=2",
+        "-n",
+        "4",
+        "--max-new-tokens",
+        "24",
+        "--html",
+        str(tmp_path / "file" / "p.html"),
+    ]
+    assert main(["policies", "pico-llama", *flags]) == 2
+    shown = capsys.readouterr()
+    assert "resample:tries=2" in shown.out
+    assert "p.html" in shown.err

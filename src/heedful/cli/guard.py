@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,6 +95,8 @@ def guard(
         log=log,
         on_alert=None if as_json else _warn if mode == "warn" else None,
     )
+    if mode == "warn":  # aloud here means what is printed below
+        logging.getLogger("heedful.control").setLevel(logging.ERROR)
     showing = stream and not as_json
     with guarded.stream(text, sampling) as pieces:
         for piece in pieces:
