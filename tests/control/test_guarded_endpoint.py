@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from tests.control.server import DONE, Reply, chunk, events, serving
+from tests.control.server import DONE, Reply, chunk, events, serving, status
 
 from heedful.constraints import Exclude, WordCount
 from heedful.control.budget import Budget
@@ -60,3 +60,10 @@ def test_a_stopped_drafts_estimate_stays_within_the_budget() -> None:
     assert result.attempts[0].ended == "proved"
     assert result.usage.estimated
     assert result.usage.total <= 120
+
+
+def test_a_server_that_is_down_is_tried_again_once_and_not_by_every_draft() -> None:
+    result, asked = guarded(WHOLE, status(503), constraints=[WordCount(at_most=5)], policy="refine", retries=2)
+    assert (result.text, result.stopped) == (TEXT, "error")
+    assert "answered with status 503" in result.why
+    assert asked == 1 + 3

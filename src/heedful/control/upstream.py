@@ -119,7 +119,8 @@ class Stream(Protocol):
     """One answer as it comes. Ends with a delta that has a finish reason and the usage.
 
     Raises, from `__anext__`:
-        UpstreamError: no answer could be had, or it broke off; see `retry` there. What came before it stands.
+        UpstreamError: no answer could be had, or it broke off; see `retry` there. What came before it stands. Before
+            anything has come, the upstream itself tries again what may pass: who reads asks anew only where it broke off.
     """
 
     def __aiter__(self) -> AsyncIterator[Delta]: ...
