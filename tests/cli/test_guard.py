@@ -143,3 +143,28 @@ def test_a_page_that_cannot_be_written_takes_no_figures_along(
     shown = capsys.readouterr()
     assert "resample:tries=2" in shown.out
     assert "p.html" in shown.err
+
+
+def test_who_interrupts_gets_the_best_draft_until_then(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import signal, threading\n"
+        "from heedful.control.policies import Ask, policy\n"
+        "@policy('interrupted')\n"
+        "def interrupted(asked):\n"
+        "    yield [Ask(asked.request())]\n"
+        "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+        "    for number in range(1, 200):\n"
+        "        yield [Ask(asked.request(number))]\n"
+    )
+    flags = ["--include", "zyzzyva", "--plugin", str(plugin), "--policy", "interrupted"]
+    assert main(["guard", "pico-llama", ASK, *flags]) == 130
+    shown = capsys.readouterr()
+    assert shown.out.strip()
+    assert "cancelled: cancelled by the caller" in shown.err
+    assert "heedful: interrupted; what was finished is kept\n" in shown.err
+    assert main(["guard", "pico-llama", ASK, *flags, "--json"]) == 130
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["stopped"]) == (130, "cancelled")
+    assert found["text"] == shown.out.strip()
+    assert len(found["attempts"]) < 100
