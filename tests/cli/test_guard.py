@@ -51,6 +51,8 @@ def test_what_cannot_be_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "mode is 'fix'" in capsys.readouterr().err
     assert main(["guard", "http://localhost:1/v1", ASK, "--max-words", "5"]) == 2
     assert "name it, --at MODEL" in capsys.readouterr().err
+    assert main(["guard", "pico-llama", ASK, "--max-words", "5", "--at", "big"]) == 2
+    assert "'big' names a model at a URL, and the model given runs here" in capsys.readouterr().err
 
 
 def test_a_log_is_shown_in_the_terminal_as_json_and_as_a_page(
