@@ -51,6 +51,8 @@ def test_what_cannot_be_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "mode is 'fix'" in capsys.readouterr().err
     assert main(["guard", "http://localhost:1/v1", ASK, "--max-words", "5"]) == 2
     assert "name it, --at MODEL" in capsys.readouterr().err
+    assert main(["guard", "pico-llama", ASK, "--max-words", "5", "--at", "big"]) == 2
+    assert "'big' names a model at a URL, and the model given runs here" in capsys.readouterr().err
 
 
 def test_a_log_is_shown_in_the_terminal_as_json_and_as_a_page(
@@ -87,6 +89,20 @@ def test_a_file_that_is_no_log_is_named_with_its_line(capsys: pytest.CaptureFixt
     assert "line 1, is no guarded request" in capsys.readouterr().err
 
 
+def test_a_line_that_is_not_all_of_a_request_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    main(["guard", "pico-llama", ASK, "--max-words", "15", "--log", str(log), "--policy", "resample:tries=1"])
+    whole = json.loads(log.read_text())
+    for name, value in (("attempts", None), ("tokens", {}), ("attempts", [{}]), ("verdicts", [{}]), ("would", ...)):
+        line = {**whole, name: value}
+        if value is ...:
+            del line[name]
+        log.write_text(f"{json.dumps(whole)}\n{json.dumps(line)}\n")
+        capsys.readouterr()
+        assert main(["log", "view", str(log)]) == 2
+        assert f"{log}, line 2, is not all of a guarded request" in capsys.readouterr().err
+
+
 def test_policies_are_listed_and_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["policies", "--list"]) == 0
     assert "best_of_n\n    Draw n answers as a batch" in capsys.readouterr().out
@@ -104,3 +120,53 @@ def test_policies_are_listed_and_compared(capsys: pytest.CaptureFixture[str], tm
     assert "<script" not in page.read_text()
     assert main(["policies", "--constraints", "4"]) == 2
     assert "give 2 or more, of 1 to 3 constraints" in capsys.readouterr().err
+
+
+def test_a_policy_that_cannot_work_is_said_before_any_answer_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["policies", "pico-llama", "-n", "2", "--policy", "resample", "--policy", "steer"]) == 2
+    assert capsys.readouterr().err.startswith("heedful: steering needs directions")
+
+
+def test_a_page_that_cannot_be_written_takes_no_figures_along(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    flags = [
+        "--policy",
+        "resample:tries=2",
+        "-n",
+        "4",
+        "--max-new-tokens",
+        "24",
+        "--html",
+        str(tmp_path / "file" / "p.html"),
+    ]
+    assert main(["policies", "pico-llama", *flags]) == 2
+    shown = capsys.readouterr()
+    assert "resample:tries=2" in shown.out
+    assert "p.html" in shown.err
+
+
+def test_who_interrupts_gets_the_best_draft_until_then(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import signal, threading\n"
+        "from heedful.control.policies import Ask, policy\n"
+        "@policy('interrupted')\n"
+        "def interrupted(asked):\n"
+        "    yield [Ask(asked.request())]\n"
+        "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+        "    for number in range(1, 200):\n"
+        "        yield [Ask(asked.request(number))]\n"
+    )
+    flags = ["--include", "zyzzyva", "--plugin", str(plugin), "--policy", "interrupted"]
+    assert main(["guard", "pico-llama", ASK, *flags]) == 130
+    shown = capsys.readouterr()
+    assert shown.out.strip()
+    assert "cancelled: cancelled by the caller" in shown.err
+    assert "heedful: interrupted; what was finished is kept\n" in shown.err
+    assert main(["guard", "pico-llama", ASK, *flags, "--json"]) == 130
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["stopped"]) == (130, "cancelled")
+    assert found["text"] == shown.out.strip()
+    assert len(found["attempts"]) < 100

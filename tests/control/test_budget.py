@@ -43,7 +43,10 @@ def test_never_exceeded(tokens: int, calls: int | None, asked: list[tuple[int, i
 def test_what_is_left_limits_the_next_call_and_says_so() -> None:
     ledger = Budget(tokens=100).start()
     assert ledger.admit(20, 500).max_tokens == 80
-    with pytest.raises(Spent, match="0 of 100 tokens are left, and the next call needs 20 for its prompt and 16"):
+    with pytest.raises(
+        Spent,
+        match="0 of 100 tokens are left beside 100 held for calls in flight, and the next call needs 20 for its prompt and 16",
+    ):
         ledger.admit(20, 500)
 
 

@@ -457,6 +457,17 @@ def test_a_log_that_cannot_be_written_loses_no_answer(tmp_path: Path, caplog: py
         ({"mode": "shadow", "release": "hold_all"}, "changes nothing, and 'hold_all' would hold text back"),
         ({"policy": "refin"}, "there is no policy 'refin'\n  → did you mean 'refine'"),
         ({"policy": "refine:tries=3"}, "cannot read 'tries=3' in the policy 'refine'"),
+        (
+            {"policy": "refine:rounds=["},
+            "cannot read 'rounds=[' in the policy 'refine'\n  → give a whole number, such as 4",
+        ),
+        ({"policy": "refine:rounds=true"}, "cannot read 'rounds=true' in the policy 'refine'"),
+        ({"policy": "abort:forecasts=few"}, "cannot read 'forecasts=few' in the policy 'abort'"),
+        (
+            {"policy": "steer:strength=much"},
+            "cannot read 'strength=much' in the policy 'steer'\n  → give a number, such as 1.0",
+        ),
+        ({"policy": "steer:strength=.nan"}, "cannot read 'strength=.nan' in the policy 'steer'"),
         ({"window": 0}, "window is 0"),
     ],
 )
@@ -464,6 +475,52 @@ def test_what_cannot_be_is_said_at_once(settings: dict[str, object], cause: str)
     with pytest.raises(InputError) as error:
         Guard(**({"model": Scripted(GOOD), "constraints": [FEW]} | settings))  # type: ignore[arg-type]
     assert cause in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["refine:rounds=0", "refine:patience=0", "resample:tries=0", "abort:tries=0", "best_of_n:n=0", "decompose:rounds=-1",
+     "steer:study=x,tries=0", "decompose:study=12"],
+)  # fmt: skip
+def test_an_option_that_cannot_be_is_said_before_anything_is_asked(policy: str) -> None:
+    model = Scripted(LONG)
+    with pytest.raises(InputError, match=r"give 1 or more|12 has no results/behaviour\.nc"):
+        Guard(model, [FEW], policy).generate(PROMPT)
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("policy", ["refine", "resample", "abort", "best_of_n", "decompose"])
+def test_an_upstream_that_gives_nothing_is_not_asked_in_vain_again(policy: str) -> None:
+    model = Scripted(LONG, UpstreamError("busy", "try later", retry=True))
+    result = Guard(model, [FEW], policy).generate(PROMPT)
+    assert LONG.startswith(result.text or "nothing")
+    assert result.stopped == ("exhausted" if policy == "best_of_n" else "error")
+    assert "busy" in result.why
+    assert len(model.requests) == (4 if policy == "best_of_n" else 2)
+
+
+def test_an_answer_that_broke_off_is_asked_for_again() -> None:
+    model = Scripted(LONG, fails_at=2, failure=UpstreamError("gone", "try later", retry=True))
+    result = Guard(model, [FEW], "resample:tries=3").generate(PROMPT)
+    assert len(model.requests) > 1
+    assert result.attempts[0].ended == "error"
+    assert result.text
+
+
+def test_a_batch_that_the_budget_cut_ends_by_the_budget() -> None:
+    result = Guard(Scripted(LONG), [FEW], "best_of_n:n=4", budget=Budget(calls=3)).generate(PROMPT)
+    assert len(result.attempts) == 3
+    assert (result.stopped, result.why) == ("budget", "3 calls of 3 are made")
+
+
+def test_a_model_that_takes_no_heed_of_the_temperature_is_found_out() -> None:
+    long = "One and the same text, which is drawn again and again whatever the seed."
+    found = [
+        Guard(Scripted(*texts), [FEW], "resample:tries=3").generate(PROMPT).why
+        for texts in ((long,), (long, long + " So."))
+    ]
+    assert "its 3 drafts are the same text" in found[0]
+    assert found[1] == "nothing passed in 3 attempts"
 
 
 def test_a_notebook_has_an_event_loop_already() -> None:

@@ -13,10 +13,11 @@ from heedful.control.local import LocalModel
 from heedful.control.steering import Steered, read_directions
 from heedful.control.upstream import Sampling
 from heedful.erasure import Step
-from heedful.errors import InputError
+from heedful.errors import InputError, ModelError
 from heedful.lenses.arms import Arm
 from heedful.models import LanguageModel, load
 from heedful.pipeline.intervene import arms_bytes
+from heedful.store import RunFolder
 
 from .conftest import Scripted
 
@@ -37,6 +38,8 @@ def study(tmp_path: Path, model: LanguageModel) -> str:
         Arm("step", "chosen", "register", variant, sites, tuple(Step(sign * step.by) for step in steps))
         for variant, sign in (("away", -1), ("towards", 1))
     ]
+    with RunFolder.open(tmp_path, {}) as run:
+        run.note(model=model.identity())
     (tmp_path / "arms.safetensors").write_bytes(arms_bytes(arms))
     return str(tmp_path)
 
@@ -94,3 +97,9 @@ def test_what_cannot_be_steered_says_why(study: str, model: LanguageModel, tmp_p
     ):
         with pytest.raises(InputError, match=cause):
             Guard(upstream, formal, policy).generate(ASK)
+
+
+def test_a_study_of_another_model_of_the_same_width_is_refused(study: str) -> None:
+    other = LocalModel("pico-qwen")
+    with pytest.raises(ModelError, match=r"is a study of pico-llama, and pico-qwen is not that model: revision"):
+        Guard(other, [Register(level="formal")], f"steer:study={study}").generate(ASK)

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from heedful.errors import StoreError
-from heedful.store import RunFolder
+from heedful.store import RunFolder, read_manifest
 
 SETTINGS = {"model": {"id": "pico", "dtype": "float32"}, "tasks": ("a", "b"), "seed": 1}
 
@@ -248,3 +248,13 @@ def test_the_manifest_tells_a_reader_what_ran(tmp_path: Path) -> None:
     assert one["files"]["one.txt"]["bytes"] == 1
     assert one["done"] is True
     assert one["seconds"] >= 0
+
+
+def test_what_a_run_records_is_read_while_another_holds_it_open(tmp_path: Path) -> None:
+    with RunFolder.open(tmp_path / "run", {"seed": 1}) as run:
+        run.note(model="m")
+        found = read_manifest(tmp_path / "run")
+    assert (found.settings, found.facts) == ({"seed": 1}, {"model": "m"})
+    for none in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(StoreError, match=r"is not a run folder: it has no manifest\.json"):
+            read_manifest(none)

@@ -20,7 +20,7 @@ import typer
 import heedful
 from heedful.cli.calibrate import calibrate
 from heedful.cli.chat import chat
-from heedful.cli.check import check
+from heedful.cli.check import INTERRUPTED, check
 from heedful.cli.compare import compare
 from heedful.cli.guard import guard
 from heedful.cli.ifeval import ifeval
@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = app(given, prog_name="heedful", standalone_mode=False)
         sys.stdout.flush()
+        if status == INTERRUPTED:  # typer makes an exit of it
+            _tell_interrupted(given)
         return status if isinstance(status, int) else 0
     except HeedfulError as error:
         return _report(error.cause, error.cure, as_json="--json" in given)
@@ -98,13 +100,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cure = f"{' '.join(filter(None, ['heedful', command, '--help']))} shows the arguments and flags, with examples"
         return _report(cause, cure, as_json="--json" in given)
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo(
-            "\nheedful: interrupted; what was finished is kept, and the same command goes on from there", err=True
-        )
-        return 130
+        _tell_interrupted(given)
+        return INTERRUPTED
     except BrokenPipeError:  # whoever read stdout has seen enough; Python must not complain when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _tell_interrupted(given: Sequence[str]) -> None:
+    goes_on = ", and the same command goes on from there" if _command(given) == "study" else ""
+    typer.echo(f"\nheedful: interrupted; what was finished is kept{goes_on}", err=True)
 
 
 def _command(given: Sequence[str]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.cli.check import COLOURS, printable, reason_of, status_of
+from heedful.cli.check import COLOURS, INTERRUPTED, printable, reason_of, status_of
 from heedful.cli.flags import takes_constraints
 from heedful.constraints import Constraint
 from heedful.errors import InputError
@@ -66,7 +67,8 @@ def guard(
     lists and compares the policies.
 
     Exit status: **0** everything passes, **1** a constraint is violated, **2** the input cannot be used, **3** nothing is
-    violated but something could not be checked, or the answer is not whole (which is not a pass).
+    violated but something could not be checked, or the answer is not whole (which is not a pass), **130** interrupted: the best
+    draft until then is printed all the same.
     """
     from heedful.control.budget import Budget
     from heedful.control.guard import MODES, Guard
@@ -94,21 +96,29 @@ def guard(
         log=log,
         on_alert=None if as_json else _warn if mode == "warn" else None,
     )
+    if mode == "warn":  # aloud here means what is printed below
+        logging.getLogger("heedful.control").setLevel(logging.ERROR)
     showing = stream and not as_json
+    status = None
     with guarded.stream(text, sampling) as pieces:
-        for piece in pieces:
-            if showing:
-                typer.echo(piece, nl=False)
-                sys.stdout.flush()
+        try:
+            for piece in pieces:
+                if showing:
+                    typer.echo(piece, nl=False)
+                    sys.stdout.flush()
+        except KeyboardInterrupt:  # the best draft until then is still to be had
+            status = INTERRUPTED
+            pieces.close()
     result = pieces.result
+    status = _status(result) if status is None else status
     if as_json:
         from heedful.control.log import result_fields
 
-        typer.echo(json.dumps({"status": _status(result), **result_fields(result)}, ensure_ascii=False))
+        typer.echo(json.dumps({"status": status, **result_fields(result)}, ensure_ascii=False))
     else:
         typer.echo("" if showing else printable(result.text))
         _explain(result, shown=showing)
-    raise typer.Exit(_status(result))
+    raise typer.Exit(status)
 
 
 def _status(result: Guarded) -> int:

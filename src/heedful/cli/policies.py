@@ -72,15 +72,15 @@ def policies(
         )
     )
     typer.echo("", err=True)
-    if html is not None:
-        from heedful.report.guarded import policies_page
-        from heedful.store.atomic import atomic_write
-
-        typer.echo(atomic_write(html, policies_page(compared.to_dict())), err=as_json)
     if as_json:
         typer.echo(json.dumps(compared.to_dict(), ensure_ascii=False))
     else:
         _print(compared)
+    if html is not None:  # last, so that a page that cannot be written takes nothing along
+        from heedful.report.guarded import policies_page
+        from heedful.store.atomic import atomic_write
+
+        typer.echo(atomic_write(html, policies_page(compared.to_dict())), err=as_json)
 
 
 def _counts(given: str) -> list[int]:

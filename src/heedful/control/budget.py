@@ -94,8 +94,9 @@ class Ledger:
         if self.tokens_left is not None:
             granted = min(wanted, self.tokens_left - prompt)
             if granted < min(SENSIBLE, wanted):
+                held = f" beside {self._reserved} held for calls in flight" if self._reserved else ""
                 raise Spent(
-                    f"{max(self.tokens_left, 0)} of {self.budget.tokens} tokens are left, and the next call needs "
+                    f"{max(self.tokens_left, 0)} of {self.budget.tokens} tokens are left{held}, and the next call needs "
                     f"{prompt} for its prompt and {min(SENSIBLE, wanted)} for an answer"
                 )
         self.calls += 1

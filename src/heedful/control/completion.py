@@ -18,11 +18,16 @@ _THINK, _THOUGHT = "<think>", "</think>"
 _ENDS: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "length"}
 _PASSES = ("429", "500", "502", "503", "504", "rate_limit", "overloaded", "server_error", "timeout", "unavailable")
 _BYTES_A_TOKEN = 3  # fewer than English has (four), so that an estimate of tokens lies above
+_MOST_BYTES_A_TOKEN = 12  # more than any language's prose has, three bytes a letter included
 
 
 def estimate_tokens(text: str) -> int:
     """Tokens of a text whose tokenizer is not at hand; rather too many than too few."""
-    return ceil(len(text.encode()) / _BYTES_A_TOKEN)
+    return _tokens(len(text.encode()))
+
+
+def _tokens(size: int) -> int:
+    return ceil(size / _BYTES_A_TOKEN)
 
 
 class Completion:
@@ -34,7 +39,16 @@ class Completion:
         self._cut = WithoutThinking(begun=thinking)
         self._finish: FinishReason | None = None
         self._usage: Usage | None = None
-        self._counted, self._empty = 0, True
+        self._counted, self._bytes, self._empty = 0, 0, True
+
+    @property
+    def tokens_at_least(self) -> int:
+        """Tokens that must have been drawn so far, by the length of what came."""
+        return self._bytes // _MOST_BYTES_A_TOKEN
+
+    def cut(self) -> None:
+        """Nothing more is read, since the upstream writes on beyond what it was allowed."""
+        self._finish = self._finish or "length"
 
     @property
     def ended(self) -> bool:
@@ -91,10 +105,12 @@ class Completion:
         if not isinstance(content, str) or not isinstance(thinking, str):
             raise self._malformed(data, "its content is no text")
         if content or thinking:
-            text, tokens = self._cut.add(content), estimate_tokens(content) + estimate_tokens(thinking)
-            self._counted += tokens
+            text, before = self._cut.add(content), self._counted
+            # Of the whole, not piece by piece: each piece would be rounded up, and is one token as a rule.
+            self._bytes += len((content + thinking).encode())
+            self._counted = _tokens(self._bytes)
             self._empty = self._empty and not text
-            yield Delta(text, tokens)
+            yield Delta(text, self._counted - before, estimated=True)
         reason = choice.get("finish_reason")
         if reason is not None:
             self._finish = _ENDS.get(reason)

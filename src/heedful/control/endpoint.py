@@ -148,6 +148,9 @@ class Endpoint:
                             break
                         for delta in completion.read(data):
                             yield delta
+                        if completion.tokens_at_least > request.sampling.max_tokens:  # the server ignores its limit
+                            completion.cut()
+                            break
         except httpx2.SSEError as error:
             raise self._error("sent a reply that is no stream of events", retry=False, why=error) from error
         except (TimeoutError, httpx2.TimeoutException) as error:

@@ -21,6 +21,13 @@ from heedful.errors import InputError, StoreError
 
 SCHEMA_VERSION = 1
 
+_OF_A_REQUEST = {
+    "time", "model", "policy", "mode", "messages", "passed", "verdicts", "stopped", "why", "would", "best", "tokens", "seconds",
+    "attempts",
+}  # fmt: skip
+_OF_AN_ATTEMPT = {"what", "verdicts", "ended", "why", "tokens"}
+_OF_TOKENS, _OF_A_VERDICT = {"prompt", "completion"}, {"constraint", "outcome"}
+
 
 def record(
     result: Guarded,
@@ -137,8 +144,27 @@ def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
                         f"{path}, line {number}, has schema version {version}; this heedful reads {SCHEMA_VERSION}",
                         "read it with the heedful that wrote it",
                     )
+                if not _is_request(found):
+                    raise InputError(
+                        f"{path}, line {number}, is not all of a guarded request", "give a log that a guard wrote"
+                    )
                 yield found
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8", "give a log that a guard wrote") from error
+
+
+def _is_request(line: dict[str, Any]) -> bool:
+    """Whether all is there that a reader takes for granted."""
+    try:
+        attempts = list(line["attempts"])
+        verdicts = [verdict for each in (line, *attempts) for verdict in each["verdicts"]]
+        return (
+            line.keys() >= _OF_A_REQUEST
+            and all(attempt.keys() >= _OF_AN_ATTEMPT for attempt in attempts)
+            and all(each["tokens"].keys() >= _OF_TOKENS for each in (line, *attempts))
+            and all(verdict.keys() >= _OF_A_VERDICT for verdict in verdicts)
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False

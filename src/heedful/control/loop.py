@@ -25,6 +25,9 @@ from heedful.errors import UpstreamError
 _CONTINUATIONS = 4
 """How often an answer is drawn on from what has gone out."""
 
+_LONG = 40
+"""Characters that two drafts hardly share by chance."""
+
 
 @dataclass
 class Loop:
@@ -53,6 +56,7 @@ class Loop:
     run_on: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     failure: Exception | None = None
+    _refused: str = ""  # why some of the last batch was not admitted
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -81,7 +85,7 @@ class Loop:
             drawn = await self._draw(asks)
             if any(attempt.passed and attempt.text.startswith(self.release.out) for attempt in drawn):
                 return "passed", "every constraint passes"
-            if drawn and all(attempt.ended == "error" for attempt in drawn) and not _may_retry(self.failure):
+            if drawn and all(attempt.ended == "error" for attempt in drawn) and not self._may_go_on(drawn):
                 return "error", drawn[-1].why
             if drawn and all(attempt.ended == "budget" for attempt in drawn):
                 return "budget", drawn[-1].why
@@ -99,7 +103,19 @@ class Loop:
                 asks = plan.send(drawn)
             except StopIteration:
                 break
-        return "exhausted", f"nothing passed in {len(self.attempts)} attempts"
+        if self._refused:
+            return "budget", self._refused
+        failed = [attempt.why for attempt in self.attempts if attempt.ended == "error"]
+        lost = f", of which {len(failed)} failed: {failed[-1]}" if failed else ""
+        return "exhausted", f"nothing passed in {len(self.attempts)} attempts{lost}{_all_alike(self.attempts)}"
+
+    def _may_go_on(self, failed: Sequence[Attempt]) -> bool:
+        """Whether to ask again where every answer failed: one that broke off may come whole the next time.
+
+        Where nothing came at all, the upstream has tried again for as long as it may, and a further ask would wait as long.
+        """
+        began = any(attempt.text != attempt.request.prefix for attempt in failed)
+        return began and isinstance(self.failure, UpstreamError) and self.failure.retry
 
     def _go_on(self) -> Plan:
         """Repair what can still be repaired: the answer is drawn on from what has gone out."""
@@ -114,6 +130,7 @@ class Loop:
             Spent: it admits none.
         """
         opened: list[tuple[Ask, Grant]] = []
+        self._refused = ""
         try:
             for ask in asks:
                 request, upstream = ask.request, ask.upstream or self.asked.upstream
@@ -121,9 +138,10 @@ class Loop:
                 grant = self.ledger.admit(prompt, request.sampling.max_tokens)
                 sampling = replace(request.sampling, max_tokens=grant.max_tokens)
                 opened.append((replace(ask, request=replace(request, sampling=sampling)), grant))
-        except Spent:
+        except Spent as spent:
             if not opened:
                 raise
+            self._refused = str(spent)
         by_upstream = [ask.upstream or self.asked.upstream for ask, _ in opened]
         streams: list[AsyncIterator[Delta] | None] = [None] * len(opened)
         try:
@@ -183,8 +201,8 @@ class Loop:
                 self.release.grow(drawing.text, proved=drawing.watch.proved is not None)
             if delta.finish_reason == "stop":
                 return drawing.end("finished", "")
-            if delta.finish_reason == "length" or drawing.tokens >= drawing.grant.max_tokens:
-                limit = f"cut off after {drawing.tokens} tokens"
+            if delta.finish_reason == "length" or drawing.over:
+                limit = f"cut off after {drawing.usage.completion} tokens"
                 return drawing.end("budget", f"{limit}: no more are left") if cut else drawing.end("length", limit)
             if stopping is not None:
                 verb = "proved violated by" if stopping.kind == "proved" else "forecast by"
@@ -217,6 +235,7 @@ class _Drawing:
 
     def __init__(self, ask: Ask, grant: Grant, watch: Watch) -> None:
         self.ask, self.grant, self.watch, self.text, self.tokens = ask, grant, watch, ask.request.prefix, 0
+        self.estimated = False
         self.began = time.monotonic()
         self.ended: Ended = "error"
         self._why = ""
@@ -225,6 +244,7 @@ class _Drawing:
     def take(self, delta: Delta) -> list[Alert]:
         self.text += delta.text
         self.tokens += delta.tokens
+        self.estimated = self.estimated or delta.estimated
         self._counted = delta.usage or self._counted
         return self.watch.feed(delta)
 
@@ -233,8 +253,14 @@ class _Drawing:
 
     @property
     def usage(self) -> Usage:
-        """As the upstream counts it, where it came to that."""
-        return self._counted or Usage(self.grant.prompt, self.tokens)
+        """As the upstream counts it, where it came to that; an estimate is never more than was allowed."""
+        found = self._counted or Usage(self.grant.prompt, self.tokens, self.estimated)
+        return found._replace(completion=min(found.completion, self.grant.max_tokens)) if found.estimated else found
+
+    @property
+    def over(self) -> bool:
+        """All that was allowed is drawn. An estimate does not tell: who gives one was told the limit, and sees to it."""
+        return not self.estimated and self.tokens >= self.grant.max_tokens
 
     def attempt(self, would_have_passed: bool | None) -> Attempt:
         return Attempt(
@@ -258,8 +284,14 @@ async def _close(stream: AsyncIterator[Delta]) -> None:
             await aclose()
 
 
-def _may_retry(error: Exception | None) -> bool:
-    return isinstance(error, UpstreamError) and error.retry
+def _all_alike(attempts: Sequence[Attempt]) -> str:
+    """What to say where drafts drawn at random all came out the same: some servers take a temperature and do not draw."""
+    drafts = [
+        each for each in attempts if each.what == "draft" and each.whole and each.request.sampling.temperature > 0
+    ]
+    if len(drafts) < 2 or len({each.text for each in drafts}) > 1 or len(drafts[0].text) < _LONG:
+        return ""
+    return f"; its {len(drafts)} drafts are the same text, so the model seems to take no heed of the temperature it is given"
 
 
 def _said(error: Exception) -> str:

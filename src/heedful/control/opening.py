@@ -36,6 +36,10 @@ def open_upstream(
         from heedful.control.endpoint import Endpoint
 
         return Endpoint(model, name)
+    if name:
+        raise InputError(
+            f"{name!r} names a model at a URL, and the model given runs here", "leave --at out, or give the URL"
+        )
     from heedful.control.local import LocalModel
 
     return LocalModel(model)

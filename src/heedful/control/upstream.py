@@ -96,13 +96,13 @@ class Delta:
 
     Attributes:
         text: of the answer; thinking is left out before it comes here.
-        tokens: how many were drawn for it, thinking included; the deltas of a stream add up to its usage. Where that was not
-            said in time, they are an estimate.
+        tokens: how many were drawn for it, thinking included; the deltas of a stream add up to its usage.
         risk: by a probe monitor's name, the risk as of the token before: where an upstream carries any.
         alarms: raised by probe monitors so far, as of the token before: proposals to stop, and no verdicts.
         state: for `Request.state`, to go on from where the text so far ends; None where the upstream cannot.
         finish_reason: of the last one; None before.
         usage: of the last one, as the upstream counts it.
+        estimated: `tokens` was not said in time and is an estimate, rather too high: no answer is to be cut off for it.
     """
 
     text: str = ""
@@ -112,13 +112,15 @@ class Delta:
     state: object = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    estimated: bool = False
 
 
 class Stream(Protocol):
     """One answer as it comes. Ends with a delta that has a finish reason and the usage.
 
     Raises, from `__anext__`:
-        UpstreamError: no answer could be had, or it broke off; see `retry` there. What came before it stands.
+        UpstreamError: no answer could be had, or it broke off; see `retry` there. What came before it stands. Before
+            anything has come, the upstream itself tries again what may pass: who reads asks anew only where it broke off.
     """
 
     def __aiter__(self) -> AsyncIterator[Delta]: ...

@@ -19,6 +19,7 @@ from heedful.constraints import Constraint, Exclude, Include, Sentiment, Topic
 from heedful.constraints.judging import Judged
 from heedful.control.budget import Budget
 from heedful.control.guard import Guard
+from heedful.control.policies import Asked, get_policy
 from heedful.control.result import Guarded
 from heedful.control.upstream import Request, Sampling, Upstream
 from heedful.control.verify import in_thread
@@ -204,6 +205,8 @@ async def compare_policies(
     asked = instructions(n, constraints, seed)
     sampling = sampling or Sampling(max_tokens=MAX_TOKENS)
     group = torch.tensor([instruction.base_id for instruction in asked])
+    for policy in policies:
+        _check_policy(policy, upstream, asked, sampling)
     runs: dict[str, Run] = {}
     for policy in (UNGUARDED, *policies):
         gate, done = asyncio.Semaphore(at_once), 0
@@ -234,6 +237,15 @@ async def compare_policies(
     rows = tuple(_row(policy, run, runs[UNGUARDED], asked) for policy, run in runs.items())
     bases = len({instruction.base_id for instruction in asked})
     return Comparison(upstream.name, n, bases, tuple(sorted({*constraints})), seed, tuple(TASKS), rows, runs)
+
+
+def _check_policy(name: str, upstream: Upstream, asked: Sequence[Instruction], sampling: Sampling) -> None:
+    """Raises what a policy that cannot work with these says before its first draft, so that none is drawn in vain."""
+    for instruction in asked:
+        messages = ({"role": "user", "content": instruction.prompt},)
+        plan = get_policy(name)(Asked(messages, sampling, tuple(instruction.constraints), upstream))
+        next(plan, None)
+        plan.close()
 
 
 def _row(policy: str, run: Run, unguarded: Run, asked: Sequence[Instruction]) -> Row:

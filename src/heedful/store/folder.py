@@ -201,6 +201,19 @@ class RunFolder:
                 file.unlink()
 
 
+def read_manifest(path: Path | str) -> Manifest:
+    """What a run records, for who only reads: nothing is locked or written.
+
+    Raises:
+        StoreError: the folder holds no run, or one of another version.
+    """
+    path = Path(path)
+    found = _read_manifest(path) if (path / _MANIFEST).is_file() else None
+    if found is None:
+        raise StoreError(f"{path} is not a run folder: it has no {_MANIFEST}", "name a folder that a study wrote")
+    return _checked(path, found, None, SCHEMA_VERSION)
+
+
 def _read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest as JSON, or None where a new run may begin. Raises StoreError for a place that is not ours."""
     if not path.exists():

@@ -10,12 +10,13 @@ from heedful.control.result import Attempt, best_of
 @policy("decompose")
 def decompose(asked: Asked, *, rounds: int = 4, study: str = "") -> Plan:
     """Draft, then ask for one constraint at a time: by family, or as a study's dependencies suggest (study=FOLDER)."""
+    counted(rounds, "rounds")
     places = (
         {name: place for place, name in enumerate(order_from_study(study))} if study else by_family(asked.constraints)
     )
     seen: list[Attempt] = [*(yield [Ask(asked.request())])]
     tried: dict[tuple[str, str], int] = {}
-    for number in range(1, counted(rounds, "rounds") + 1):
+    for number in range(1, rounds + 1):
         at = best_of(seen)
         best = None if at is None or not seen[at].whole else seen[at]
         failed = [] if best is None else [verdict for verdict in best.verdicts if verdict.outcome == "fail"]

@@ -14,6 +14,7 @@ def stubborn(asked: Asked, *, tries: int = 3) -> Plan:
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -165,15 +166,32 @@ def get_policy(name: str) -> Policy:
         near = get_close_matches(name, _registry, n=1)
         meant = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(f"there is no policy {name!r}", f"{meant}known: {', '.join(_registry)}")
-    parameters = list(inspect.signature(function).parameters)[1:]
+    parameters = dict(list(inspect.signature(function).parameters.items())[1:])
     options: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         option, equals, value = part.partition("=")
-        if not equals or option.strip() not in parameters:
+        option = option.strip()
+        if not equals or option not in parameters:
             known = f"options of {name}: {', '.join(parameters)}" if parameters else f"{name} takes no options"
             raise InputError(f"cannot read {part!r} in the policy {name!r}", f"write name:option=value; {known}")
-        options[option.strip()] = yaml.safe_load(value)
+        options[option] = _value(value.strip(), parameters[option].default, f"{part!r} in the policy {name!r}")
     return partial(function, **options) if options else function
+
+
+def _value(text: str, default: object, where: str) -> Any:
+    """An option's value, of its default's type; where the default is no number and no text, whatever YAML reads."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if isinstance(default, str):
+        return value if isinstance(value, str) else text
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if type(default) is int and not (number and isinstance(value, int)):
+        raise InputError(f"cannot read {where}", f"give a whole number, such as {default}")
+    if type(default) is float and not (number and math.isfinite(value)):
+        raise InputError(f"cannot read {where}", f"give a number, such as {default}")
+    return float(value) if type(default) is float else value
 
 
 def _load() -> None:

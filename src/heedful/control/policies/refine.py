@@ -13,10 +13,11 @@ from heedful.control.result import Attempt, best_of
 @policy("refine")
 def refine(asked: Asked, *, rounds: int = 4, patience: int = 2) -> Plan:
     """Draft, then revise by measured feedback; what got worse is rolled back, what does not help is drawn anew."""
+    counted(rounds, "rounds")
     counted(patience, "patience")
     seen: list[Attempt] = [*(yield [Ask(asked.request())])]
     idle = 0
-    for number in range(1, counted(rounds, "rounds") + 1):
+    for number in range(1, rounds + 1):
         at = best_of(seen)
         best = None if at is None else seen[at]
         changes = [] if best is None else [verdict for verdict in best.verdicts if verdict.outcome == "fail"]

@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 @policy("steer")
 def steer(asked: Asked, *, study: str = "", strength: float = 1.0, tries: int = 4) -> Plan:
     """Draft, then draw again stepped along the directions of what failed, by a study of this model (study=FOLDER)."""
+    counted(tries, "tries")
     if not study:
         raise InputError("steering needs directions", "name a study of this model: steer:study=FOLDER")
     if not hasattr(asked.upstream, "model"):
         raise InputError(
             f"{asked.upstream.name} runs elsewhere and cannot be steered", "take a local model, or 'refine'"
         )
-    from heedful.control.steering import read_directions, task_of
+    from heedful.control.steering import check_studied, read_directions, task_of
 
     directions, local = read_directions(study), cast("LocalModel", asked.upstream)
+    check_studied(study, local.model)
     seen = [*(yield [Ask(asked.request())])]
-    for number in range(1, counted(tries, "tries")):
+    for number in range(1, tries):
         at = best_of(seen)
         failed = [] if at is None else [v.constraint for v in seen[at].verdicts if not v.passed]
         tasks = sorted({task for each in failed if (task := task_of(each, directions))})

@@ -1,0 +1,69 @@
+"""What a guard promises holds over an endpoint too, where tokens are an estimate until the server has counted them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from tests.control.server import DONE, Reply, chunk, events, serving, status
+
+from heedful.constraints import Exclude, WordCount
+from heedful.control.budget import Budget
+from heedful.control.endpoint import Endpoint
+from heedful.control.guard import Guard
+from heedful.control.result import Guarded
+from heedful.control.upstream import Sampling
+
+WORDS = [
+    f"word{number:02} " for number in range(40)
+]  # a server's tokens: seven bytes each, three tokens by the estimate
+USAGE = {"prompt_tokens": 9, "completion_tokens": len(WORDS)}
+TEXT = "".join(WORDS)
+WHOLE = events(*[chunk(word) for word in WORDS], chunk(finish="stop"), chunk(usage=USAGE), DONE)
+
+
+def guarded(*replies: Reply, most: int = len(WORDS), retries: int = 1, **settings: Any) -> tuple[Guarded, int]:
+    """The result, and how often the server was asked."""
+
+    async def run() -> tuple[Guarded, int]:
+        async with serving(*replies) as server:
+            endpoint = Endpoint(server.url, "m", patience=5, retries=retries)
+            endpoint._pause = lambda tried: 0.01  # type: ignore[method-assign]
+            guard = Guard(endpoint, **{"constraints": [WordCount(at_least=5)], **settings})
+            result = await guard.agenerate("Write.", Sampling(max_tokens=most))
+            return result, len(server.asked)
+
+    return asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_an_answer_within_its_limit_is_never_cut_off_for_an_estimate() -> None:
+    for mode in ("shadow", "warn", "stop", "repair"):
+        result, _ = guarded(WHOLE, mode=mode)
+        assert (result.text, result.attempts[0].ended) == (TEXT, "finished")
+        assert (result.usage.completion, result.usage.estimated) == (len(WORDS), False)
+
+
+def test_a_server_that_ignores_its_limit_is_left() -> None:
+    endless = events(*[chunk(word) for word in WORDS * 50])
+    began = time.monotonic()
+    result, _ = guarded(endless, most=20, mode="shadow")
+    assert time.monotonic() - began < 5
+    assert result.attempts[0].ended == "length"
+    assert len(result.text) < 20 * 13
+    assert (result.usage.completion, result.usage.estimated) == (20, True)
+
+
+def test_a_stopped_drafts_estimate_stays_within_the_budget() -> None:
+    budget = Budget(tokens=120)
+    result, _ = guarded(WHOLE, constraints=[Exclude(terms="word33")], policy="abort", budget=budget)
+    assert result.attempts[0].ended == "proved"
+    assert result.usage.estimated
+    assert result.usage.total <= 120
+
+
+def test_a_server_that_is_down_is_tried_again_once_and_not_by_every_draft() -> None:
+    result, asked = guarded(WHOLE, status(503), constraints=[WordCount(at_most=5)], policy="refine", retries=2)
+    assert (result.text, result.stopped) == (TEXT, "error")
+    assert "answered with status 503" in result.why
+    assert asked == 1 + 3
