@@ -7,7 +7,7 @@ OUT ?= runs/pico-llama
 # Tests of one file stay together, so that what they share is made once.
 ON_TWO_CORES := -n 2 --dist loadfile
 
-.PHONY: study test test-all lint format clean
+.PHONY: study test test-all bench lint format clean
 
 study: $(VENV)/.ready
 	$(BIN)/heedful study pico-llama --quick --out $(OUT)
@@ -17,6 +17,10 @@ test: $(VENV)/.ready lint
 
 test-all: $(VENV)/.ready lint
 	$(BIN)/pytest -q $(ON_TWO_CORES)
+
+# Peers are installed in environments of their own under .bench; an hour on two cores.
+bench: $(VENV)/.ready
+	$(BIN)/python -m benchmarks all
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -38,4 +42,4 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

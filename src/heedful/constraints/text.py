@@ -44,9 +44,8 @@ def count_words(text: str) -> int:
 
 def _with_marks_inside(text: str) -> str:
     """One character for one character, so that spans hold in the original."""
-    if text.isascii():
-        return text
-    return text.translate({ord(char): _INSIDE for char in set(text) if _continues_word(char)})
+    marks = {} if text.isascii() else {ord(char): _INSIDE for char in set(text) if _continues_word(char)}
+    return text.translate(marks) if marks else text
 
 
 @lru_cache(maxsize=4096)
