@@ -78,7 +78,7 @@ def fold(text: str, *, case_sensitive: bool) -> Folded:
 
     Works through runs that Unicode normalisation cannot reach across (a character and its combining marks), so the
     result is the canonical caseless form of the whole: NFD(casefold(NFD(text))), Unicode standard D145. Of ASCII that is
-    lower case, character by character.
+    lower case, character by character, whatever marks come after it.
     """
     if text.isascii() and _ONE_TO_ONE.fullmatch(text):
         plain = text.translate(_SPACES)
@@ -89,13 +89,10 @@ def fold(text: str, *, case_sensitive: bool) -> Folded:
     while start < length:
         if run := _ASCII_RUN.match(text, start):
             end = run.end()
-            if end < length and unicodedata.combining(text[end]):
-                end -= 1  # its last character goes with the marks after it
-            if end > start:
-                pieces.append(text[start:end] if case_sensitive else text[start:end].lower())
-                sources.extend(zip(range(start, end), range(start + 1, end + 1), strict=True))
-                start = end
-                continue
+            pieces.append(run[0] if case_sensitive else run[0].lower())
+            sources.extend(zip(range(start, end), range(start + 1, end + 1), strict=True))
+            start = end
+            continue
         end = start + 1
         if text[start].isspace():
             while end < length and text[end].isspace():
@@ -127,6 +124,11 @@ def _fold_piece(piece: str, case_sensitive: bool) -> str:
         piece = unicodedata.normalize("NFD", piece.casefold())
     piece = piece.translate(_PLAIN)
     return "".join(c for c in piece if unicodedata.category(c) != "Cf" or c == _ZERO_WIDTH_SPACE)
+
+
+def term_spans(text: str, term: str) -> list[Span]:
+    """Where `term` stands in `text` as words of its own, in any case and typographic form."""
+    return find_term(fold(text, case_sensitive=False), fold_term(term, case_sensitive=False))
 
 
 def find_term(folded: Folded, term: str) -> list[Span]:

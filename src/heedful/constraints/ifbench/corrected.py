@@ -10,7 +10,7 @@ from heedful.constraints.ifbench import counts, letters, order, questions, ratio
 from heedful.constraints.ifbench.base import IFBenchConstraint
 from heedful.constraints.ifbench.parts import Piece
 from heedful.constraints.ifeval.corrected import corrects
-from heedful.constraints.text import word_spans
+from heedful.constraints.text import term_spans, word_spans
 from heedful.constraints.verdict import Span, Verdict
 
 CAPITALS = (*questions.CAPITALS[:18], "Kyiv", *questions.CAPITALS[18:])
@@ -57,7 +57,7 @@ class NumbersCorrected(counts.Numbers):
 @corrects("a keyword may be typeset otherwise, and may end in a mark: 'C++'")
 class KeywordsMultipleCorrected(counts.KeywordsMultiple):
     def _found(self, keyword: str, text: str) -> list[Span]:
-        return reading.term_spans(keyword, text)
+        return term_spans(text, keyword)
 
 
 class _Marked(AsRead, ratios.KindsOfSentences):
@@ -170,7 +170,7 @@ class SentenceIncrementCorrected(AsRead, sentences.SentenceIncrement):
 @corrects("'Mr.' and the like end no sentence, and the keyword may be typeset otherwise")
 class SentenceKeywordCorrected(AsRead, sentences.SentenceKeyword):
     def _found(self, sentence: str) -> list[Span]:
-        return reading.term_spans(self.word, sentence)
+        return term_spans(sentence, self.word)
 
 
 @corrects("the first word must be another one: other white space is no change")

@@ -10,7 +10,6 @@ import unicodedata
 
 from heedful.constraints.ifbench.parts import Piece, is_emoji
 from heedful.constraints.ifeval.corrected_parts import sentence_spans
-from heedful.constraints.text import find_term, fold
 from heedful.constraints.verdict import Span
 
 _PIECE = re.compile(r"[^\s—–…/]+")
@@ -48,11 +47,6 @@ def last_mark(sentence: str) -> str:
 def number_spans(text: str) -> list[Span]:
     """Numbers, with commas between thousands and one decimal point: '3-5' is two, and '1,000.5' one."""
     return [match.span() for match in _NUMBER.finditer(text)]
-
-
-def term_spans(term: str, text: str) -> list[Span]:
-    """Where a term stands as words of its own, in any case and typographic form."""
-    return find_term(fold(text, case_sensitive=False), fold(term.strip(), case_sensitive=False).text.strip())
 
 
 def straight(text: str) -> str:

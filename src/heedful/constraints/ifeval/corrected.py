@@ -32,7 +32,7 @@ from heedful.constraints.ifeval.parts import between, visible
 from heedful.constraints.ifeval.response_language import ResponseLanguage
 from heedful.constraints.language import detect_language
 from heedful.constraints.strict_json import NotJsonError, read_json
-from heedful.constraints.text import find_term, fold, word_spans
+from heedful.constraints.text import fold, term_spans, word_spans
 from heedful.constraints.verdict import Span, Verdict
 
 T = TypeVar("T", bound=type[IFEvalConstraint])
@@ -66,26 +66,22 @@ def corrects(why: str) -> Callable[[T], T]:
     return decorate
 
 
-def _terms(text: str, term: str) -> list[Span]:
-    return find_term(fold(text, case_sensitive=False), fold(term.strip(), case_sensitive=False).text.strip())
-
-
 @corrects("a keyword is taken as written, and as words of its own: 'art' is not in 'party'")
 class KeywordsExistenceCorrected(KeywordsExistence):
     def _found(self, text: str) -> dict[str, list[Span]]:
-        return {keyword: _terms(text, keyword) for keyword in self.keywords}
+        return {keyword: term_spans(text, keyword) for keyword in self.keywords}
 
 
 @corrects("a keyword is taken as written, and as words of its own: 'art' is not in 'party'")
 class KeywordsFrequencyCorrected(KeywordsFrequency):
     def _found(self, text: str) -> list[Span]:
-        return _terms(text, self.keyword)
+        return term_spans(text, self.keyword)
 
 
 @corrects('a word is taken as written, in any typographic form: "don\'t" is also “don’t”')
 class ForbiddenWordsCorrected(ForbiddenWords):
     def _found(self, text: str) -> dict[str, list[Span]]:
-        return {word: _terms(text, word) for word in self.forbidden_words}
+        return {word: term_spans(text, word) for word in self.forbidden_words}
 
 
 @corrects("accents and vowel signs written as characters of their own do not split a word")
@@ -114,7 +110,7 @@ class NthParagraphFirstWordCorrected(NthParagraphFirstWord):
 
     def _first_word(self, paragraph: str) -> str:
         words = word_spans(paragraph)
-        if words and any(start == words[0][0] for start, _ in _terms(paragraph, self.first_word)):
+        if words and any(start == words[0][0] for start, _ in term_spans(paragraph, self.first_word)):
             return self.first_word.lower()
         return paragraph[slice(*words[0])].lower() if words else ""
 
