@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -213,6 +215,18 @@ def test_a_taken_id() -> None:
         @constraint("structural/word_count")
         def mine(text: str) -> bool:
             return True
+
+
+@pytest.mark.parametrize("name", ["ifeval/punctuation_no_comma", "ifbench/count_numbers"])
+def test_an_id_is_taken_before_its_family_is_loaded(name: str) -> None:
+    script = f"""
+import sys
+from heedful.constraints import constraint
+assert "heedful.constraints.{name.split("/")[0]}" not in sys.modules
+constraint("{name}")(lambda text: True)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert f"the id '{name}' already belongs to heedful.constraints." in done.stderr
 
 
 def test_a_field_with_a_name_that_is_taken() -> None:

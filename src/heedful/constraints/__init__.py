@@ -7,6 +7,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from heedful.constraints.base import (
     Constraint,
     FieldHelp,
@@ -18,7 +21,6 @@ from heedful.constraints.base import (
 )
 from heedful.constraints.classification import Classification, Classifier, get_classifier, register_classifier
 from heedful.constraints.custom import constraint, load_plugin
-from heedful.constraints.ifeval import IFEvalConstraint, check_loose, constraint_from_ifeval
 from heedful.constraints.json_format import JsonFormat
 from heedful.constraints.lexical import Exclude, Include
 from heedful.constraints.loading import decode_text, load_constraints, parse_constraint, read_json_file, read_text
@@ -27,6 +29,9 @@ from heedful.constraints.semantic import Sentiment, Topic
 from heedful.constraints.structural import CharCount, WordCount
 from heedful.constraints.stylistic import Register, Toxicity
 from heedful.constraints.verdict import Outcome, Span, Verdict
+
+if TYPE_CHECKING:
+    from heedful.constraints.ifeval import IFEvalConstraint, check_loose, constraint_from_ifeval
 
 __all__ = [
     "CharCount",
@@ -68,6 +73,16 @@ __all__ = [
     "register_classifier",
     "register_constraint",
 ]
+
+
+_OF_IFEVAL = {"IFEvalConstraint", "check_loose", "constraint_from_ifeval"}
+
+
+def __getattr__(name: str) -> Any:
+    """What is IFEval's is imported when it is first used, as its types are."""
+    if name in _OF_IFEVAL:
+        return getattr(import_module("heedful.constraints.ifeval"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def check(text: str, *constraints: Constraint) -> list[Verdict]:

@@ -116,8 +116,12 @@ M = TypeVar("M", bound=Callable[[Any], PrefixMonitor])
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*/[a-z0-9][a-z0-9_-]*")
 _FAMILIES = {"structural": 0, "lexical": 1, "semantic": 2, "stylistic": 3, "ifeval": 4, "ifbench": 5}
-_LATE = {"ifbench": "heedful.constraints.ifbench", "ifbench-corrected": "heedful.constraints.ifbench"}
-"""Families that are imported when they are first asked for: a hundred classes would be felt in every start."""
+_LATE = {
+    f"{benchmark}{kind}": f"heedful.constraints.{benchmark}"
+    for benchmark in ("ifeval", "ifbench")
+    for kind in ("", "-corrected")
+}
+"""Families that are imported when they are first asked for: 130 classes would be felt in every start."""
 
 _registry: dict[str, type[Constraint]] = {}
 _monitors: dict[type[Constraint], Callable[[Any], PrefixMonitor]] = {}
@@ -136,6 +140,7 @@ def register_constraint(cls: C) -> C:
             f"{name!r} is not the id of a constraint",
             "write it as 'family/name' in lower-case letters, digits, '_' and '-': 'custom/no_semicolons'",
         )
+    load_family(name.split("/")[0])  # so that an id of theirs is taken before it is loaded, too
     present = _registry.get(name)
     if present is not None and (present.__module__, present.__qualname__) != (cls.__module__, cls.__qualname__):
         raise InputError(
