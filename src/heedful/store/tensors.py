@@ -21,7 +21,7 @@ _NAMES = {
 def tensor_pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> list[memoryview]:
     """The bytes of a file, in order; equal tensors and metadata give equal bytes.
 
-    The pieces are the tensors' memory: write them before the tensors change.
+    The pieces are the memory of the tensors, where that is contiguous: write them before the tensors change.
 
     Args:
         tensors: on the CPU.
@@ -32,7 +32,7 @@ def tensor_pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) ->
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     offset, pieces = 0, []
     for name in order:
-        tensor = tensors[name].contiguous()
+        tensor = tensors[name]
         data = tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else memoryview(b"")
         header[name] = {
             "dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, offset + data.nbytes]
