@@ -145,7 +145,8 @@ def test_a_study_of_nothing_usable_comes_to_its_end_and_says_so(
     if case == "unscored":
         assert sum(task["unscored"] for task in tasks) == 12
     if case != "empty":
-        assert summary["summary"].startswith("None of the model’s own answers could be scored.")
+        whose = "the model’s own answers" if case == "cut off" else "the answers given"
+        assert summary["summary"].startswith(f"None of {whose} could be scored.")
     assert "word count" in done.report.read_text(encoding="utf-8")
 
 
