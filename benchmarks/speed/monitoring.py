@@ -54,12 +54,10 @@ def probes_alone(model: LanguageModel, n_rows: int, n_tokens: int, n_rounds: int
         with model.watched(live.sites, live, live.prompt):
             return bare()
 
-    same = watched() == bare()
-    costs, seconds = rounds(lambda: timed(watched), lambda: timed(bare), n_rounds, "costs")
-    return Row(
-        f"{N_MONITORS} probe monitors at {len(monitors.sites)} sites, {model.name}, batch {n_rows}, {n_tokens} tokens",
-        "the same decoding bare", "costs", 1.03, costs, seconds, "same tokens" if same else "OTHER TOKENS",
-    )  # fmt: skip
+    what = (
+        f"{N_MONITORS} probe monitors at {len(monitors.sites)} sites, {model.name}, batch {n_rows}, {n_tokens} tokens"
+    )
+    return _row(what, "the same decoding bare", 1.03, watched, bare, n_rounds)
 
 
 def with_prefixes(model: LanguageModel, n_tokens: int, n_rounds: int) -> Row:
@@ -87,12 +85,16 @@ def with_prefixes(model: LanguageModel, n_tokens: int, n_rounds: int) -> Row:
         with model.watched(live.sites, live, live.prompt):
             return texts(hear)
 
+    what = f"{N_MONITORS} probe monitors and {len(NINE)} prefix monitors, {model.name}, batch 1, {n_tokens} tokens"
+    return _row(what, "the same stream bare", 1.05, watched, bare, n_rounds)
+
+
+def _row(
+    what: str, peer: str, target: float, watched: Callable[[], object], bare: Callable[[], object], n_rounds: int
+) -> Row:
     same = watched() == bare()
     costs, seconds = rounds(lambda: timed(watched), lambda: timed(bare), n_rounds, "costs")
-    return Row(
-        f"{N_MONITORS} probe monitors and {len(NINE)} prefix monitors, {model.name}, batch 1, {n_tokens} tokens",
-        "the same stream bare", "costs", 1.05, costs, seconds, "same text" if same else "ANOTHER TEXT",
-    )  # fmt: skip
+    return Row(what, peer, "costs", target, costs, seconds, "same tokens" if same else "OTHER TOKENS")
 
 
 def main() -> None:

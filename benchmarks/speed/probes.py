@@ -22,6 +22,7 @@ from torch import Tensor
 
 from benchmarks.speed.peers import SKLEARN
 from benchmarks.speed.results import Row, keep, timed
+from heedful.models.cost import measure_rate
 from heedful.probes import LinearProbes, auroc, control_labels, fit_logistic
 
 N_TASKS, N_FOLDS, N_CONTROLS = 9, 5, 5
@@ -75,6 +76,13 @@ def fit_all(work: Work, workers: int) -> list[LinearProbes]:
         return list(pool.map(fit, range(N_TASKS)))
 
 
+def share_of_peak(work: Work, fitted: list[LinearProbes], seconds: float) -> float:
+    """Operations of the solver's products (two an iteration, rotation left out) over what the device does in square ones."""
+    rank = min(work.x.shape[1:])
+    iterations = sum(int(probes.iterations.sum()) for probes in fitted)
+    return 4.0 * iterations * work.x.shape[1] * rank / seconds / measure_rate(work.x.device, work.x.dtype).flops
+
+
 def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int, n_rounds: int, target: float) -> Row:
     """Check that both find the same planes, then time both in turn."""
     work = draw(n_rows, hidden)
@@ -85,7 +93,8 @@ def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int
          rng.integers(N_FOLDS, size=sampled), np.arange(sampled) % len(GRID)], 1
     )  # fmt: skip
     there = work._replace(x=work.x.to(device))
-    torch.set_num_threads(1 if workers > 1 else torch.get_num_threads())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if workers > 1 else threads)
     fitted = fit_all(there, workers)
     unconverged = sum(int((~probes.converged).sum()) for probes in fitted)
     ratios, ours = [], []
@@ -98,6 +107,8 @@ def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int
             ratios.append(theirs / ours[-1])
         found = dict(np.load(folder / "outputs.npz"))
     cosine, gap = _agreement(work, fitted, problems, found)
+    torch.set_num_threads(threads)
+    share = share_of_peak(there, fitted, float(np.median(ours)))
     return Row(
         f"{PROBLEMS:,} probes, {n_rows:,} rows a task, d {hidden:,}, {device}",
         f"scikit-learn, joblib on two cores, {sampled} of them",
@@ -105,7 +116,7 @@ def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int
         target,
         tuple(ratios),
         float(np.median(ours)),
-        f"cosine ≥ {cosine:.5f}, AUROC within {gap:.5f}, {unconverged} unconverged",
+        f"cosine ≥ {cosine:.5f}, AUROC within {gap:.5f}, {unconverged} unconverged; {share:.0%} of peak",
     )
 
 
