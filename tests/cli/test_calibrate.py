@@ -15,7 +15,10 @@ SMALL = ["--hidden", "32", "--squares", "30", "--natural", "100", "--no-coverage
 def test_a_table_for_people_and_an_object_for_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["calibrate", "--mechanisms", "one-depth,nothing", "--out", str(tmp_path), *SMALL]
     assert main(asked) == 0
-    shown = capsys.readouterr().out
+    shown, progress = capsys.readouterr()
+    assert progress.startswith("draws: 4 in ")
+    assert not progress.startswith("draws: 4 in 0.0 s")
+    assert len(progress.splitlines()) == 1
     assert "one-depth" in shown
     assert "where nothing is planted" in shown
     assert main([*asked, "--json"]) == 0  # the draws are there

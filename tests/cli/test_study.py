@@ -103,7 +103,9 @@ def test_the_report_can_be_made_again(run: Run, finished: Path) -> None:
 
 
 def test_other_settings_are_refused_and_overwritten_on_request(run: Run, tmp_path: Path) -> None:
-    assert run("study", *TINY, "--max-new-tokens", "1", "--out", tmp_path).status == 0
+    ran = run("study", *TINY, "--max-new-tokens", "1", "--out", tmp_path)
+    assert ran.status == 0
+    assert "answers were cut off by the length limit and left out: raise --max-new-tokens" in ran.out
     ran = run("study", *TINY, "--max-new-tokens", "2", "--out", tmp_path, "--json")
     assert ran.status == 2
     assert "other settings (there → now): max_new_tokens 1 → 2" in ran.json["error"]["cause"]
@@ -128,7 +130,7 @@ def test_other_settings_are_refused_and_overwritten_on_request(run: Run, tmp_pat
         (["--prompts", "absent.jsonl"], "absent.jsonl cannot be read"),
         (["--responses", "latin1.jsonl"], "latin1.jsonl, line 2: byte 13 is not UTF-8 (0xe9)"),
         (["--responses", "notes.txt"], "notes.txt is of an unknown kind"),
-        (["--prompts", "few.jsonl"], "few.jsonl has 1 groups of prompts, too few to fill 5 folds"),
+        (["--prompts", "few.jsonl"], "few.jsonl has 1 group of prompts, too few to fill 5 folds"),
         (["--sampels", "3"], "--sampels"),
     ],
 )
@@ -204,6 +206,18 @@ def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     assert ran.json["responses_low"] < ran.json["responses_high"]
     assert ran.json["seconds_low"] < ran.json["seconds_high"]
     assert os.listdir(tmp_path) == []
+
+
+def test_a_dry_run_says_that_the_folder_is_taken(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.tex").write_text("x")
+    ran = run("study", "--dry-run", "--out", tmp_path / "thesis")
+    assert ran.status == 0
+    assert "answers   4,320" in ran.out
+    assert "it would not start: " in ran.err
+    assert "it holds thesis.tex" in ran.err
+    ran = run("study", "--dry-run", "--out", tmp_path / "thesis" / "thesis.tex" / "run")
+    assert "thesis.tex is a file, so" in ran.err
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,7 @@ def test_too_few_groups_for_the_folds_are_refused_before_anything_is_asked(jsonl
         study_instructions(study_settings("m", prompts_file=prompts))
     assert study_instructions(study_settings("m", prompts_file=prompts, folds=4))
     answers = jsonl([{"prompt": "a", "response": "x", "constraint": SHORT}] * 30)
-    with pytest.raises(InputError, match="has 1 groups of prompts, too few to fill 5 folds"):
+    with pytest.raises(InputError, match="has 1 group of prompts, too few to fill 5 folds"):
         study_instructions(study_settings("m", responses_file=answers))
 
 

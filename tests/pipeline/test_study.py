@@ -131,6 +131,7 @@ def test_a_study_of_nothing_usable_comes_to_its_end_and_says_so(
         unknown = {"id": "semantic/topic", "topic": "quidditch"}
         settings = {"responses_file": jsonl([record | {"constraints": [unknown]} for record in records])}
     done = tiny(**settings)
+    assert repr(done) == f"Study({str(done.path)!r})"
     assert done.specialists["too_few"].all()
     assert np.isnan(done.specialists["auroc"]).all()
     assert int(done.specialists["n_rows"].sum()) == 0

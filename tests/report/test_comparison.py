@@ -79,6 +79,14 @@ def test_the_page_and_its_data_say_what_each_study_found(make_run: Callable[...,
     assert 'http-equiv="Content-Security-Policy"' in page
 
 
+def test_what_was_drawn_is_no_caution_where_answers_were_given(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    a = make_run("a", responses_file="answers.jsonl")
+    b = make_run("b", responses_file="answers.jsonl", samples=14)
+    assert compare_runs([a, b], tmp_path).cautions == []
+    c = make_run("c", samples=14)
+    assert [told.split(" differ")[0] for told in compare_runs([a, c], tmp_path).cautions] == ["samples"]
+
+
 def test_models_of_one_name_are_told_apart_by_their_folders(make_run: Callable[..., Path], tmp_path: Path) -> None:
     found = compare_runs([make_run("a"), make_run("b")], tmp_path)
     assert [model.name for model in found.models] == ["pico-llama (a)", "pico-llama (b)"]

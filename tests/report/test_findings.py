@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.report import render_report, summarise
+from heedful.report.claims import Part
 from heedful.report.findings import TaskFinding, deciding_kind, findings
 from heedful.report.run import Run, read_run
 from heedful.report.wording import Estimate
@@ -175,6 +176,15 @@ def test_a_probe_that_its_control_matches_is_read_with_care(make_run: Callable[.
         in summarise(make_run(change=change))["summary"]
     )
     assert "where a probe of the control task" not in summarise(ordinary_run)["summary"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [(0.01, 0.03, "0.02 [0.01, 0.03]"), (0.0195, 0.04, "0.020 [0.019, 0.040]"), (0.02, 0.04, "0.02 [0.02, 0.04]")],
+)
+def test_a_bound_that_is_not_on_the_margin_is_not_shown_on_it(low: float, high: float, shown: str) -> None:
+    part = Part("gap", "", Estimate(0.02, low, high), 0.02, True, False, "", 9, "undecided", "", None)
+    assert part.shown == shown
 
 
 def test_where_nothing_is_found_it_is_none_and_not_no(make_run: Callable[..., Path]) -> None:

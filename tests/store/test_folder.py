@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from heedful.errors import StoreError
-from heedful.store import RunFolder, read_manifest
+from heedful.store import RunFolder, check_place, read_manifest
 
 SETTINGS = {"model": {"id": "pico", "dtype": "float32"}, "tasks": ("a", "b"), "seed": 1}
 
@@ -102,6 +102,18 @@ def test_opening_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not a run folder"):
         RunFolder.open(tmp_path / "nowhere", None)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_place_is_checked_without_a_trace(tmp_path: Path) -> None:
+    check_place(tmp_path / "new" / "run", SETTINGS)
+    assert os.listdir(tmp_path) == []
+    RunFolder.open(tmp_path / "run", SETTINGS).close()
+    check_place(tmp_path / "run", SETTINGS)
+    with pytest.raises(StoreError, match="other settings"):
+        check_place(tmp_path / "run", {**SETTINGS, "more": 1})
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match=r"file is a file, so .*file/run cannot be made"):
+        check_place(tmp_path / "file" / "run", SETTINGS)
 
 
 def test_two_processes_cannot_share_a_folder_but_a_dead_one_lets_go(tmp_path: Path) -> None:

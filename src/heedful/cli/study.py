@@ -132,7 +132,7 @@ def study(
     }
     named = _models(models, preset)
     if dry_run:
-        _estimate(named, quick, settings, as_json)
+        _estimate(named, out, overwrite, as_json, {"quick": quick, **settings})
         return
     from heedful.cli.bars import stage_bars
     from heedful.pipeline import study as run_study
@@ -230,16 +230,25 @@ def _with_interval(found: dict[str, float | None]) -> str:
     return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _estimate(models: list[str], quick: bool, settings: dict[str, Any], as_json: bool) -> None:
+def _estimate(models: list[str], out: Path | None, overwrite: bool, as_json: bool, settings: dict[str, Any]) -> None:
     from heedful.config import study_settings
+    from heedful.errors import StoreError
     from heedful.pipeline.cost import study_cost
+    from heedful.pipeline.study import check_folder, folder_of
 
-    costs = [study_cost(study_settings(model, quick=quick, **settings)) for model in models]
+    chosen = [study_settings(model, **settings) for model in models]
+    costs = [study_cost(one) for one in chosen]
     if as_json:
         told = [cost.to_dict() for cost in costs]
         typer.echo(json.dumps(told[0] if len(told) == 1 else told))
     else:
         typer.echo("\n".join(cost.describe() for cost in costs))
+    for one in chosen:
+        single = out if len(chosen) == 1 else None
+        try:
+            check_folder(single or folder_of(one.model, out or "runs"), one, overwrite=overwrite)
+        except StoreError as error:  # the estimate stands all the same
+            typer.echo(f"heedful: it would not start: {error.cause}\n  → {error.cure}", err=True)
 
 
 study.__doc__ = f"{study.__doc__}\n{EXAMPLES}"

@@ -162,7 +162,7 @@ PARTS = (
         "C3", "erased", "share of its AUROC − 0.5 that a new probe still reads of an erased task", 0.25, False,
         "contrast", _left, is_gate=True,
     ),
-    Part("C4", "order", "depth gained a rank of that order", 0.02, True, "contrast", _slope),
+    Part("C4", "order", "relative depth gained from one rank of that order to the next", 0.02, True, "contrast", _slope),
     Part(
         "C5", "no plan", "AUROC beyond the prompt's words, before the first token", 0.08, False, "natural",
         _temporal("planning"),

@@ -78,7 +78,7 @@ def _enough_groups(records: list[Record], settings: StudySettings, path: Path) -
         )
     if groups < settings.folds:
         raise InputError(
-            f"{path} has {groups} groups of prompts, too few to fill {settings.folds} folds",
+            f"{path} has {groups} group{'s' * (groups != 1)} of prompts, too few to fill {settings.folds} folds",
             f"give at least {settings.folds} different prompts (or values of 'group'); 100 or more for narrow intervals",
         )
     return records

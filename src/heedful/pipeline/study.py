@@ -30,7 +30,7 @@ from heedful.pipeline.read import check_positions, chosen_sites, read
 from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs, reference_rows, respond
 from heedful.prompts.tasks import tasks_named
 from heedful.report import render_report, summarise
-from heedful.store import Activations, RunFolder, Table, encode_results, read_results, read_table
+from heedful.store import Activations, RunFolder, Table, check_place, encode_results, read_results, read_table
 from heedful.store.manifest import differences
 
 REPORT_FILE = "report.html"
@@ -189,6 +189,17 @@ def study(
             beside(run, chosen, ready, partial(read_data, run, chosen), progress)
         write_report(run, progress)
     return Study(folder)
+
+
+def check_folder(folder: Path, settings: StudySettings, *, overwrite: bool = False) -> None:
+    """Raise what a study of these settings would of its folder, and touch nothing.
+
+    Raises:
+        StoreError: the folder holds something else or another study, or cannot be written.
+    """
+    kept = settings.model_dump(mode="json")
+    if not (overwrite or _came_to_nothing(folder, kept)):
+        check_place(folder, kept)
 
 
 def folder_of(model: str, under: Path | str = "runs") -> Path:

@@ -60,7 +60,7 @@ def calibrate(
         n_draws: of each mechanism and bench.
         coverage: whether to measure the truth of intervals as well.
         jobs: processes, one core each; 1 draws in this process, with all its threads.
-        progress: told after each draw.
+        progress: told how many there are, before the first draw and after each.
 
     Raises:
         InputError: a mechanism is unknown, or the folder holds draws of another size.
@@ -73,6 +73,8 @@ def calibrate(
     wanted = [(name, bench, draw) for draw in range(n_draws) for name in mechanisms for bench in MECHANISMS[name].truth]
     left = [each for each in wanted if each not in known]
     make = partial(_record, size=size, coverage=coverage)
+    if progress is not None:
+        progress("draws", len(wanted) - len(left), len(wanted))
     with (out / FILE).open("a", encoding="utf-8") as lines:
         if left and lines.tell():
             lines.write("\n")  # ends a line that a kill cut off, so that it takes no other with it
@@ -80,8 +82,6 @@ def calibrate(
             print(json.dumps(record), file=lines, flush=True)
             if progress is not None:
                 progress("draws", done, len(wanted))
-    if progress is not None:
-        progress("draws", len(wanted), len(wanted))
     asked = set(wanted)
     return Calibration([r for r in read_records(out, size) if (r["mechanism"], r["bench"], r["draw"]) in asked])
 

@@ -45,6 +45,13 @@ class Part(NamedTuple):
     """None where there is no estimate."""
 
     @property
+    def shown(self) -> str:
+        """'0.04 [0.01, 0.07]'; to three places where two would put a bound on the margin that it is not on."""
+        bounds = (self.estimate.low, self.estimate.high)
+        hidden = self.estimate.bounded and any(round(b, 2) == self.margin and b != self.margin for b in bounds)
+        return with_interval(self.estimate, 3 if hidden else 2)
+
+    @property
     def wanted(self) -> str:
         """'above 0.02'."""
         return f"{'above' if self.above else 'below'} {number(self.margin)}"
@@ -68,7 +75,7 @@ class Claim:
         if few:
             return "Too few tasks can be read, or too few positions were, to decide it."
         told = [
-            f"{part.estimand}: {with_interval(part.estimate)}, {part.outcome} ({part.wanted} supports it)"
+            f"{part.estimand}: {part.shown}, {part.outcome} ({part.wanted} supports it)"
             for part in self.parts
             if part.estimate.known
         ]

@@ -34,6 +34,8 @@ _SAME = (
     "tasks", "base_prompts", "samples", "squares", "seed", "folds", "temperature", "max_new_tokens", "system", "positions",
     "prompts_sha256", "responses_sha256",
 )  # fmt: skip
+_DRAWN = {"base_prompts", "samples", "squares", "temperature", "max_new_tokens"}
+"""Settings of what is drawn and answered: they decide nothing where answers are read from a file."""
 _LOW = 0.4
 
 
@@ -201,7 +203,10 @@ def _compared(name: str, run: Run, kind: str, order: Sequence[str], style: int) 
 def _cautions(runs: Mapping[str, Run]) -> list[str]:
     """What makes two studies hard to compare."""
     said = []
+    all_given = all(run.answers_file for run in runs.values())
     for setting in _SAME:
+        if all_given and setting in _DRAWN:
+            continue
         values = {name: json.dumps(run.manifest.settings.get(setting)) for name, run in runs.items()}
         if len(set(values.values())) > 1:
             if setting.endswith("_sha256"):  # contents decide, names are shown

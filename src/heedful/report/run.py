@@ -5,7 +5,6 @@ Takes no lock, so that a study can write its own report while it holds the folde
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ import xarray as xr
 
 from heedful.errors import StoreError
 from heedful.report.wording import KIND_NAMES
-from heedful.store import SCHEMA_VERSION, read_results, read_table
-from heedful.store.manifest import FORMAT, Manifest
+from heedful.store import read_manifest, read_results, read_table
+from heedful.store.manifest import Manifest
 
 Record = Mapping[str, Any]
 
@@ -110,7 +109,7 @@ def read_run(path: Path | str) -> Run:
         StoreError: not a run folder, one of another version, or one whose study has not come to its end.
     """
     path = Path(path)
-    manifest = _manifest(path)
+    manifest = read_manifest(path)
     tables = ("samples.parquet", "rows.parquet", "disturbed.parquet")
     names = (*_LENSES, "extras") if manifest.settings.get("extras") else _LENSES
     lenses = tuple(f"results/{name}.nc" for name in names)
@@ -119,22 +118,3 @@ def read_run(path: Path | str) -> Run:
         raise StoreError(f"the study in {path} is not finished: {', '.join(missing)} still to come", _TO_ITS_END)
     samples, rows, disturbed = (list(read_table(path / name).rows()) for name in tables)
     return Run(path, manifest, samples, rows, disturbed, *(read_results(path / name) for name in lenses))
-
-
-def _manifest(path: Path) -> Manifest:
-    file = path / "manifest.json"
-    if not file.is_file():
-        raise StoreError(f"{path} is not a run folder: it has no manifest.json", "name a folder that a study wrote")
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise StoreError(f"{file} was not written by heedful", "name a folder that a study wrote")
-        if found["schema_version"] != SCHEMA_VERSION:
-            version = found["schema_version"]
-            raise StoreError(
-                f"{path} was written by schema version {version}, this is {SCHEMA_VERSION}",
-                "make the report with the version of heedful that ran the study, or run the study again",
-            )
-        return Manifest.from_dict(found)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{file} cannot be read: {error!r}", "run the study again in another folder") from error

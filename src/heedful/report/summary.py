@@ -172,10 +172,11 @@ def _general(found: Sequence[TaskFinding]) -> list[str]:
     if len(readable) < 2:
         return []
     won = {side: sum(each.winner == side for each in readable) for side in ("specialist", "general", "undecided")}
-    times = "all of them" if won["specialist"] == len(readable) else count(won["specialist"])
+    times = "all of them" if won["specialist"] == len(readable) else _none_or(won["specialist"])
     parts = [f"a probe made for the skill beats the general one in {times}"]
     parts += [f"the general probe is the better one in {count(won['general'])}"] if won["general"] else []
-    parts += [f"in {count(won['undecided'])} the difference is undecided"] if won["undecided"] else []
+    open_ = "all" if won["undecided"] == len(readable) else count(won["undecided"])
+    parts += [f"in {open_} the difference is undecided"] if won["undecided"] else []
     shared = sum(each.shared for each in readable)
     return [
         f"Among the {count(len(readable))} that can be read, {listed(parts)}; "

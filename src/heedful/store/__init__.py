@@ -5,7 +5,7 @@ Knows nothing of models, tasks or statistics: rooms above say what to keep, this
 
 from heedful.store.activations import Activations, ActivationWriter, Batch, Shard
 from heedful.store.atomic import atomic_write
-from heedful.store.folder import SCHEMA_VERSION, RunFolder, read_manifest
+from heedful.store.folder import SCHEMA_VERSION, RunFolder, check_place, read_manifest
 from heedful.store.results import encode_results, read_results, write_results
 from heedful.store.stages import Stage, file_sha256
 from heedful.store.tables import Table, encode_table, read_records, read_table, write_table
@@ -20,6 +20,7 @@ __all__ = [
     "Stage",
     "Table",
     "atomic_write",
+    "check_place",
     "encode_results",
     "encode_table",
     "file_sha256",

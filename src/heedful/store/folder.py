@@ -25,6 +25,8 @@ _MANIFEST = "manifest.json"
 _LOCK = ".heedful-lock"
 _ANEW = "choose another --out, or start this one anew with --overwrite (what it holds is lost)"
 
+_READ_ANEW = "use the version of heedful that ran the study, or run the study again in another folder"
+
 
 class RunFolder:
     """A run folder, held open and locked; use it as a context manager.
@@ -201,6 +203,23 @@ class RunFolder:
                 file.unlink()
 
 
+def check_place(path: Path | str, settings: Mapping[str, Any]) -> None:
+    """Raise what `RunFolder.open` would of a folder that cannot take a run of these settings; makes and locks nothing.
+
+    Raises:
+        StoreError: the folder holds something else, other settings or another version, or cannot be written.
+    """
+    path = Path(path)
+    found = _read_manifest(path)
+    if found is not None:
+        _checked(path, found, settings, SCHEMA_VERSION)
+    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise StoreError(f"{there} is a file, so {path} cannot be made", "choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StoreError(f"{there} cannot be written", "choose another --out, or check its permissions")
+
+
 def read_manifest(path: Path | str) -> Manifest:
     """What a run records, for who only reads: nothing is locked or written.
 
@@ -228,8 +247,10 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path / _MANIFEST} cannot be read: {error}", elsewhere) from error
+    except OSError as error:
+        raise StoreError(f"{path / _MANIFEST} cannot be read: {error.strerror}", "check its permissions") from error
+    except ValueError as error:
+        raise StoreError(f"{path / _MANIFEST} cannot be read: it is not whole JSON ({error})", elsewhere) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise StoreError(f"{path / _MANIFEST} was not written by heedful", elsewhere)
     return found
@@ -237,12 +258,13 @@ def _read_manifest(path: Path) -> dict[str, Any] | None:
 
 def _checked(path: Path, found: dict[str, Any], settings: Mapping[str, Any] | None, schema_version: int) -> Manifest:
     version = found.get("schema_version")
+    cure = _READ_ANEW if settings is None else _ANEW
     if version != schema_version:
-        raise StoreError(f"{path} was written by schema version {version}, this is {schema_version}", _ANEW)
+        raise StoreError(f"{path} was written by schema version {version}, this is {schema_version}", cure)
     try:
         manifest = Manifest.from_dict(found)
     except (KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"{path / _MANIFEST} is damaged: {error!r}", _ANEW) from error
+        raise StoreError(f"{path / _MANIFEST} is damaged: it lacks or mistakes {error}", cure) from error
     if settings is not None and (changed := differences(manifest.settings, jsonable(settings))):
         raise StoreError(f"{path} holds a run with other settings (there → now): {changed}", _ANEW)
     return manifest
