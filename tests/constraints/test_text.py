@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from heedful.constraints.text import count_words, find_term, fold, word_spans
+from heedful.constraints.text import count_words, find_term, fold, word_spans, words_from
 
 ASCII = st.text(st.characters(max_codepoint=127), max_size=60)
 # Characters that compose, decompose, reorder, expand under case folding, or disappear.
@@ -56,6 +56,13 @@ def test_words_of_any_text_are_the_reference_rule_once_marks_are_left_out(text: 
 @given(ASCII | HARD | PROSE | st.text(max_size=40))
 def test_counting_words_is_counting_their_spans(text: str) -> None:
     assert count_words(text) == len(word_spans(text))
+
+
+@given(ASCII | HARD | PROSE | st.text(max_size=40), st.integers(0, 6))
+@example("a b \u0301", 1)
+def test_words_from_one_to_the_last(text: str, first: int) -> None:
+    spans = word_spans(text)
+    assert words_from(text, first) == ((spans[first][0], spans[-1][1]) if first < len(spans) else None)
 
 
 @given(HARD | PROSE, st.sampled_from(["a", "ab", "e", "c,", "_", "a b"]))

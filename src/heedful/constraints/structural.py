@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from heedful.constraints.base import Constraint, monitor_for, register_constraint
 from heedful.constraints.prefix.lengths import CharCounter, CountMonitor, WordCounter
-from heedful.constraints.text import count_words, word_spans
+from heedful.constraints.text import count_words, words_from
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -105,8 +105,9 @@ class WordCount(_Length):
         return count_words(text)
 
     def _surplus(self, text: str, limit: int) -> Span:
-        spans = word_spans(text)
-        return spans[limit][0], spans[-1][1]
+        surplus = words_from(text, limit)
+        assert surplus is not None, "there are more words than the limit"
+        return surplus
 
 
 @register_constraint

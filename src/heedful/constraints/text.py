@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
+from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 from heedful.constraints.verdict import Span
@@ -25,8 +28,7 @@ _INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word witho
 _WORD = re.compile(rf"\w[\w{_INSIDE}]*")
 _WORDS_ALONE = bytes(i if chr(i).isalnum() or i == ord("_") else ord(" ") for i in range(128)) + b" " * 128
 _ASCII_RUN = re.compile(r"[!-~]+(?: [!-~]+)*")
-_ONE_TO_ONE = re.compile(r"(?:[!-~]+\s)*[!-~]*", re.ASCII)
-_SPACES = dict.fromkeys(map(ord, "\t\n\r\x0b\x0c"), " ")
+_ONE_SPACE = bytes.maketrans(b"\t\n\r\x0b\x0c", b"     ")
 _PLAIN = str.maketrans(dict.fromkeys("‘’ʼ＇", "'") | dict.fromkeys("‐‑﹣－", "-"))
 
 
@@ -42,6 +44,25 @@ def count_words(text: str) -> int:
     return len(_WORD.findall(_with_marks_inside(text)))
 
 
+def words_from(text: str, first: int) -> Span | None:
+    """From the word of this number, counted from 0, to the end of the last; None where there are no more than that."""
+    if text.isascii():
+        alone = text.encode().translate(_WORDS_ALONE)
+        pieces = alone.split(None, first)
+        return (len(alone) - len(pieces[first]), len(alone.rstrip())) if len(pieces) > first else None
+    marked = _with_marks_inside(text)
+    begin = next(islice(_WORD.finditer(marked), first, None), None)
+    if begin is None:
+        return None
+    last = len(marked) - 1
+    while not _is_word(marked[last]):
+        last -= 1
+    end = last + 1
+    while end < len(marked) and marked[end] == _INSIDE:
+        end += 1
+    return begin.start(), end
+
+
 def _with_marks_inside(text: str) -> str:
     """One character for one character, so that spans hold in the original."""
     marks = {} if text.isascii() else {ord(char): _INSIDE for char in set(text) if _continues_word(char)}
@@ -54,23 +75,37 @@ def _continues_word(char: str) -> bool:
     return category[0] == "M" or (category == "Cf" and char != _ZERO_WIDTH_SPACE)
 
 
+class _Run(NamedTuple):
+    """Folded characters from `at` on, up to the next run, and the span in the original that they came from: one by one if
+    `plain`, else all of them from all of it."""
+
+    at: int
+    start: int
+    end: int
+    plain: bool
+
+
 class Folded(NamedTuple):
     """A text in the form in which spellings are compared.
 
     Attributes:
         text: the folded text.
-        sources: for each of its characters, the span in the original that it came from; None where that is the character
-            in the same place.
+        runs: where its characters came from, in order.
     """
 
     text: str
-    sources: list[Span] | None
+    runs: list[_Run]
 
     def source(self, start: int, end: int) -> Span:
-        """The span in the original of a span of the folded text."""
-        if self.sources is None:
-            return start, end
-        return self.sources[start][0], self.sources[end - 1][1]
+        """The span in the original of a span of the folded text that is not empty."""
+        first, last = self._run(start), self._run(end - 1)
+        return (
+            first.start + start - first.at if first.plain else first.start,
+            last.start + end - last.at if last.plain else last.end,
+        )
+
+    def _run(self, place: int) -> _Run:
+        return self.runs[bisect_right(self.runs, place, key=itemgetter(0)) - 1]
 
 
 def fold(text: str, *, case_sensitive: bool) -> Folded:
@@ -80,17 +115,19 @@ def fold(text: str, *, case_sensitive: bool) -> Folded:
     result is the canonical caseless form of the whole: NFD(casefold(NFD(text))), Unicode standard D145. Of ASCII that is
     lower case, character by character, whatever marks come after it.
     """
-    if text.isascii() and _ONE_TO_ONE.fullmatch(text):
-        plain = text.translate(_SPACES)
-        return Folded(plain if case_sensitive else plain.lower(), None)
+    if text.isascii():
+        plain = text if text.isprintable() else text.encode().translate(_ONE_SPACE).decode()
+        if plain.isprintable() and "  " not in plain:  # nothing is left out, and no run of white space becomes shorter
+            return Folded(plain if case_sensitive else plain.lower(), [_Run(0, 0, len(text), plain=True)])
     pieces: list[str] = []
-    sources: list[Span] = []
-    start, length = 0, len(text)
+    runs: list[_Run] = []
+    start, length, at = 0, len(text), 0
     while start < length:
         if run := _ASCII_RUN.match(text, start):
             end = run.end()
             pieces.append(run[0] if case_sensitive else run[0].lower())
-            sources.extend(zip(range(start, end), range(start + 1, end + 1), strict=True))
+            runs.append(_Run(at, start, end, plain=True))
+            at += end - start
             start = end
             continue
         end = start + 1
@@ -103,12 +140,13 @@ def fold(text: str, *, case_sensitive: bool) -> Folded:
                 end += 1
             piece = _fold_piece(text[start:end], case_sensitive)
         if piece == " " and pieces[-1:] == [" "]:  # two runs of white space with something invisible between
-            sources[-1] = (sources[-1][0], end)
+            runs[-1] = runs[-1]._replace(end=end)
         elif piece:
             pieces.append(piece)
-            sources.extend([(start, end)] * len(piece))
+            runs.append(_Run(at, start, end, plain=False))
+            at += len(piece)
         start = end
-    return Folded("".join(pieces), sources)
+    return Folded("".join(pieces), runs)
 
 
 @lru_cache(maxsize=4096)

@@ -73,7 +73,8 @@ class Lexicon:
         """Entries in the text from left to right, the longest at each place, none overlapping; idioms left out."""
         position = 0
         while position < len(text):
-            entry = self._longest(text, position)
+            candidates = self._starting_with(text[position].text)
+            entry = _first_that_goes_on(candidates, text, position + 1) if candidates else None
             stop = position + 1 + (len(entry.rest) if entry else 0)
             if entry and entry.weights:
                 yield Match(entry, position, stop, text[position].start, text[stop - 1].end)
@@ -95,29 +96,32 @@ class Lexicon:
             if not entry.rest and any(name == section for name, _ in entry.weights)
         )
 
-    def _longest(self, text: Sequence[Word], position: int) -> Entry | None:
-        first = text[position].text
-        candidates = self._by_word.get(first)
-        if candidates is None:
-            candidates = self._by_word[first] = self._starting_with(first)
-        for entry in candidates:
-            following = text[position + 1 : position + 1 + len(entry.rest)]
-            if len(following) == len(entry.rest) and all(
-                wanted == word.text or (not entry.exact and wanted in base_forms(word.text))
-                for wanted, word in zip(entry.rest, following, strict=True)
-            ):
-                return entry
-        return None
-
     def _starting_with(self, word: str) -> tuple[Entry, ...]:
         """Entries that may start with this word: longest first, then those that are nearest to the word as it stands."""
-        found = [
-            entry
-            for form in base_forms(word)
-            for entry in self._entries.get(form, ())
-            if form == word or not entry.exact
-        ]
-        return tuple(sorted(found, key=lambda entry: -len(entry.rest)))
+        known = self._by_word.get(word)
+        if known is None:
+            found = [
+                entry
+                for form in base_forms(word)
+                for entry in self._entries.get(form, ())
+                if form == word or not entry.exact
+            ]
+            known = self._by_word[word] = tuple(sorted(found, key=lambda entry: -len(entry.rest)))
+        return known
+
+
+def _first_that_goes_on(candidates: Sequence[Entry], text: Sequence[Word], position: int) -> Entry | None:
+    """The first entry whose further words are those of the text from `position` on."""
+    for entry in candidates:
+        at = position
+        for wanted in entry.rest:
+            word = text[at].text if at < len(text) else ""
+            if wanted != word and (entry.exact or wanted not in base_forms(word)):
+                break
+            at += 1
+        else:
+            return entry
+    return None
 
 
 def load_lexicon(name: str) -> Lexicon:
