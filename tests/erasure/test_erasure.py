@@ -18,6 +18,7 @@ from heedful.erasure import (
     random_eraser,
     stacked,
 )
+from heedful.erasure.closed_form import erasing_least, shrunk
 from heedful.probes import auroc, fit_logistic
 
 Fitter = Callable[..., Eraser]
@@ -57,6 +58,24 @@ def test_after_leace_no_linear_probe_reads_the_label() -> None:
     eraser = fit_leace(probe_x[:600], probe_y[:600])
     probe = fit_logistic(eraser(probe_x[:600]), probe_y[None, :600], None, 1e-2)
     assert abs(float(auroc(probe.scores(eraser(probe_x[600:])), probe_y[600:])[0]) - 0.5) < 0.07
+
+
+@pytest.mark.parametrize("n", [23, 40, 300])
+def test_leace_of_few_rows_is_that_of_the_whole_covariance(n: int) -> None:
+    x, y = planted(n=n, d=48)
+    x, weight = x.double(), torch.linspace(0, 2, n, dtype=torch.float64)
+    labels = torch.stack([y, y.roll(1), torch.zeros_like(y)])
+    found = fit_leace(x, labels, weight)
+    share = weight / weight.sum()
+    centred = (x - share @ x) * share.sqrt().unsqueeze(-1)
+    whole = shrunk(centred.T @ centred, float(weight.sum().square() / weight.square().sum()))
+    for label, eraser in zip(labels, (found[i] for i in range(3)), strict=True):
+        one, zero = (weight * (label == value) for value in (1, 0))
+        difference = one @ x / one.sum() - zero @ x / zero.sum() if one.sum() else torch.zeros(48, dtype=torch.float64)
+        torch.testing.assert_close(
+            eraser.read.squeeze(-1), erasing_least(whole, difference[None])[0], rtol=1e-9, atol=1e-12
+        )
+        torch.testing.assert_close(eraser.write.squeeze(-2), difference)
 
 
 def test_leace_changes_no_more_than_a_projection_does() -> None:

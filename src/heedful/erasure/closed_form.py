@@ -58,6 +58,8 @@ def fit_leace(
     `shrink` it is LEACE as published, for many more rows than dimensions. For rows that come in parts: `StreamedLeace`.
     """
     moments = _moments(x, y, weight)
+    if shrink and moments.centred.shape[-2] < moments.centred.shape[-1]:
+        return _eraser(x, y, moments, _erasing_least_of_few(moments), moments.difference)
     covariance = moments.centred.mT @ moments.centred
     read = erasing_least(shrunk(covariance, moments.effective) if shrink else covariance, moments.difference)
     return _eraser(x, y, moments, read, moments.difference)
@@ -67,7 +69,25 @@ def erasing_least(
     covariance: Float[Tensor, "*batch hidden hidden"], difference: Float[Tensor, "*batch set hidden"]
 ) -> Float[Tensor, "*batch set hidden"]:
     """What LEACE reads where `difference` is what it writes: Σ⁻¹δ / δᵀΣ⁻¹δ; 0 where there is no difference."""
-    whitened = torch.linalg.solve(covariance, difference.mT).mT
+    return _of_unit_effect(torch.linalg.solve(covariance, difference.mT).mT, difference)
+
+
+def _erasing_least_of_few(moments: _Moments) -> Float[Tensor, "*batch set hidden"]:
+    """`erasing_least` of the shrunk covariance, by systems as large as there are rows (Woodbury): of fewer rows than
+    dimensions, what lies outside of their span is a sphere."""
+    centred, difference = moments.centred, moments.difference
+    gram = centred @ centred.mT
+    trace = gram.diagonal(dim1=-2, dim2=-1).sum(-1)
+    kept, added = _shrinkage(trace, gram.square().sum((-2, -1)), centred.shape[-1], moments.effective)
+    eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    inner = torch.linalg.solve(kept * gram + added * eye, kept * centred @ difference.mT)
+    return _of_unit_effect(difference - (centred.mT @ inner).mT, difference)
+
+
+def _of_unit_effect(
+    whitened: Float[Tensor, "*batch set hidden"], difference: Float[Tensor, "*batch set hidden"]
+) -> Float[Tensor, "*batch set hidden"]:
+    """Σ⁻¹δ, known but for its size, so scaled that it reads 1 of δ."""
     scale = (difference * whitened).sum(-1, keepdim=True)
     return torch.where(scale > 0, whitened / scale.clamp_min(torch.finfo(scale.dtype).tiny), 0)
 
@@ -94,11 +114,17 @@ def shrunk(covariance: Float[Tensor, "*batch hidden hidden"], n: float) -> Float
     """(1 − ρ) S + ρ tr(S)/d I, with the ρ of the oracle approximating shrinkage for n rows."""
     d = covariance.shape[-1]
     trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
-    squared = covariance.square().sum((-2, -1))
+    kept, added = _shrinkage(trace, covariance.square().sum((-2, -1)), d, n)
+    return kept * covariance + added * torch.eye(d, dtype=covariance.dtype, device=covariance.device)
+
+
+def _shrinkage(
+    trace: Float[Tensor, "*batch"], squared: Float[Tensor, "*batch"], d: int, n: float
+) -> tuple[Float[Tensor, "*batch 1 1"], Float[Tensor, "*batch 1 1"]]:
+    """1 − ρ and ρ tr(S)/d, of the trace of S and of S²."""
     share = ((1 - 2 / d) * squared + trace.square()) / ((n + 1 - 2 / d) * (squared - trace.square() / d))
     rho = share.nan_to_num(1.0).clamp(1e-9, 1.0)[..., None, None]
-    eye = torch.eye(d, dtype=covariance.dtype, device=covariance.device)
-    return (1 - rho) * covariance + rho * (trace / d)[..., None, None] * eye
+    return 1 - rho, rho * (trace / d)[..., None, None]
 
 
 def _eraser(x: Tensor, y: Tensor, moments: _Moments, read: Tensor, write: Tensor) -> Eraser:
