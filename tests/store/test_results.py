@@ -20,7 +20,7 @@ def dataset() -> xr.Dataset:
                 np.array([[0.5, np.nan], [1.0, 0.25]], np.float32),
                 {"unit": ["AUROC"], "n": 3},
             ),
-            "n": ("task", [0, 2**40]),
+            "n": ("task", [0, 2**31 - 1]),
             "decided": ("task", [True, False]),
             "reason": ("task", ["", "zu früh …"]),
             "scalar": ((), 0.5),
@@ -60,8 +60,25 @@ def test_object_arrays_are_kept_as_what_they_hold(tmp_path: Path) -> None:
 
 
 def test_empty_axes(tmp_path: Path) -> None:
-    empty = xr.Dataset({"auroc": (("task", "site"), np.zeros((0, 2)))}, coords={"site": ["a", "b"]})
+    values = {
+        "auroc": (("task", "site"), np.zeros((0, 2))),
+        "drop": (("site", "how", "task"), np.zeros((2, 0, 0))),
+        "reason": (("site", "task"), np.zeros((2, 0), str)),
+        "n": ("site", [1, 2]),
+    }
+    empty = xr.Dataset(values, coords={"site": ["a", "b"], "how": np.zeros(0, str)})
     assert read_results(write_results(tmp_path / "r.nc", empty)).identical(empty)
+
+
+def test_a_user_opens_the_file_with_xarray_alone(tmp_path: Path) -> None:
+    with xr.open_dataset(write_results(tmp_path / "r.nc", dataset())) as found:
+        assert found["auroc"].sel(task="größe", site="embed").item() == 1.0
+        assert found["reason"].values.tolist() == ["", "zu früh …"]
+
+
+def test_a_number_too_large_for_the_file_is_refused() -> None:
+    with pytest.raises(ValueError, match="could not safely cast"):
+        encode_results(xr.Dataset({"n": ("task", [2**40])}))
 
 
 def test_what_a_result_cannot_keep_is_named() -> None:

@@ -1,13 +1,16 @@
-"""Results on disk: an xarray Dataset a lens, as netCDF 4 through h5netcdf.
+"""Results on disk: an xarray Dataset a lens, as netCDF through xarray and SciPy.
 
-Attributes may be any JSON value; labels and flags come back as they went. Knows nothing of what is measured.
+Attributes may be any JSON value; labels and flags come back as they went. In this format an axis of length 0 would be one
+without an end, so variables along one are kept as an attribute that tells their shape. Knows nothing of what is measured.
 """
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +19,8 @@ from heedful.errors import StoreError
 from heedful.store.atomic import atomic_write
 from heedful.store.stages import MADE_ANEW
 
+_EMPTY = "empty variables"
+
 
 def encode_results(dataset: xr.Dataset) -> memoryview:
     """A Dataset as the bytes of a netCDF file; the same Dataset gives the same bytes.
@@ -23,12 +28,15 @@ def encode_results(dataset: xr.Dataset) -> memoryview:
     Raises:
         TypeError: a variable holds objects that are neither all text, all flags nor all numbers.
     """
-    plain = dataset.map(_plain, keep_attrs=True).assign_coords({k: _plain(v) for k, v in dataset.coords.items()})
-    plain.attrs = {name: json.dumps(value) for name, value in dataset.attrs.items()}
-    for name, variable in dataset.variables.items():
-        plain[name].attrs = {key: json.dumps(value) for key, value in variable.attrs.items()}
+    plain = _all_plain(dataset)
+    empty = [name for name, variable in plain.variables.items() if variable.size == 0]
+    plain.attrs = {**dataset.attrs, **({_EMPTY: [_shape(plain, name) for name in empty]} if empty else {})}
+    plain = plain.drop_vars(empty)
+    plain.attrs = {name: json.dumps(value) for name, value in plain.attrs.items()}
+    for variable in plain.variables.values():
+        variable.attrs = {name: json.dumps(value) for name, value in variable.attrs.items()}
     # What an earlier file used (a fill value, chunks) must not leak into this one.
-    return plain.drop_encoding().to_netcdf(engine="h5netcdf")
+    return memoryview(plain.drop_encoding().to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
 
 
 def write_results(path: Path | str, dataset: xr.Dataset) -> Path:
@@ -43,15 +51,35 @@ def read_results(path: Path | str) -> xr.Dataset:
         StoreError: the file is missing or damaged.
     """
     try:
-        dataset = xr.load_dataset(io.BytesIO(Path(path).read_bytes()), engine="h5netcdf")
+        dataset = _all_plain(xr.load_dataset(io.BytesIO(Path(path).read_bytes()), engine="scipy"))
         for attrs in (dataset.attrs, *(variable.attrs for variable in dataset.variables.values())):
             attrs.update({name: json.loads(value) for name, value in attrs.items()})
+        for shape in dataset.attrs.pop(_EMPTY, []):
+            dataset = _with_empty(dataset, **shape)
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         raise StoreError(
             f"{path} cannot be read: {error}",
             MADE_ANEW,
         ) from error
     return dataset
+
+
+def _shape(dataset: xr.Dataset, name: Hashable) -> dict[str, Any]:
+    """An empty variable as JSON; `_with_empty` is the inverse."""
+    one = dataset[name]
+    about = {"dims": list(one.dims), "sizes": list(one.shape), "dtype": one.dtype.str, "attrs": one.attrs}
+    return {"name": name, "is_coordinate": name in dataset.coords, **about}
+
+
+def _with_empty(
+    dataset: xr.Dataset, name: str, is_coordinate: bool, dims: list[str], sizes: list[int], dtype: str, attrs: Any
+) -> xr.Dataset:
+    variable = xr.Variable(dims, np.empty(sizes, dtype), attrs)
+    return dataset.assign_coords({name: variable}) if is_coordinate else dataset.assign({name: variable})
+
+
+def _all_plain(dataset: xr.Dataset) -> xr.Dataset:
+    return dataset.map(_plain, keep_attrs=True).assign_coords({k: _plain(v) for k, v in dataset.coords.items()})
 
 
 def _plain(array: xr.DataArray) -> xr.DataArray:
