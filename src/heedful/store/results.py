@@ -1,11 +1,10 @@
-"""Results on disk: an xarray Dataset a lens, as netCDF 4 through h5netcdf.
+"""Results on disk: an xarray Dataset a lens, as netCDF 4.
 
 Attributes may be any JSON value; labels and flags come back as they went. Knows nothing of what is measured.
 """
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import xarray as xr
 
 from heedful.errors import StoreError
 from heedful.store.atomic import atomic_write
+from heedful.store.netcdf import from_netcdf, to_netcdf
 from heedful.store.stages import MADE_ANEW
 
 
@@ -28,7 +28,7 @@ def encode_results(dataset: xr.Dataset) -> memoryview:
     for name, variable in dataset.variables.items():
         plain[name].attrs = {key: json.dumps(value) for key, value in variable.attrs.items()}
     # What an earlier file used (a fill value, chunks) must not leak into this one.
-    return plain.drop_encoding().to_netcdf(engine="h5netcdf")
+    return to_netcdf(plain)
 
 
 def write_results(path: Path | str, dataset: xr.Dataset) -> Path:
@@ -43,7 +43,7 @@ def read_results(path: Path | str) -> xr.Dataset:
         StoreError: the file is missing or damaged.
     """
     try:
-        dataset = xr.load_dataset(io.BytesIO(Path(path).read_bytes()), engine="h5netcdf")
+        dataset = from_netcdf(path)
         for attrs in (dataset.attrs, *(variable.attrs for variable in dataset.variables.values())):
             attrs.update({name: json.loads(value) for name, value in attrs.items()})
     except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
