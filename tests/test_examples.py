@@ -15,6 +15,7 @@ SMALL = {
     "base_prompts": 20,
     "samples": 4,
     "squares": 30,
+    "pool": 4,
     "tasks": ("word_count", "register"),
     "max_new_tokens": 48,
     "sites": ("block.1.out", "block.7.out"),

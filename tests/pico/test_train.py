@@ -117,8 +117,9 @@ def test_a_pool_comes_back_from_its_file(tmp_path: Path) -> None:
     assert again.agreement == POOL.agreement
 
 
-def test_a_pool_does_not_depend_on_who_draws_it() -> None:
-    alone, together = draw_pool(1, 1200), draw_pool(1, 1200, workers=2)
+def test_a_pool_does_not_depend_on_who_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heedful.pico.pool._CHUNK", 40)
+    alone, together = draw_pool(1, 150), draw_pool(1, 150, workers=2)
     assert alone.texts == together.texts
     assert alone.agreement == together.agreement
 

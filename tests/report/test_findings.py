@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from heedful.report import render_report, summarise
 from heedful.report.claims import Part
-from heedful.report.findings import TaskFinding, deciding_kind, findings
+from heedful.report.findings import TaskFinding, by_pair, deciding_kind, findings
 from heedful.report.run import Run, read_run
 from heedful.report.wording import Estimate
 from heedful.store import encode_results, encode_table
@@ -110,6 +111,17 @@ def test_numbers_are_read_at_the_chosen_cell(run: Run) -> None:
             assert each.specialist.value == float(
                 run.specialists["best_auroc"].sel(kind=kind, task=each.task, probe="specialist")
             )
+
+
+@pytest.mark.parametrize("axes", [("source", "target"), ("target", "source")])
+def test_a_pairs_numbers_are_those_of_the_results(run: Run, axes: tuple[str, str]) -> None:
+    found = run.transfer.sel(kind="contrast")
+    for a, b in itertools.product(run.tasks, repeat=2):
+        here, cell = found.sel({axes[0]: a, axes[1]: b}), by_pair(found, *axes)(a, b)
+        assert {"auroc", "auroc_low", "q_value"} <= cell.keys()
+        assert "order" not in cell  # along one axis only
+        for name, value in cell.items():
+            np.testing.assert_equal(value, here[name].item())
 
 
 def test_the_summary_counts_what_the_findings_say(run: Run, ordinary_run: Path) -> None:

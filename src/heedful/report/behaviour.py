@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from heedful.report.findings import LEVEL, estimate
+from heedful.lenses.arms import ERASED, VARIANTS
+from heedful.report.findings import LEVEL, Cell, by_pair, estimate
 from heedful.report.matrix import DARK, REACH, Grid, MatrixCell, grid, leaf_order, q_text
 from heedful.report.wording import Estimate, task_name, with_interval
 
@@ -52,7 +53,7 @@ def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
     if not found.sizes["how"]:
         return None
     here = found.isel(how=0, where=0)
-    erased = here.sel(variant="erased")
+    erased = here.sel(variant=ERASED)
 
     def tried(task: str) -> bool:
         return bool(erased["change"].sel(erased=task, target=task).notnull())
@@ -62,14 +63,17 @@ def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
     if not order:
         return None
 
+    undone = {variant: by_pair(here.sel(variant=variant), "erased", "target") for variant in VARIANTS}
+    told = by_pair(here, "erased", "target")
+
     def cell(a: str, b: str, x: float, y: float) -> MatrixCell:
-        return _cell(here.sel(erased=a, target=b), a, b, x, y)
+        return _cell([undone[variant](a, b) for variant in VARIANTS], told(a, b)["q_value"], a, b, x, y)
 
     hurt = [
-        (a, b, estimate(erased.sel(erased=a, target=b), "change", "change_low", "change_high"))
+        (a, b, estimate(undone[ERASED](a, b), "change", "change_low", "change_high"))
         for a in order
         for b in order
-        if float(here["q_value"].sel(erased=a, target=b)) <= LEVEL
+        if told(a, b)["q_value"] <= LEVEL
     ]
     effects = [_effects(here, task) for task in order]
     return Behaviour(
@@ -83,12 +87,9 @@ def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
     )
 
 
-def _cell(here: xr.Dataset, a: str, b: str, x: float, y: float) -> MatrixCell:
-    change, permuted, random = (
-        estimate(here.sel(variant=variant), "change", "change_low", "change_high")
-        for variant in ("erased", "permuted", "random")
-    )
-    q = float(here["q_value"])
+def _cell(variants: list[Cell], q: float, a: str, b: str, x: float, y: float) -> MatrixCell:
+    """`variants`: the pair's numbers in the order of `VARIANTS`."""
+    change, permuted, random = (estimate(each, "change", "change_low", "change_high") for each in variants)
     lost = -change.value
     shade = max(-10, min(10, round(lost / REACH * 10))) if change.known else 0
     text = (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from heedful.report.findings import estimate
+from heedful.report.findings import by_pair, estimate
 from heedful.report.matrix import Grid, MatrixCell, grid, transfer_cell
 from heedful.report.wording import Estimate
 
@@ -54,8 +54,10 @@ def best_sites(mapped: xr.Dataset, kind: str, order: list[str]) -> BestSites | N
 
 
 def _mapped(found: xr.Dataset, name: str, tasks: list[str]) -> Mapped:
+    pair = by_pair(found, "source", "target")
+
     def cell(source: str, target: str, x: float, y: float) -> MatrixCell:
-        return transfer_cell(found.sel(source=source, target=target), source, target, x, y)
+        return transfer_cell(pair(source, target), source, target, x, y)
 
     return Mapped(
         name=name,

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from heedful.lenses.arms import ERASED
 from heedful.report.answers import marked
 from heedful.report.behaviour import Behaviour
-from heedful.report.findings import estimate
+from heedful.report.findings import by_pair, estimate
 from heedful.report.run import Record, Run
 from heedful.report.wording import Estimate, visible
 
@@ -59,7 +59,8 @@ def pairs(run: Run, acted: Behaviour) -> dict[str, list[Pair]]:
             pair = (one["erased"], one["task"])
             if pair not in kept or _worth(one, plain) > _worth(kept[pair], plain):
                 kept[pair] = one
-    tasks, shown = acted.grid.tasks, run.behaviour.sel(how=how, where=where, variant=ERASED)
+    tasks = acted.grid.tasks
+    shown = by_pair(run.behaviour.sel(how=how, where=where, variant=ERASED), "erased", "target")
     found: dict[str, list[Pair]] = {}
     for a in tasks:
         for b in tasks:
@@ -72,7 +73,7 @@ def pairs(run: Run, acted: Behaviour) -> dict[str, list[Pair]]:
                         prompt=marked(prompt_of[after["sample_id"]], (), "", longest=_LONG),
                         undisturbed=_said(before),
                         erased=_said(after),
-                        change=estimate(shown.sel(erased=a, target=b), "change", "change_low", "change_high"),
+                        change=estimate(shown(a, b), "change", "change_low", "change_high"),
                         same=after["text"] == before["text"],
                     )
                 )

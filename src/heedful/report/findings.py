@@ -7,6 +7,7 @@ results; writes no sentence.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -147,6 +148,24 @@ def _finding(task: str, family: str, found: xr.Dataset, baselines: xr.Dataset, p
     )
 
 
-def estimate(cell: xr.Dataset, value: str, low: str, high: str) -> Estimate:
-    """A number and its interval from three scalar variables of a dataset."""
+Cell = Mapping[str, float]
+"""The numbers of one pair of tasks, by name."""
+
+
+def by_pair(found: xr.Dataset, row: str, column: str) -> Callable[[str, str], Cell]:
+    """Looks up a pair's numbers: every variable along both axes and no others.
+
+    A page asks for hundreds of pairs, and a Dataset would cut each of its variables for every one of them.
+    """
+    numbers = {
+        str(name): variable.transpose(row, column).values
+        for name, variable in found.data_vars.items()
+        if {*variable.dims} == {row, column}
+    }
+    rows, columns = ({label: i for i, label in enumerate(found[axis].values.tolist())} for axis in (row, column))
+    return lambda a, b: {name: values[rows[a], columns[b]] for name, values in numbers.items()}
+
+
+def estimate(cell: xr.Dataset | Cell, value: str, low: str, high: str) -> Estimate:
+    """A number and its interval from three scalar variables of a dataset, or three numbers of a pair."""
     return Estimate(float(cell[value]), float(cell[low]), float(cell[high]))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from heedful.report.findings import CHANCE, LEVEL, estimate
+from heedful.report.findings import CHANCE, LEVEL, Cell, by_pair, estimate
 from heedful.report.wording import Estimate, interval, number, task_name, with_interval
 
 REACH = 0.5
@@ -145,9 +145,10 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
     leaves = leaf_order(found, "auroc")
     branches = _branches(found, leaves) if order is None else []
     tasks = leaves if order is None else [task for task in order if task in leaves]
+    pair = by_pair(found, "source", "target")
 
     def cell(source: str, target: str, x: float, y: float) -> MatrixCell:
-        return transfer_cell(found.sel(source=source, target=target), source, target, x, y)
+        return transfer_cell(pair(source, target), source, target, x, y)
 
     return Matrix(
         grid=grid(tasks, cell, branches),
@@ -171,21 +172,22 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         for task in leaf_order(transfer.sel(kind=kind), "auroc")
         if bool(found["before"].sel(target=task).notnull())
     ]
+    pair = by_pair(found, "erased", "target")
 
     def cell(erased: str, target: str, x: float, y: float) -> MatrixCell:
-        return _drop_cell(found.sel(erased=erased, target=target), erased, target, x, y)
+        return _drop_cell(pair(erased, target), erased, target, x, y)
 
     edges = [
         Edge(a, b, estimate(here, "drop", "drop_low", "drop_high"))
         for a in order
         for b in order
-        if a != b and float((here := found.sel(erased=a, target=b))["q_value"]) <= LEVEL
+        if a != b and (here := pair(a, b))["q_value"] <= LEVEL
     ]
     left = [
         (
             task,
             estimate(found.sel(target=task), "before", "before_low", "before_high"),
-            estimate(found.sel(erased=task, target=task), "after", "after_low", "after_high"),
+            estimate(pair(task, task), "after", "after_low", "after_high"),
         )
         for task in order
     ]
@@ -233,7 +235,7 @@ def grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell],
     )
 
 
-def transfer_cell(cell: xr.Dataset, source: str, target: str, x: float, y: float) -> MatrixCell:
+def transfer_cell(cell: Cell, source: str, target: str, x: float, y: float) -> MatrixCell:
     """A pair of the transfer matrix, at its place; pale where it has no result."""
     auroc = estimate(cell, "auroc", "auroc_low", "auroc_high")
     own = source == target
@@ -247,7 +249,7 @@ def transfer_cell(cell: xr.Dataset, source: str, target: str, x: float, y: float
     return MatrixCell(x, y, shade, auroc.value, q <= LEVEL, abs(shade) >= DARK, text)
 
 
-def _drop_cell(cell: xr.Dataset, erased: str, target: str, x: float, y: float) -> MatrixCell:
+def _drop_cell(cell: Cell, erased: str, target: str, x: float, y: float) -> MatrixCell:
     drop = estimate(cell, "drop", "drop_low", "drop_high")
     permuted, random = float(cell["drop_permuted"]), float(cell["drop_random"])
     own = erased == target

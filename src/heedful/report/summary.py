@@ -289,7 +289,7 @@ def _transfer_dict(run: Run, kind: str) -> dict[str, Any] | None:
     found = matrix(run.transfer, kind)
     if found is None:
         return None
-    here = run.transfer.sel(kind=kind)
+    auroc = run.transfer["auroc"].sel(kind=kind).transpose("source", "target")
     return {
         "site": found.site,
         "position": found.position,
@@ -298,10 +298,8 @@ def _transfer_dict(run: Run, kind: str) -> dict[str, Any] | None:
         "told_from_chance": found.grid.told,
         "pairs": found.grid.pairs,
         "auroc": {
-            str(source): {
-                str(target): float(here["auroc"].sel(source=source, target=target)) for target in here["target"].values
-            }
-            for source in here["source"].values
+            str(source): {str(target): float(value) for target, value in zip(auroc["target"].values, row, strict=True)}
+            for source, row in zip(auroc["source"].values, auroc.values, strict=True)
         },
         "between_best_sites": _mapped_dict(run, kind),
     }

@@ -103,13 +103,15 @@ def square(found: xr.Dataset, task: str) -> Square | None:
     if not bool(found["matrix"].notnull().any()):
         return None
     positions = [str(position) for position in found["train"].values]
+    values, lows, highs = (
+        found[name].transpose("train", "test").values for name in ("matrix", "matrix_low", "matrix_high")
+    )
     cells = []
     for i, train in enumerate(positions):
         for j, test in enumerate(positions):
-            value = float(found["matrix"].sel(train=train, test=test))
+            value, low, high = float(values[i, j]), lows[i, j], highs[i, j]
             if np.isnan(value):
                 continue
-            low, high = (float(found[f"matrix_{end}"].sel(train=train, test=test)) for end in ("low", "high"))
             text = (
                 f"{task_name(task)}: fitted at {train}, read at {test}: {number(value)} [{number(low)}, {number(high)}]"
             )
