@@ -144,8 +144,13 @@ def _explain(result: Guarded, *, shown: bool) -> None:
     for attempt in result.attempts:
         why = f": {printable(attempt.why)}" if attempt.why else ""
         console.print(Text(f"{attempt.what}, {attempt.usage.total} tokens, {attempt.ended}{why}", style="dim"))
+    judged = (
+        f" ({result.judged.usage.total} of them in {result.judged.calls} calls of judges)"
+        if result.judged.calls
+        else ""
+    )
     console.print(
-        f"{result.stopped}: {printable(result.why)}; {result.usage.prompt} + {result.usage.completion} tokens, "
+        f"{result.stopped}: {printable(result.why)}; {result.usage.prompt} + {result.usage.completion} tokens{judged}, "
         f"{result.seconds:.1f} s",
         markup=False,
     )

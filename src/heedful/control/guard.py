@@ -195,6 +195,7 @@ class Guard:
             why=why,
             released=loop.release.out,
             would=would,
+            judged=loop.ledger.judged,
         )
 
     def _told(self, alert: Alert) -> None:

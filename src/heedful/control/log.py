@@ -55,6 +55,7 @@ def record(
 
 def result_fields(result: Guarded, *, texts: bool = True) -> dict[str, Any]:
     """A result as JSON values."""
+    judged = result.judged.usage
     said = {"text": result.text, "released": result.released} if texts else {"characters": len(result.text)}
     return {
         **said,
@@ -65,6 +66,7 @@ def result_fields(result: Guarded, *, texts: bool = True) -> dict[str, Any]:
         "would": result.would if texts else "",
         "best": result.best,
         "tokens": {"prompt": result.usage.prompt, "completion": result.usage.completion},
+        "judged": {"calls": result.judged.calls, "prompt": judged.prompt, "completion": judged.completion},
         "seconds": round(result.seconds, 4),
         "attempts": [_attempt(attempt, texts) for attempt in result.attempts],
     }

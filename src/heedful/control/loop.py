@@ -214,7 +214,7 @@ class Loop:
 
     async def _verified(self, place: int, began: float | None = None) -> Attempt:
         attempt = self.attempts[place]
-        verdicts = await verify(attempt.text, self.constraints, self.verifier_seconds)
+        verdicts = await verify(attempt.text, self.constraints, self.verifier_seconds, self.ledger)
         seconds = attempt.seconds if began is None else time.monotonic() - began
         attempt = self.attempts[place] = replace(attempt, verdicts=verdicts, seconds=seconds)
         return attempt
@@ -253,9 +253,8 @@ class _Drawing:
 
     @property
     def usage(self) -> Usage:
-        """As the upstream counts it, where it came to that; an estimate is never more than was allowed."""
-        found = self._counted or Usage(self.grant.prompt, self.tokens, self.estimated)
-        return found._replace(completion=min(found.completion, self.grant.max_tokens)) if found.estimated else found
+        """Of this answer, so far."""
+        return self.grant.usage(self._counted, self.tokens, estimated=self.estimated)
 
     @property
     def over(self) -> bool:
