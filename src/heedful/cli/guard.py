@@ -72,6 +72,7 @@ def guard(
     """
     from heedful.control.budget import Budget
     from heedful.control.guard import MODES, Guard
+    from heedful.control.log import check_log, result_fields
     from heedful.control.opening import open_upstream
     from heedful.control.upstream import Sampling
 
@@ -83,6 +84,8 @@ def guard(
     known = {each: each for each in MODES}
     if mode not in known:
         raise InputError(f"mode is {mode!r}", f"choose among {', '.join(MODES)}")
+    if log is not None:  # before a model is loaded
+        check_log(log)
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, max_new_tokens, seed)
     guarded = Guard(
@@ -95,9 +98,8 @@ def guard(
         window=window,
         log=log,
         on_alert=None if as_json else _warn if mode == "warn" else None,
+        logger=logging.Logger("heedful guard", logging.ERROR),  # its own: warnings are what is printed below
     )
-    if mode == "warn":  # aloud here means what is printed below
-        logging.getLogger("heedful.control").setLevel(logging.ERROR)
     showing = stream and not as_json
     status = None
     with guarded.stream(text, sampling) as pieces:
@@ -112,8 +114,6 @@ def guard(
     result = pieces.result
     status = _status(result) if status is None else status
     if as_json:
-        from heedful.control.log import result_fields
-
         typer.echo(json.dumps({"status": status, **result_fields(result)}, ensure_ascii=False))
     else:
         typer.echo("" if showing else printable(result.text))

@@ -36,7 +36,13 @@ def view(
     """
     from heedful.control.log import read_log
 
-    lines = [line for line in read_log(file) if not (failed and line["passed"])]
+    read = read_log(file)
+    if read.torn:
+        numbers = ", ".join(map(str, read.torn))
+        many = len(read.torn) > 1
+        what = f"lines {numbers} break off and are" if many else f"line {numbers} breaks off and is"
+        typer.echo(f"{file}: {what} left out; who wrote {'them' if many else 'it'} was killed", err=True)
+    lines = [line for line in read.lines if not (failed and line["passed"])]
     lines = lines[-last:] if last else lines
     if html is not None:
         from heedful.report.guarded import log_page

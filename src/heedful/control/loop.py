@@ -25,6 +25,10 @@ from heedful.errors import UpstreamError
 _CONTINUATIONS = 4
 """How often an answer is drawn on from what has gone out."""
 
+AT_ONCE = 32
+"""Answers of one request that are drawn at the same time: as many as a local model's batch has places, and as many connections
+as a server that others use, too, may be asked for."""
+
 _LONG = 40
 """Characters that two drafts hardly share by chance."""
 
@@ -124,11 +128,28 @@ class Loop:
             yield [Ask(request, "continuation", stop_on=("proved",))]
 
     async def _draw(self, asks: Sequence[Ask]) -> list[Attempt]:
-        """The attempts of one batch, as many of it as the budget admits, verified.
+        """The attempts of a policy's asks, as many as the budget admits, verified; a few at once, and no more once one passes.
 
         Raises:
             Spent: it admits none.
         """
+        drawn: list[Attempt] = []
+        for start in range(0, len(asks), AT_ONCE):
+            try:
+                some = await self._draw_batch(asks[start : start + AT_ONCE])
+            except Spent as spent:
+                if not drawn:
+                    raise
+                self._refused = str(spent)
+                break
+            drawn += some
+            ended = {attempt.ended for attempt in some}
+            if self._refused or ended <= {"error"} or ended <= {"budget"} or any(attempt.passed for attempt in some):
+                break
+        return drawn
+
+    async def _draw_batch(self, asks: Sequence[Ask]) -> list[Attempt]:
+        """Of those that are drawn at the same time. Raises `Spent` where none is admitted."""
         opened: list[tuple[Ask, Grant]] = []
         self._refused = ""
         try:
