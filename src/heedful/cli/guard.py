@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.cli.check import COLOURS, INTERRUPTED, printable, reason_of, status_of
+from heedful.cli.check import COLOURS, printable, reason_of, status_of
 from heedful.cli.flags import takes_constraints
 from heedful.constraints import Constraint
 from heedful.errors import InputError
+from heedful.interrupt import INTERRUPTED, raising
 
 if TYPE_CHECKING:
     from heedful.control.result import Alert, Guarded
@@ -104,10 +105,11 @@ def guard(
     status = None
     with guarded.stream(text, sampling) as pieces:
         try:
-            for piece in pieces:
-                if showing:
-                    typer.echo(piece, nl=False)
-                    sys.stdout.flush()
+            with raising():
+                for piece in pieces:
+                    if showing:
+                        typer.echo(piece, nl=False)
+                        sys.stdout.flush()
         except KeyboardInterrupt:  # the best draft until then is still to be had
             status = INTERRUPTED
             pieces.close()
