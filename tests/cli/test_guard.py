@@ -187,7 +187,11 @@ def test_warnings_are_said_once_and_nothing_of_the_process_is_changed(
     assert (logger.level, list(logger.handlers), list(logger.filters)) == before
 
 
-def test_who_interrupts_gets_the_best_draft_until_then(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("thread", ["threading.main_thread().ident", "threading.get_ident()"])
+def test_who_interrupts_gets_the_best_draft_until_then(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, thread: str
+) -> None:
+    """Whichever thread the system gives the signal to."""
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "import signal, threading\n"
@@ -195,7 +199,7 @@ def test_who_interrupts_gets_the_best_draft_until_then(capsys: pytest.CaptureFix
         "@policy('interrupted')\n"
         "def interrupted(asked):\n"
         "    yield [Ask(asked.request())]\n"
-        "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+        f"    signal.pthread_kill({thread}, signal.SIGINT)\n"
         "    for number in range(1, 200):\n"
         "        yield [Ask(asked.request(number))]\n"
     )

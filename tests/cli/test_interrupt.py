@@ -71,7 +71,12 @@ class Process:
         """Status, stdout and stderr."""
         time.sleep(after)
         self._running.send_signal(signal.SIGINT)
-        out, err = self._running.communicate(timeout=LONGEST)
+        try:
+            out, err = self._running.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            self._running.kill()
+            self._running.communicate()
+            raise
         return self._running.returncode, out, err
 
 
