@@ -7,6 +7,7 @@ prompts; every figure of the card is of test base prompts, which decided nothing
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,7 +60,7 @@ MOST_SOURCES = 3  # a site at the newest token, or at the prompt's end, each
 EVERY = 8  # tokens: how densely training responses are read
 LEAST_OF_A_CLASS = 25  # training responses of either class
 _FOLDS = 5
-_PARITY_PROMPTS = 8
+PARITY_PROMPTS = 8
 
 
 def train_monitors(
@@ -73,7 +74,7 @@ def train_monitors(
     loaded: LanguageModel | None = None,
     progress: Progress = silent,
 ) -> Monitors:
-    """Make monitors of a study's model, and write them.
+    """Make monitors of a study's model, and write them. Interrupted, the same call goes on from what the model had answered.
 
     Args:
         run: a study's run folder.
@@ -102,7 +103,8 @@ def train_monitors(
     wanted = _wanted(study.settings, tasks)
     model = loaded or load_for(study.settings, progress)
     _check_model(study.model, model, run)
-    answers = collect(study.samples, study.settings, model, wanted, calibration_prompts, responses, progress)
+    parts = out.with_name(f".{out.name}.parts")
+    answers = collect(study.samples, study.settings, model, wanted, calibration_prompts, responses, progress, parts)
     said_less = calibration_prompts is not None and calibration_prompts < LEAST_PROMPTS
     least = fewest_units(false_alarms) if said_less else LEAST_PROMPTS
     usable, reasons = _usable(answers, wanted, least, false_alarms)
@@ -116,14 +118,15 @@ def train_monitors(
     probes = _learn(model, study.references, answers.training, usable, study.settings.seed, progress)
     monitors, scored = _calibrate(model, probes, answers, usable, false_alarms, progress)
     prompts = [
-        answer.replay.prompt_ids for answer in answers.training[:: max(1, len(answers.training) // _PARITY_PROMPTS)]
+        answer.replay.prompt_ids for answer in answers.training[:: max(1, len(answers.training) // PARITY_PROMPTS)]
     ]
-    parity = measure_parity(model, monitors, prompts[:_PARITY_PROMPTS])
+    parity = measure_parity(model, monitors, prompts[:PARITY_PROMPTS])
     card = _card(monitors, scored, answers, probes, reasons, false_alarms, responses)
     finished = Monitors(**{**vars(monitors), "parity": parity, "card": card})
     save_monitors(out, finished)
     atomic_write(out / RESPONSES_FILE, encode_table(_table(scored)))
     atomic_write(out / CARD_FILE, monitor_page(finished))
+    shutil.rmtree(parts, ignore_errors=True)
     return finished
 
 
