@@ -147,7 +147,7 @@ def test_what_calibrates_and_judges_decides_no_weight_no_site_and_no_window(
         test=original.test[::2],
     )
     second = made("two")
-    assert (first.sites, first.widths) == (second.sites, second.widths)
+    assert (first.sites, first.windows) == (second.sites, second.windows)
     assert torch.equal(first.coef, second.coef)
     assert torch.equal(first.prompt_coef, second.prompt_coef)
     assert first.each[0].threshold != second.each[0].threshold
@@ -178,6 +178,7 @@ def test_other_bad_input_names_cause_and_cure(run: Path, model: LanguageModel, t
     fails(StoreError, "is not a run folder", run=tmp_path)
     fails(InputError, r"no task 'topic'\n.*word_count, register", tasks=["topic"])
     fails(InputError, "between 0 and 1", false_alarms=1.5)
+    fails(InputError, r"smoothing is 'median'\n.*mean, count, best", smoothing="median")
     fails(InputError, "leave nothing to calibrate on", responses=0)
     fails(InputError, r"(?s)360 further base prompts.*at most 260", calibration_prompts=350, tasks=["word_count"])
     revision, model.revision = model.revision, "another"
@@ -227,12 +228,15 @@ def test_show_and_train_from_the_command_line(
         "0.1",
         "--responses",
         "3",
+        "--smoothing",
+        "count",
         "--out",
         str(out),
         "--json",
     ]
     assert main(["monitor", "train", str(run), *given]) == 0
     trained = json.loads(capsys.readouterr().out)
+    assert trained["tasks"]["word_count"]["agree"] >= 1
     assert main(["monitor", "show", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == trained
     assert trained["base_prompts"] == {"training": 30, "calibration": 40, "test": 20}

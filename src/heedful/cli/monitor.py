@@ -60,6 +60,9 @@ def train(
         typer.Option(help="Base prompts to calibrate on (200; of prompts of your own 100). Fewer hold less."),
     ] = None,
     responses: Annotated[int, typer.Option(min=1, help="Responses to each further base prompt and task.")] = 2,
+    smoothing: Annotated[
+        str, typer.Option(help="How several tokens agree: mean, count (k of the last m), or best (on training folds).")
+    ] = "mean",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train, calibrate and judge the monitors of a study's model."""
@@ -76,6 +79,7 @@ def train(
             tasks=names,
             calibration_prompts=calibration_prompts,
             responses=responses,
+            smoothing=smoothing,
             progress=progress,
         )
     _print(made, folder, as_json)
@@ -143,6 +147,7 @@ def card(monitors: Monitors, folder: Path) -> dict[str, Any]:
     each = {
         one.name: {
             "width": one.width,
+            "agree": one.agree,
             "threshold": None if one.threshold.value == float("-inf") else one.threshold.value,
             "units": one.threshold.units,
             **monitors.card["tasks"][one.name],
