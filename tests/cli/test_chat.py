@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -86,6 +88,15 @@ def test_bad_input_names_cause_and_cure(say: Say, lines: str, flags: list[str], 
     assert status == 2
     assert cause in err
     assert cure in err
+
+
+def test_a_prompt_that_is_too_long_is_one_error_and_no_warning_beside_it() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "heedful", "chat"], input="word " * 3000, capture_output=True, text=True, timeout=120
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("heedful: prompt 0 has 3")
+    assert ran.stderr.count("\n") == 2
 
 
 def test_a_model_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -127,27 +128,70 @@ def test_a_policy_that_cannot_work_is_said_before_any_answer_is_drawn(capsys: py
     assert capsys.readouterr().err.startswith("heedful: steering needs directions")
 
 
-def test_a_page_that_cannot_be_written_takes_no_figures_along(
+def test_a_page_that_cannot_be_written_is_said_before_anything_is_asked(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    flags = [
-        "--policy",
-        "resample:tries=2",
-        "-n",
-        "4",
-        "--max-new-tokens",
-        "24",
-        "--html",
-        str(tmp_path / "file" / "p.html"),
-    ]
+    for place in (tmp_path / "file" / "p.html", tmp_path):
+        assert main(["policies", "pico-llama", "-n", "4", "--html", str(place)]) == 2
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert shown.err.startswith(f"heedful: {place} cannot be written")
+
+
+def test_a_page_that_cannot_be_written_any_more_takes_no_figures_along(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heedful.cli.pages.check_page", lambda path: None)
+    (tmp_path / "file").write_text("")
+    page = str(tmp_path / "file" / "p.html")
+    flags = ["--policy", "resample:tries=2", "-n", "4", "--max-new-tokens", "24", "--html", page]
     assert main(["policies", "pico-llama", *flags]) == 2
     shown = capsys.readouterr()
     assert "resample:tries=2" in shown.out
     assert "p.html" in shown.err
 
 
-def test_who_interrupts_gets_the_best_draft_until_then(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_said_before_a_model_is_loaded(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    log = tmp_path / "file" / "log.jsonl"
+    assert main(["guard", "no/such-model", ASK, "--max-words", "15", "--log", str(log)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"heedful: cannot write the log {log}: its folder is a file")
+
+
+def test_a_line_that_breaks_off_is_left_out_and_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    flags = ["guard", "pico-llama", ASK, "--max-words", "15", "--log", str(log), "--policy", "resample:tries=1"]
+    main(flags)
+    log.write_bytes(log.read_bytes() + log.read_bytes()[:100])
+    main(flags)
+    capsys.readouterr()
+    assert main(["log", "view", str(log), "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["requests"] == 2
+    assert shown.err == f"{log}: line 2 breaks off and is left out; who wrote it was killed\n"
+
+
+def test_warnings_are_said_once_and_nothing_of_the_process_is_changed(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("heedful.control")
+    before = (logger.level, list(logger.handlers), list(logger.filters))
+    assert main(["guard", "pico-llama", ASK, "--include", "zyzzyva", "--mode", "warn"]) == 1
+    assert capsys.readouterr().err.count("stopped or repaired at the end") == 1
+    assert caplog.text == ""
+    assert (logger.level, list(logger.handlers), list(logger.filters)) == before
+
+
+@pytest.mark.parametrize("thread", ["threading.main_thread().ident", "threading.get_ident()"])
+def test_who_interrupts_gets_the_best_draft_until_then(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, thread: str
+) -> None:
+    """Whichever thread the system gives the signal to."""
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "import signal, threading\n"
@@ -155,7 +199,7 @@ def test_who_interrupts_gets_the_best_draft_until_then(capsys: pytest.CaptureFix
         "@policy('interrupted')\n"
         "def interrupted(asked):\n"
         "    yield [Ask(asked.request())]\n"
-        "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+        f"    signal.pthread_kill({thread}, signal.SIGINT)\n"
         "    for number in range(1, 200):\n"
         "        yield [Ask(asked.request(number))]\n"
     )

@@ -208,6 +208,26 @@ def test_the_page_is_one_file_without_a_script(run: Run, tmp_path: Path) -> None
         assert shown in html
 
 
+def test_a_page_that_cannot_be_written_is_said_before_anything_is_judged(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "a.html", tmp_path):
+        ran = run("--html", str(place))
+        assert (ran.status, ran.out) == (2, "")
+        assert ran.err.startswith(f"heedful: {place} cannot be written")
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_page_that_cannot_be_written_any_more_takes_no_figures_along(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("heedful.cli.pages.check_page", lambda path: None)
+    ran = run("--html", str(tmp_path / "file" / "a.html"))
+    assert ran.status == 2
+    assert "By type of instruction" in ran.out
+    assert "a.html cannot be written" in ran.err
+
+
 def test_without_jinja_it_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     ran = run("--html", str(tmp_path / "a.html"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from threading import Thread
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heedful.control.budget import SENSIBLE, Budget, Spent
+from heedful.control.budget import SENSIBLE, Budget, Judged, Spent
 from heedful.control.upstream import Usage
 from heedful.errors import InputError
 
@@ -68,3 +70,33 @@ def test_nothing_can_be_had_for_nothing() -> None:
         Budget(tokens=0)
     with pytest.raises(InputError, match="a budget of nan seconds"):
         Budget(seconds=float("nan"))
+
+
+def test_what_calls_in_flight_hold_may_yet_be_had_and_what_judges_took_is_told_apart() -> None:
+    ledger = Budget(tokens=100).start()
+    grant = ledger.admit(20, 80)
+    with pytest.raises(Spent) as refused:
+        ledger.admit(20, 20, judge=True)
+    assert refused.value.held
+    grant.settle(Usage(20, 10))
+    ledger.admit(20, 20, judge=True).settle(Usage(20, 2))
+    assert (ledger.calls, ledger.used) == (2, Usage(40, 12))
+    assert ledger.judged == Judged(1, Usage(20, 2))
+    with pytest.raises(Spent) as refused:
+        ledger.admit(60, 20)
+    assert not refused.value.held
+
+
+def test_calls_from_many_threads_are_all_counted() -> None:
+    ledger = Budget(tokens=100_000).start()
+
+    def ask() -> None:
+        for _ in range(200):
+            ledger.admit(1, 1, judge=True).settle(Usage(1, 1))
+
+    threads = [Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (ledger.calls, ledger.used.total, ledger.tokens_left) == (1600, 3200, 96_800)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,15 @@ from heedful.constraints.text import word_spans
 from heedful.control.alarm import Alarm
 from heedful.control.budget import Budget
 from heedful.control.guard import Guard
-from heedful.control.log import read_log
+from heedful.control.log import append, read_log
+from heedful.control.loop import AT_ONCE
 from heedful.control.policies import Ask, Asked, Plan, known_policies
 from heedful.control.result import best_of, rank
-from heedful.control.upstream import Sampling
+from heedful.control.upstream import Request, Sampling
 from heedful.control.watch import RiskLimit
-from heedful.errors import InputError, UpstreamError
+from heedful.errors import InputError, StoreError, UpstreamError
 
-from .conftest import PROMPT_TOKENS, Scripted
+from .conftest import PROMPT_TOKENS, Scripted, ScriptedStream
 
 FEW, DAY = WordCount(at_most=4), Include(terms=("day",))
 PROMPT = "Say something with at most 4 words, and use 'day'."
@@ -144,7 +146,7 @@ def test_a_cancelled_task_leaves_its_draft_in_the_log_and_stays_cancelled(tmp_pa
             await task
 
     asyncio.run(run())
-    [line] = read_log(log)
+    [line] = read_log(log).lines
     assert line["stopped"] == "cancelled"
     assert LONG.startswith(line["text"])
     assert line["text"]
@@ -431,7 +433,7 @@ def test_the_log_is_a_line_a_request_without_texts_where_none_are_wanted(tmp_pat
     log = tmp_path / "logs" / "guard.jsonl"
     for texts in (True, False):
         Guard(Scripted(LONG, GOOD), [FEW, DAY], log=log, log_texts=texts).generate(PROMPT)
-    first, second = read_log(log)
+    first, second = read_log(log).lines
     assert first["schema_version"] == 1
     assert (first["text"], first["messages"][0]["content"]) == (GOOD, PROMPT)
     assert [attempt["ended"] for attempt in first["attempts"]] == ["finished", "finished"]
@@ -440,11 +442,44 @@ def test_the_log_is_a_line_a_request_without_texts_where_none_are_wanted(tmp_pat
     assert second["passed"]
 
 
-def test_a_log_that_cannot_be_written_loses_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_that_cannot_be_written_is_said_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = Guard(Scripted(GOOD), [FEW], log=tmp_path / "file" / "log").generate(PROMPT)
+    model = Scripted(GOOD)
+    with pytest.raises(StoreError, match="cannot write the log"):
+        Guard(model, [FEW], log=tmp_path / "file" / "log").generate(PROMPT)
+    assert model.requests == []
+
+
+def test_a_log_that_cannot_be_written_any_more_loses_no_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "log"
+
+    def spoil(alert: object) -> None:
+        log.unlink()
+        log.mkdir()
+
+    result = Guard(Scripted(LONG, GOOD), [FEW], log=log, on_alert=spoil).generate(PROMPT)
     assert result.passed
     assert "cannot write the log" in caplog.text
+
+
+def test_what_a_killed_writer_left_is_left_out_and_what_is_whole_is_read(tmp_path: Path) -> None:
+    whole, log = tmp_path / "whole.jsonl", tmp_path / "log.jsonl"
+    Guard(Scripted("What a fine dáy"), [FEW], log=whole).generate(PROMPT)
+    line = whole.read_bytes()
+    for cut in range(len(line) - 1):
+        log.write_bytes(line + line[:cut])
+        found = read_log(log)
+        assert len(found.lines) == 1
+        assert found.torn == ((2,) if cut else ())
+    log.write_bytes(line + line[:200] + bytes(30))  # a power cut may leave zeros
+    append(log, json.loads(line))
+    found = read_log(log)
+    assert (len(found.lines), found.torn) == (2, (2,))
+    log.write_bytes(line + b"hello")
+    with pytest.raises(InputError, match="line 2, is no guarded request"):
+        read_log(log)
 
 
 @pytest.mark.parametrize(
@@ -487,6 +522,41 @@ def test_an_option_that_cannot_be_is_said_before_anything_is_asked(policy: str) 
     with pytest.raises(InputError, match=r"give 1 or more|12 has no results/behaviour\.nc"):
         Guard(model, [FEW], policy).generate(PROMPT)
     assert model.requests == []
+
+
+def test_more_draws_than_anybody_means_are_refused() -> None:
+    model = Scripted(LONG)
+    with pytest.raises(
+        InputError, match=r"n is 100,000, and a request may draw 1,000 times at the most\n  → give 1000"
+    ):
+        Guard(model, [FEW], "best_of_n:n=100000").generate(PROMPT)
+    assert model.requests == []
+
+
+class Counting(Scripted):
+    """Knows how many streams it was asked for at once."""
+
+    def streams(self, requests: Sequence[Request]) -> Sequence[ScriptedStream]:
+        self.batches = [*getattr(self, "batches", []), len(requests)]
+        return super().streams(requests)
+
+
+def test_many_draws_are_drawn_a_few_at_once_until_one_passes() -> None:
+    model = Counting(*[LONG] * 40, GOOD)
+    result = Guard(model, [FEW], "best_of_n:n=1000").generate(PROMPT)
+    assert (result.passed, result.text) == (True, GOOD)
+    assert model.batches == [AT_ONCE, AT_ONCE]
+
+
+def test_many_draws_keep_to_the_budget() -> None:
+    model = Counting(LONG)
+    result = Guard(model, [FEW], "best_of_n:n=1000", budget=Budget(calls=50)).generate(PROMPT)
+    assert (result.stopped, result.why) == ("budget", "50 calls of 50 are made")
+    assert model.batches == [AT_ONCE, 50 - AT_ONCE]
+    model = Counting(UpstreamError("busy", "try later", retry=True))
+    with pytest.raises(UpstreamError):
+        Guard(model, [FEW], "best_of_n:n=1000").generate(PROMPT)
+    assert model.batches == [AT_ONCE]
 
 
 @pytest.mark.parametrize("policy", ["refine", "resample", "abort", "best_of_n", "decompose"])

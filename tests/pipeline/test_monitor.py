@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import heedful.pipeline.monitor as monitor_room
+import heedful.pipeline.monitor_answers as answers_room
 from heedful.config import study_settings
 from heedful.control.monitors import LiveRisk, load_monitors
 from heedful.errors import HeedfulError, InputError, ModelError, StoreError
@@ -19,6 +20,7 @@ from heedful.models import LanguageModel, Replay
 from heedful.pipeline.instruct import instruct
 from heedful.pipeline.monitor import candidate_sites, train_monitors
 from heedful.pipeline.monitor_answers import Answer, Answers, _shared_out
+from heedful.pipeline.monitor_parity import check_parity
 from heedful.pipeline.progress import silent
 from heedful.pipeline.respond import respond
 from heedful.store import RunFolder, read_table
@@ -53,6 +55,36 @@ def collected(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     return iter([kept])
 
 
+def test_whoever_was_interrupted_goes_on_from_what_was_answered(
+    run: Path, answers: Answers, model: LanguageModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    study, asked = monitor_room._open(run), list[int]()
+    monkeypatch.setattr(answers_room, "CHUNK", 64)
+    generate = model.generate
+
+    def at_most(chunks: int) -> None:
+        def counted(prompts: Any, *given: Any, **how: Any) -> Any:
+            if len(asked) == chunks:
+                raise KeyboardInterrupt
+            asked.append(len(prompts))
+            return generate(prompts, *given, **how)
+
+        monkeypatch.setattr(model, "generate", counted)
+
+    def collected_anew(settings: Any = study.settings) -> Answers:
+        return monitor_room.collect(study.samples, settings, model, ("word_count",), 60, 2, silent, tmp_path / "parts")
+
+    at_most(2)
+    with pytest.raises(KeyboardInterrupt):
+        collected_anew()
+    at_most(3)
+    assert collected_anew() == answers  # 180 responses, in three chunks
+    assert asked == [64, 64, 52]
+    assert collected_anew() == answers
+    with pytest.raises(KeyboardInterrupt):  # another seed has other answers
+        collected_anew(study.settings.model_copy(update={"seed": 5}))
+
+
 def test_parts_share_no_base_prompt(answers: Answers) -> None:
     parts = [{answer.base for answer in part} for part in answers[:3]]
     assert [len(part) for part in parts] == [30, 60, 30]
@@ -85,6 +117,10 @@ def test_the_whole_way(run: Path, model: LanguageModel, collected: Iterator[list
     page = (tmp_path / "out" / "card.html").read_text()
     assert "<script" not in page
     assert "Reliability of word count" in page
+    assert not list(tmp_path.glob(".*.parts"))
+    now = check_parity(tmp_path / "out", model)
+    assert 0 <= now.error <= now.tolerance == found.parity.tolerance
+    assert now.tokens > 50
     live = LiveRisk(found)
     with model.watched(live.sites, live, live.prompt):
         model.generate([model.encode("Write a note to a neighbour in at most 12 words.")], [0], max_new_tokens=40)
@@ -111,7 +147,7 @@ def test_what_calibrates_and_judges_decides_no_weight_no_site_and_no_window(
         test=original.test[::2],
     )
     second = made("two")
-    assert (first.sites, first.widths) == (second.sites, second.widths)
+    assert (first.sites, first.windows) == (second.sites, second.windows)
     assert torch.equal(first.coef, second.coef)
     assert torch.equal(first.prompt_coef, second.prompt_coef)
     assert first.each[0].threshold != second.each[0].threshold
@@ -142,6 +178,7 @@ def test_other_bad_input_names_cause_and_cure(run: Path, model: LanguageModel, t
     fails(StoreError, "is not a run folder", run=tmp_path)
     fails(InputError, r"no task 'topic'\n.*word_count, register", tasks=["topic"])
     fails(InputError, "between 0 and 1", false_alarms=1.5)
+    fails(InputError, r"smoothing is 'median'\n.*mean, count, best", smoothing="median")
     fails(InputError, "leave nothing to calibrate on", responses=0)
     fails(InputError, r"(?s)360 further base prompts.*at most 260", calibration_prompts=350, tasks=["word_count"])
     revision, model.revision = model.revision, "another"
@@ -191,12 +228,15 @@ def test_show_and_train_from_the_command_line(
         "0.1",
         "--responses",
         "3",
+        "--smoothing",
+        "count",
         "--out",
         str(out),
         "--json",
     ]
     assert main(["monitor", "train", str(run), *given]) == 0
     trained = json.loads(capsys.readouterr().out)
+    assert trained["tasks"]["word_count"]["agree"] >= 1
     assert main(["monitor", "show", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == trained
     assert trained["base_prompts"] == {"training": 30, "calibration": 40, "test": 20}
@@ -204,6 +244,11 @@ def test_show_and_train_from_the_command_line(
     shown = capsys.readouterr().out
     assert "only a verifier says that a response violates" in shown
     assert "AUROC by tokens read" in shown
+    monkeypatch.setattr("heedful.pipeline.monitor_parity.load", lambda *_, **__: model)
+    assert main(["monitor", "show", str(out), "--check"]) == 0
+    assert "Live scores equal replayed ones here: over" in capsys.readouterr().out
+    assert main(["monitor", "show", str(out), "--check", "--model", "pico-gemma", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parity_here"]["tolerance"] == trained["parity"]["tolerance"]
     assert main(["monitor", "show", str(tmp_path)]) == 2
     assert "no monitors.json" in capsys.readouterr().err
     assert main(["monitor", "train", str(run), "--nonsense"]) == 2

@@ -20,7 +20,7 @@ import typer
 import heedful
 from heedful.cli.calibrate import calibrate
 from heedful.cli.chat import chat
-from heedful.cli.check import INTERRUPTED, check
+from heedful.cli.check import check
 from heedful.cli.compare import compare
 from heedful.cli.guard import guard
 from heedful.cli.ifeval import ifeval
@@ -32,6 +32,7 @@ from heedful.cli.policies import policies
 from heedful.cli.report import report
 from heedful.cli.study import study
 from heedful.errors import HeedfulError
+from heedful.interrupt import INTERRUPTED, said
 
 # `format_message` is defined here, two classes above BadParameter; typer exports no name for it.
 _UsageProblem = cast(type[Exception], typer.BadParameter.mro()[2])
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = app(given, prog_name="heedful", standalone_mode=False)
         sys.stdout.flush()
         if status == INTERRUPTED:  # typer makes an exit of it
-            _tell_interrupted(given)
+            typer.echo(said(given), nl=False, err=True)
         return status if isinstance(status, int) else 0
     except HeedfulError as error:
         return _report(error.cause, error.cure, as_json="--json" in given)
@@ -100,16 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cure = f"{' '.join(filter(None, ['heedful', command, '--help']))} shows the arguments and flags, with examples"
         return _report(cause, cure, as_json="--json" in given)
     except (typer.Abort, KeyboardInterrupt):
-        _tell_interrupted(given)
+        typer.echo(said(given), nl=False, err=True)
         return INTERRUPTED
     except BrokenPipeError:  # whoever read stdout has seen enough; Python must not complain when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-
-
-def _tell_interrupted(given: Sequence[str]) -> None:
-    goes_on = ", and the same command goes on from there" if _command(given) == "study" else ""
-    typer.echo(f"\nheedful: interrupted; what was finished is kept{goes_on}", err=True)
 
 
 def _command(given: Sequence[str]) -> str:

@@ -19,9 +19,6 @@ from heedful.constraints import Constraint, Verdict, decode_text, field_help, kn
 from heedful.constraints import check as check_text
 from heedful.errors import InputError
 
-INTERRUPTED = 130
-"""Exit status of a command that Ctrl-C ended."""
-
 COLOURS = {"pass": "green", "fail": "bold red", "unscored": "yellow", "error": "bold yellow"}
 
 

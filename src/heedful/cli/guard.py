@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.cli.check import COLOURS, INTERRUPTED, printable, reason_of, status_of
+from heedful.cli.check import COLOURS, printable, reason_of, status_of
 from heedful.cli.flags import takes_constraints
 from heedful.constraints import Constraint
 from heedful.errors import InputError
+from heedful.interrupt import INTERRUPTED, raising
 
 if TYPE_CHECKING:
     from heedful.control.result import Alert, Guarded
@@ -72,6 +73,7 @@ def guard(
     """
     from heedful.control.budget import Budget
     from heedful.control.guard import MODES, Guard
+    from heedful.control.log import check_log, result_fields
     from heedful.control.opening import open_upstream
     from heedful.control.upstream import Sampling
 
@@ -83,6 +85,8 @@ def guard(
     known = {each: each for each in MODES}
     if mode not in known:
         raise InputError(f"mode is {mode!r}", f"choose among {', '.join(MODES)}")
+    if log is not None:  # before a model is loaded
+        check_log(log)
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, max_new_tokens, seed)
     guarded = Guard(
@@ -95,25 +99,23 @@ def guard(
         window=window,
         log=log,
         on_alert=None if as_json else _warn if mode == "warn" else None,
+        logger=logging.Logger("heedful guard", logging.ERROR),  # its own: warnings are what is printed below
     )
-    if mode == "warn":  # aloud here means what is printed below
-        logging.getLogger("heedful.control").setLevel(logging.ERROR)
     showing = stream and not as_json
     status = None
     with guarded.stream(text, sampling) as pieces:
         try:
-            for piece in pieces:
-                if showing:
-                    typer.echo(piece, nl=False)
-                    sys.stdout.flush()
+            with raising():
+                for piece in pieces:
+                    if showing:
+                        typer.echo(piece, nl=False)
+                        sys.stdout.flush()
         except KeyboardInterrupt:  # the best draft until then is still to be had
             status = INTERRUPTED
             pieces.close()
     result = pieces.result
     status = _status(result) if status is None else status
     if as_json:
-        from heedful.control.log import result_fields
-
         typer.echo(json.dumps({"status": status, **result_fields(result)}, ensure_ascii=False))
     else:
         typer.echo("" if showing else printable(result.text))
@@ -144,8 +146,13 @@ def _explain(result: Guarded, *, shown: bool) -> None:
     for attempt in result.attempts:
         why = f": {printable(attempt.why)}" if attempt.why else ""
         console.print(Text(f"{attempt.what}, {attempt.usage.total} tokens, {attempt.ended}{why}", style="dim"))
+    judged = (
+        f" ({result.judged.usage.total} of them in {result.judged.calls} calls of judges)"
+        if result.judged.calls
+        else ""
+    )
     console.print(
-        f"{result.stopped}: {printable(result.why)}; {result.usage.prompt} + {result.usage.completion} tokens, "
+        f"{result.stopped}: {printable(result.why)}; {result.usage.prompt} + {result.usage.completion} tokens{judged}, "
         f"{result.seconds:.1f} s",
         markup=False,
     )

@@ -6,6 +6,7 @@ Knows no instruction's rules: those are in `heedful.constraints.ifeval`.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -60,25 +61,29 @@ def ifeval(
     from heedful.constraints.ifeval.rows import match_responses, read_prompts
 
     if html is not None:
-        _page_can_be_written()
+        _page_can_be_written(html)
     matched = match_responses(responses, read_prompts(inputs))
     with stage_bars() as progress:
         found = evaluate(matched, corrected=corrected, progress=progress)
-    if html is not None:
-        from heedful.cli.ifeval_page import write_page
-
-        write_page(html, found, Path(responses).name)
     if as_json:
         typer.echo(json.dumps(_as_json(found), ensure_ascii=False))
     else:
         _show(found)
-        if html is not None:
+    if html is not None:  # last, so that a page that cannot be written after all takes no figures along
+        from heedful.cli.ifeval_page import write_page
+
+        sys.stdout.flush()
+        write_page(html, found, Path(responses).name)
+        if not as_json:
             typer.echo(f"Page: {html}")
     raise typer.Exit(found.status)
 
 
-def _page_can_be_written() -> None:
+def _page_can_be_written(html: Path) -> None:
     """Before anything is judged, so that nobody waits for a page that cannot come."""
+    from heedful.cli.pages import check_page
+
+    check_page(html)
     from importlib.util import find_spec
 
     if find_spec("jinja2") is None:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from heedful.cli.pages import beside
 from heedful.constraints.ifeval import correction_of
 from heedful.constraints.ifeval.accuracy import Accuracy
 from heedful.constraints.ifeval.report import Evaluated
@@ -31,14 +32,9 @@ def write_page(path: Path, found: Evaluated, name: str) -> None:
         InputError: jinja2 is not installed, or the place cannot be written.
     """
     page = render_page(found, name)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with beside(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
         os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{path} cannot be written: {error.strerror or error}", "name a file that can be") from error
 
 
 def render_page(found: Evaluated, name: str) -> str:

@@ -36,7 +36,13 @@ def view(
     """
     from heedful.control.log import read_log
 
-    lines = [line for line in read_log(file) if not (failed and line["passed"])]
+    read = read_log(file)
+    if read.torn:
+        numbers = ", ".join(map(str, read.torn))
+        many = len(read.torn) > 1
+        what = f"lines {numbers} break off and are" if many else f"line {numbers} breaks off and is"
+        typer.echo(f"{file}: {what} left out; who wrote {'them' if many else 'it'} was killed", err=True)
+    lines = [line for line in read.lines if not (failed and line["passed"])]
     lines = lines[-last:] if last else lines
     if html is not None:
         from heedful.report.guarded import log_page
@@ -62,6 +68,10 @@ def totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "attempts": dict(Counter(attempt["ended"] for line in lines for attempt in line["attempts"])),
         "stopped": dict(Counter(line["stopped"] for line in lines)),
         "tokens": {what: sum(line["tokens"][what] for line in lines) for what in ("prompt", "completion")},
+        "judged": {
+            what: sum(line.get("judged", {}).get(what, 0) for line in lines)
+            for what in ("calls", "prompt", "completion")
+        },
         "seconds": round(sum(line["seconds"] for line in lines), 3),
     }
 
@@ -72,10 +82,11 @@ def _print(lines: Sequence[Mapping[str, Any]]) -> None:
     from rich.text import Text
 
     console, found = Console(), totals(lines)
-    tokens = found["tokens"]
+    tokens, judged = found["tokens"], found["judged"]
+    asked = f" ({judged['prompt'] + judged['completion']:,} of them in {judged['calls']:,} calls of judges)"
     console.print(
-        f"{found['passed']} of {found['requests']} requests passed; {tokens['prompt']:,} + {tokens['completion']:,} tokens, "
-        f"{found['seconds']:g} s"
+        f"{found['passed']} of {found['requests']} requests passed; {tokens['prompt']:,} + {tokens['completion']:,} tokens"
+        f"{asked if judged['calls'] else ''}, {found['seconds']:g} s"
     )
     table = Table(title="By constraint", title_justify="left")
     table.add_column("constraint")

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from heedful.control.monitors import Monitors
+    from heedful.control.monitors import Monitors, Parity
 
 monitor = typer.Typer(
     help="The risk, while a model writes, that its finished response will violate.", rich_markup_mode="markdown"
@@ -29,6 +29,8 @@ threshold and to say what the monitor is worth.
 
     heedful monitor train runs/pico-llama --false-alarms 0.01           alarms on at most 1 % of compliant responses
 
+Killed or interrupted, the same command goes on from what the model had answered.
+
 Exit status: 0 done, 2 the input cannot be used.
 """
 
@@ -38,6 +40,8 @@ Every figure is of base prompts that neither taught nor calibrated the monitors.
     heedful monitor show runs/pico-llama/monitors           a table; card.html in that folder is the page
 
     heedful monitor show runs/pico-llama/monitors --json    the same as one JSON object
+
+    heedful monitor show runs/pico-llama/monitors --check   and whether live scores equal replayed ones on this machine
 
 Exit status: 0 done, 2 the input cannot be used.
 """
@@ -56,6 +60,9 @@ def train(
         typer.Option(help="Base prompts to calibrate on (200; of prompts of your own 100). Fewer hold less."),
     ] = None,
     responses: Annotated[int, typer.Option(min=1, help="Responses to each further base prompt and task.")] = 2,
+    smoothing: Annotated[
+        str, typer.Option(help="How several tokens agree: mean, count (k of the last m), or best (on training folds).")
+    ] = "mean",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train, calibrate and judge the monitors of a study's model."""
@@ -72,6 +79,7 @@ def train(
             tasks=names,
             calibration_prompts=calibration_prompts,
             responses=responses,
+            smoothing=smoothing,
             progress=progress,
         )
     _print(made, folder, as_json)
@@ -80,12 +88,23 @@ def train(
 @monitor.command("show")
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that holds monitors.")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Load their model, and see that live scores equal replayed ones here.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Where their model lies, for --check; by default its name.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what monitors read, how they were calibrated and what they are worth."""
     from heedful.control.monitors import load_monitors
 
-    _print(load_monitors(folder), folder, as_json)
+    monitors, now = load_monitors(folder), None
+    if check:
+        from heedful.pipeline.monitor_parity import check_parity
+
+        now = check_parity(folder, model)
+    _print(monitors, folder, as_json, now)
 
 
 train.__doc__ = f"{train.__doc__}\n{TRAIN_EXAMPLES}"
@@ -94,9 +113,10 @@ for _registered in monitor.registered_commands:  # typer took the docstrings' fi
     _registered.help = _registered.callback.__doc__ if _registered.callback else None
 
 
-def _print(monitors: Monitors, folder: Path, as_json: bool) -> None:
+def _print(monitors: Monitors, folder: Path, as_json: bool, now: Parity | None = None) -> None:
     if as_json:
-        typer.echo(json.dumps(card(monitors, folder), ensure_ascii=False, allow_nan=False))
+        told_now = {"parity_here": now._asdict()} if now else {}
+        typer.echo(json.dumps(card(monitors, folder) | told_now, ensure_ascii=False, allow_nan=False))
         return
     from rich.console import Console
 
@@ -114,6 +134,11 @@ def _print(monitors: Monitors, folder: Path, as_json: bool) -> None:
     for task, reason in told["without_monitor"].items():
         console.print(f"No monitor for {task}: {reason}.")
     console.print("An alarm proposes to stop; only a verifier says that a response violates.")
+    if now is not None:
+        console.print(
+            f"Live scores equal replayed ones here: over {now.tokens} tokens they differ by {now.error:.2g} standard "
+            f"deviations at the most, and {now.tolerance:g} are allowed."
+        )
     console.print(f"Page: {folder / CARD_FILE}", soft_wrap=True)
 
 
@@ -122,6 +147,7 @@ def card(monitors: Monitors, folder: Path) -> dict[str, Any]:
     each = {
         one.name: {
             "width": one.width,
+            "agree": one.agree,
             "threshold": None if one.threshold.value == float("-inf") else one.threshold.value,
             "units": one.threshold.units,
             **monitors.card["tasks"][one.name],

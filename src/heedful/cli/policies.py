@@ -51,6 +51,7 @@ def policies(
         return
     import asyncio
 
+    from heedful.cli.pages import check_page
     from heedful.control.budget import Budget
     from heedful.control.opening import open_upstream
     from heedful.control.upstream import Sampling
@@ -58,6 +59,8 @@ def policies(
     from heedful.pipeline.policies import POLICIES, compare_policies
 
     counts = _counts(constraints)
+    if html is not None:
+        check_page(html)
     compared = asyncio.run(
         compare_policies(
             open_upstream(model, name=at, monitors=monitors),

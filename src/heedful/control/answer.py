@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import wait
 from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from heedful.control.result import Guarded
 from heedful.errors import InputError
 
 T = TypeVar("T")
+
+_TURN = 0.2  # seconds
 
 Producer = Callable[[Callable[[str], None]], Coroutine[Any, Any, Guarded]]
 """Gives text to a function, piece by piece, and ends with the result."""
@@ -130,6 +133,9 @@ def run_sync(awaited: Awaitable[T]) -> T:
 
     future = asyncio.run_coroutine_threadsafe(run(), _background())
     try:
+        # In turns, since a signal that reaches another thread is not seen by one that waits for ever.
+        while not wait([future], timeout=_TURN).done:
+            pass
         return future.result()
     except BaseException:  # Ctrl-C or an error: nothing goes on unseen
         future.cancel()

@@ -1,7 +1,8 @@
 """What answering one request may cost, and the ledger that sees to it.
 
 A call is admitted before it is made, with room for its prompt and for as many tokens as it may write; what it did not use
-comes back when it ends. So the budget holds at every moment, also with several calls in flight. Knows no model and no policy.
+comes back when it ends. So the budget holds at every moment, also with several calls in flight, and from several threads: a
+verifier that asks a model asks the ledger first, as a draft does. Knows no model and no policy.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
+from typing import NamedTuple
 
 from heedful.control.upstream import Usage
 from heedful.errors import InputError
@@ -22,9 +25,9 @@ class Budget:
     """Limits of one request; None is no limit.
 
     Attributes:
-        tokens: of all prompts and completions together, those of drafts that were stopped included.
-        calls: answers that are drawn; several that are drawn as a batch are several.
-        seconds: from the start; looked at while an answer streams, too.
+        tokens: of all prompts and completions together, those of drafts that were stopped and of judges included.
+        calls: of a model: answers that are drawn, several that are drawn as a batch being several, and questions to judges.
+        seconds: from the start, verifiers included; looked at while an answer streams, and while a judge is asked.
     """
 
     tokens: int | None = None
@@ -45,7 +48,27 @@ class Budget:
 
 
 class Spent(Exception):  # noqa: N818 - no error: a budget that ends a request has done its work
-    """A call was refused; its text says what was spent."""
+    """A call was refused; its text says what was spent.
+
+    Attributes:
+        held: calls in flight hold what is missing, and may yet give some of it back.
+    """
+
+    def __init__(self, text: str, *, held: bool = False) -> None:
+        super().__init__(text)
+        self.held = held
+
+
+class Judged(NamedTuple):
+    """What verifiers asked of models about the drafts of a request.
+
+    Attributes:
+        calls: questions asked.
+        usage: tokens they took, as counted by the models that were asked.
+    """
+
+    calls: int = 0
+    usage: Usage = Usage()
 
 
 class Ledger:
@@ -53,12 +76,14 @@ class Ledger:
 
     Attributes:
         budget: whose.
-        used: by the calls that have ended.
-        calls: admitted so far.
+        used: by the calls that have ended, judges' included.
+        calls: admitted so far, judges' included.
+        judged: the judges' part of both.
     """
 
     def __init__(self, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
-        self.budget, self.used, self.calls = budget, Usage(), 0
+        self.budget, self.used, self.calls, self.judged = budget, Usage(), 0, Judged()
+        self._lock = Lock()
         self._clock, self._began, self._reserved = clock, clock(), 0
 
     @property
@@ -76,36 +101,48 @@ class Ledger:
         """Beyond what was used and what calls in flight may use; None without a limit."""
         return None if self.budget.tokens is None else self.budget.tokens - self.used.total - self._reserved
 
-    def admit(self, prompt: int, wanted: int) -> Grant:
+    def admit(self, prompt: int, wanted: int, *, judge: bool = False) -> Grant:
         """Leave for one call.
 
         Args:
             prompt: tokens of its prompt, or an upper estimate.
             wanted: the most tokens it would write.
+            judge: it is a verifier that asks.
 
         Raises:
             Spent: calls or time are used up, or not enough tokens are left for the prompt and a sensible answer.
         """
+        with self._lock:
+            granted = self._granted(prompt, wanted)
+            self.calls += 1
+            self._reserved += prompt + granted
+            if judge:
+                self.judged = self.judged._replace(calls=self.judged.calls + 1)
+        return Grant(self, prompt, granted, judge)
+
+    def _granted(self, prompt: int, wanted: int) -> int:
         if self.budget.calls is not None and self.calls >= self.budget.calls:
             raise Spent(f"{self.calls} calls of {self.budget.calls} are made")
         if self.seconds_left is not None and self.seconds_left <= 0:
             raise Spent(f"the {self.budget.seconds:g} seconds are over")
-        granted = wanted
-        if self.tokens_left is not None:
-            granted = min(wanted, self.tokens_left - prompt)
-            if granted < min(SENSIBLE, wanted):
-                held = f" beside {self._reserved} held for calls in flight" if self._reserved else ""
-                raise Spent(
-                    f"{max(self.tokens_left, 0)} of {self.budget.tokens} tokens are left{held}, and the next call needs "
-                    f"{prompt} for its prompt and {min(SENSIBLE, wanted)} for an answer"
-                )
-        self.calls += 1
-        self._reserved += prompt + granted
-        return Grant(self, prompt, granted)
+        if self.tokens_left is None:
+            return wanted
+        granted = min(wanted, self.tokens_left - prompt)
+        if granted < min(SENSIBLE, wanted):
+            held = f" beside {self._reserved} held for calls in flight" if self._reserved else ""
+            raise Spent(
+                f"{max(self.tokens_left, 0)} of {self.budget.tokens} tokens are left{held}, and the next call needs "
+                f"{prompt} for its prompt and {min(SENSIBLE, wanted)} for an answer",
+                held=bool(held),
+            )
+        return granted
 
-    def _settle(self, reserved: int, used: Usage) -> None:
-        self._reserved -= reserved
-        self.used = self.used.plus(used)
+    def _settle(self, reserved: int, used: Usage, judge: bool) -> None:
+        with self._lock:
+            self._reserved -= reserved
+            self.used = self.used.plus(used)
+            if judge:
+                self.judged = self.judged._replace(usage=self.judged.usage.plus(used))
 
 
 class Grant:
@@ -116,12 +153,20 @@ class Grant:
         max_tokens: the most that it may write.
     """
 
-    def __init__(self, ledger: Ledger, prompt: int, max_tokens: int) -> None:
+    def __init__(self, ledger: Ledger, prompt: int, max_tokens: int, judge: bool = False) -> None:
         self.prompt, self.max_tokens = prompt, max_tokens
-        self._ledger, self._open = ledger, True
+        self._ledger, self._judge, self._open = ledger, judge, True
+
+    def usage(self, counted: Usage | None, tokens: int, *, estimated: bool) -> Usage:
+        """What the call has used: as the upstream counts it, where it came to that, else the tokens of its deltas.
+
+        An estimate is never more than was allowed.
+        """
+        found = counted or Usage(self.prompt, tokens, estimated)
+        return found._replace(completion=min(found.completion, self.max_tokens)) if found.estimated else found
 
     def settle(self, used: Usage) -> None:
         """The call has ended, or was stopped, and used this. Settling twice is settling once."""
         if self._open:
             self._open = False
-            self._ledger._settle(self.prompt + self.max_tokens, used)
+            self._ledger._settle(self.prompt + self.max_tokens, used, self._judge)

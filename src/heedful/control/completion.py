@@ -11,23 +11,14 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any, Literal
 
+from heedful.control.estimate import weigh
 from heedful.control.upstream import Delta, FinishReason, Usage
 from heedful.errors import UpstreamError
 
 _THINK, _THOUGHT = "<think>", "</think>"
 _ENDS: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "length"}
 _PASSES = ("429", "500", "502", "503", "504", "rate_limit", "overloaded", "server_error", "timeout", "unavailable")
-_BYTES_A_TOKEN = 3  # fewer than English has (four), so that an estimate of tokens lies above
 _MOST_BYTES_A_TOKEN = 12  # more than any language's prose has, three bytes a letter included
-
-
-def estimate_tokens(text: str) -> int:
-    """Tokens of a text whose tokenizer is not at hand; rather too many than too few."""
-    return _tokens(len(text.encode()))
-
-
-def _tokens(size: int) -> int:
-    return ceil(size / _BYTES_A_TOKEN)
 
 
 class Completion:
@@ -39,7 +30,7 @@ class Completion:
         self._cut = WithoutThinking(begun=thinking)
         self._finish: FinishReason | None = None
         self._usage: Usage | None = None
-        self._counted, self._bytes, self._empty = 0, 0, True
+        self._counted, self._bytes, self._weight, self._empty = 0, 0, 0.0, True
 
     @property
     def tokens_at_least(self) -> int:
@@ -106,9 +97,9 @@ class Completion:
             raise self._malformed(data, "its content is no text")
         if content or thinking:
             text, before = self._cut.add(content), self._counted
-            # Of the whole, not piece by piece: each piece would be rounded up, and is one token as a rule.
-            self._bytes += len((content + thinking).encode())
-            self._counted = _tokens(self._bytes)
+            self._bytes += len((content + thinking).encode(errors="replace"))
+            self._weight += weigh(content + thinking)  # rounded as a whole, not piece by piece
+            self._counted = ceil(self._weight)
             self._empty = self._empty and not text
             yield Delta(text, self._counted - before, estimated=True)
         reason = choice.get("finish_reason")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import random
 import ssl
@@ -19,7 +20,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
-from heedful.control.completion import Completion, estimate_tokens, message_of
+from heedful.control.completion import Completion, message_of
+from heedful.control.estimate import weigh
 from heedful.control.upstream import Delta, Message, Request
 from heedful.errors import InputError, UpstreamError
 
@@ -94,6 +96,7 @@ class Endpoint:
         self._key = _key(api_key, self._url)
         self._ssl: ssl.SSLContext | None = None
         self._random = random.Random()
+        self._factor = 1.0  # of estimates of prompts; what this server's own counts have taught
 
     def streams(self, requests: Sequence[Request]) -> list[AsyncGenerator[Delta]]:
         """One stream a request, in order; each is asked for when it is first read.
@@ -113,8 +116,11 @@ class Endpoint:
         return [self._answer(request) for request in requests]
 
     def count(self, messages: Sequence[Message], prefix: str = "") -> int:
-        """An upper estimate of a prompt's tokens."""
-        return sum(estimate_tokens(turn["content"]) + _A_MESSAGE for turn in messages) + estimate_tokens(prefix)
+        """An upper estimate of a prompt's tokens; raised where the server has counted more in a prompt than was estimated."""
+        return math.ceil(self._factor * self._estimate(messages, prefix))
+
+    def _estimate(self, messages: Sequence[Message], prefix: str) -> float:
+        return sum(weigh(turn["content"]) + _A_MESSAGE for turn in messages) + weigh(prefix)
 
     async def _answer(self, request: Request) -> AsyncGenerator[Delta]:
         clock, tried, given = _Clock(self._deadline), 0, False
@@ -159,7 +165,11 @@ class Endpoint:
             # A server may close carelessly after the end; the end is known by its finish_reason.
             if not completion.ended:
                 raise self._error("could not be reached, or the connection broke off", why=error) from error
-        yield completion.end()
+        last = completion.end()
+        if last.usage is not None and not last.usage.estimated:
+            estimate = self._estimate(request.messages, request.prefix)
+            self._factor = max(self._factor, last.usage.prompt / estimate)
+        yield last
 
     async def _data(self, response: httpx2.Response, clock: _Clock) -> AsyncGenerator[str]:
         """The data of each event; of a reply that is one JSON object, all of it."""

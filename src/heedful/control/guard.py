@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from heedful.constraints import Constraint, PrefixMonitor
 from heedful.control.answer import Answer, SyncAnswer, run_sync
 from heedful.control.budget import Budget
-from heedful.control.log import append, record
+from heedful.control.log import append, check_log, record
 from heedful.control.loop import Loop
 from heedful.control.opening import open_upstream
 from heedful.control.policies import Ask, Asked, Plan, Policy, get_policy
@@ -37,8 +37,6 @@ MODES: tuple[Mode, ...] = ("shadow", "warn", "stop", "repair")
 
 WINDOW = 120  # characters: some twenty words, which a violation that is proved late hardly exceeds
 
-_logger = logging.getLogger("heedful.control")
-
 
 @dataclass(frozen=True)
 class Guard:
@@ -56,11 +54,13 @@ class Guard:
             change nothing, and nothing before the verdict otherwise.
         window: characters that 'hold_window' holds back.
         sampling: of requests that bring none.
-        log: a JSONL file, a line a request.
+        log: a JSONL file, a line a request. Nothing is asked where it cannot be written; where it cannot any more, the answer
+            is given and the error logged.
         log_texts: leave prompts and answers out of it if False.
         verifier_seconds: for one verifier; after that its verdict is 'error'.
         on_alert: told of each alert as it is raised.
         run_on: let stopped answers run on, uncharged, and log whether they would have passed. For measuring.
+        logger: where 'warn' warns, and where a log that cannot be written any more is said.
     """
 
     model: Upstream | LanguageModel | str
@@ -77,6 +77,7 @@ class Guard:
     verifier_seconds: float = VERIFIER_SECONDS
     on_alert: Callable[[Alert], None] | None = None
     run_on: bool = False
+    logger: logging.Logger = logging.getLogger("heedful.control")  # noqa: RUF009 - the same one for all
 
     def __post_init__(self) -> None:
         """Raises `InputError` for what cannot be: no constraint, an unknown mode, a repair of what has gone out at once."""
@@ -119,6 +120,7 @@ class Guard:
         """The answer, when it is known: `astream`, collected.
 
         Raises:
+            StoreError: the log cannot be written; nothing was asked.
             HeedfulError: not a character could be had, because of what it says. Once there is a draft, it is returned.
         """
         answer = self.astream(prompt, sampling)
@@ -138,6 +140,8 @@ class Guard:
         return get_policy(self.policy) if isinstance(self.policy, str) else self.policy
 
     async def _answer(self, messages: Sequence[Message], sampling: Sampling, emit: Callable[[str], None]) -> Guarded:
+        if self.log is not None:  # a call that could not be logged is better not made
+            check_log(self.log)
         asked = Asked(messages, sampling, tuple(self.constraints), self.upstream)
         how = self.release or ("pass_through" if self.mode in ("shadow", "warn") else "hold_all")
         free = self.mode in ("shadow", "warn")
@@ -152,7 +156,7 @@ class Guard:
             try:
                 append(self.log, record(result, messages, self.constraints, about, texts=self.log_texts))
             except StoreError as error:  # the answer is not lost for a log that cannot be written
-                _logger.error("%s", error)
+                self.logger.error("%s", error)
         if result.best is None and loop.failure is not None:
             raise loop.failure
         return result
@@ -173,7 +177,7 @@ class Guard:
             if stopped in ("passed", "exhausted"):
                 stopped, why = "unguarded", f"the mode {self.mode!r} changes nothing"
             if would and self.mode == "warn":
-                _logger.warning("%s", would)
+                self.logger.warning("%s", would)
         elif (
             chosen is not None
             and self.mode == "stop"
@@ -195,6 +199,7 @@ class Guard:
             why=why,
             released=loop.release.out,
             would=would,
+            judged=loop.ledger.judged,
         )
 
     def _told(self, alert: Alert) -> None:
@@ -202,7 +207,7 @@ class Guard:
             try:
                 self.on_alert(alert)
             except Exception:  # who is told may fail in any way, and the answer goes on
-                _logger.exception("on_alert failed")
+                self.logger.exception("on_alert failed")
 
 
 def _once(asked: Asked, *, stopping: bool) -> Plan:

@@ -3,22 +3,28 @@
 The text that is judged may try to judge itself. So it is quoted as data between marks that it cannot know, the question
 comes after it, twice and with the choices in either order, and only a choice by itself is an answer: whatever else the judge
 says, or if it says two things, the text is unscored and never passes. What no quoting can rule out is a judge that believes
-what it reads. Knows any upstream, and no constraint.
+what it reads. Each question is a call of the request whose draft is judged, and no call is made that its budget does not admit.
+Knows any upstream, and no constraint.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import secrets
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from heedful.constraints.classification import Classification, Classifier
 from heedful.constraints.offline.topic import topics
-from heedful.control.upstream import Request, Sampling, Upstream
+from heedful.control.account import account
+from heedful.control.budget import Spent
+from heedful.control.upstream import Request, Sampling, Upstream, Usage
 from heedful.errors import InputError
 
 T = TypeVar("T")
@@ -88,7 +94,10 @@ class Judge:
         """The same for who has an event loop. Errors as of a call."""
         name, found = self._upstream.name, set[str]()
         for choices in (self._choices, self._choices[::-1]):
-            answer = await self._ask(_prompt(text, self._question, choices))
+            try:
+                answer = await self._ask(_prompt(text, self._question, choices))
+            except Spent as spent:
+                return Classification(None, {}, f"{name} was not asked to the end: {spent}")
             if not answer.whole or answer.text.strip() not in choices:
                 said = json.dumps(answer.text[:60], ensure_ascii=False)
                 return Classification(None, {}, f"{name} did not answer with one of the choices, but said {said}")
@@ -103,16 +112,35 @@ class Judge:
         )
 
     async def _ask(self, prompt: str) -> _Answer:
-        request = Request([{"role": "user", "content": prompt}], self._sampling)
-        [stream], said = self._upstream.streams([request]), ""
+        """Raises `Spent` where the request that is judged for cannot pay, and `UpstreamError`."""
+        messages, paying = [{"role": "user", "content": prompt}], account()
+        grant = await paying.admit(self._upstream.count(messages), self._sampling.max_tokens)
+        tokens, estimated, said = 0, False, ""
+        counted: Usage | None = None
         try:
-            async for delta in stream:
-                said += delta.text
-                if len(said) > _LONGEST or delta.finish_reason:
-                    return _Answer(said, delta.finish_reason == "stop")
+            [stream] = self._upstream.streams([Request(messages, replace(self._sampling, max_tokens=grant.max_tokens))])
+            try:
+                async with asyncio.timeout(_finite(paying.seconds_left)):
+                    async for delta in stream:
+                        said += delta.text
+                        tokens, estimated, counted = (
+                            tokens + delta.tokens,
+                            estimated or delta.estimated,
+                            delta.usage or counted,
+                        )
+                        if len(said) > _LONGEST or delta.finish_reason:
+                            return _Answer(said, delta.finish_reason == "stop")
+            except TimeoutError:
+                raise Spent("its time was over before its answer") from None
+            finally:
+                await stream.aclose()
         finally:
-            await stream.aclose()
+            grant.settle(grant.usage(counted, tokens, estimated=estimated))
         return _Answer(said, False)
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
 
 
 class _Answer(NamedTuple):
@@ -143,4 +171,4 @@ def _wait(asked: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(asked)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, asked).result()
+        return pool.submit(copy_context().run, asyncio.run, asked).result()

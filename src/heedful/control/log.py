@@ -10,9 +10,10 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from heedful.constraints import Constraint
 from heedful.control.result import Attempt, Guarded
@@ -20,6 +21,9 @@ from heedful.control.upstream import Message
 from heedful.errors import InputError, StoreError
 
 SCHEMA_VERSION = 1
+
+_BEGINNING = b'{"schema_version": '
+"""Of every line; see `record`."""
 
 _OF_A_REQUEST = {
     "time", "model", "policy", "mode", "messages", "passed", "verdicts", "stopped", "why", "would", "best", "tokens", "seconds",
@@ -55,6 +59,7 @@ def record(
 
 def result_fields(result: Guarded, *, texts: bool = True) -> dict[str, Any]:
     """A result as JSON values."""
+    judged = result.judged.usage
     said = {"text": result.text, "released": result.released} if texts else {"characters": len(result.text)}
     return {
         **said,
@@ -65,6 +70,7 @@ def result_fields(result: Guarded, *, texts: bool = True) -> dict[str, Any]:
         "would": result.would if texts else "",
         "best": result.best,
         "tokens": {"prompt": result.usage.prompt, "completion": result.usage.completion},
+        "judged": {"calls": result.judged.calls, "prompt": judged.prompt, "completion": judged.completion},
         "seconds": round(result.seconds, 4),
         "attempts": [_attempt(attempt, texts) for attempt in result.attempts],
     }
@@ -99,6 +105,16 @@ def _verdict(verdict: dict[str, Any], texts: bool) -> dict[str, Any]:
     return verdict if texts else {name: verdict[name] for name in ("constraint", "outcome", "score")}
 
 
+def check_log(path: str | Path) -> None:
+    """See that a line could be added; makes the file where there is none.
+
+    Raises:
+        StoreError: it could not.
+    """
+    with _opened(path):
+        pass
+
+
 def append(path: str | Path, line: Mapping[str, Any]) -> None:
     """Add one line, whole or not at all, also where several processes write.
 
@@ -106,36 +122,61 @@ def append(path: str | Path, line: Mapping[str, Any]) -> None:
         StoreError: the file cannot be written.
     """
     data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+    with _opened(path) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        before = os.fstat(descriptor).st_size
+        if before and os.pread(descriptor, 1, before - 1) != b"\n":  # who wrote last was killed: his line stays his own
+            data = b"\n" + data
+        if os.write(descriptor, data) != len(data):
+            os.ftruncate(descriptor, before)
+            raise OSError("the disk is full")
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[int]:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            before = os.fstat(descriptor).st_size
-            if os.write(descriptor, data) != len(data):
-                os.ftruncate(descriptor, before)
-                raise OSError("the disk is full")
+            yield descriptor
         finally:
             os.close(descriptor)
     except OSError as error:
+        reason = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror or error
         raise StoreError(
-            f"cannot write the log {path}: {error.strerror or error}", "free some space, or choose another place"
+            f"cannot write the log {path}: {reason}", "free some space, or choose another place"
         ) from error
 
 
-def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
-    """The requests in a log, in order.
+class Log(NamedTuple):
+    """What a log holds.
+
+    Attributes:
+        lines: its requests, in order.
+        torn: numbers, from 1, of lines that break off, since who wrote them was killed.
+    """
+
+    lines: list[dict[str, Any]]
+    torn: tuple[int, ...] = ()
+
+
+def read_log(path: str | Path) -> Log:
+    """A log, but for lines that break off.
 
     Raises:
         InputError: it cannot be read, a line is no request, or it is of another schema version.
     """
+    lines, torn = list[dict[str, Any]](), list[int]()
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
                     found = json.loads(line)
                     version = found["schema_version"]
                 except (ValueError, TypeError, KeyError):
+                    if _is_torn(line):
+                        torn.append(number)
+                        continue
                     raise InputError(
                         f"{path}, line {number}, is no guarded request", "give a log that a guard wrote"
                     ) from None
@@ -148,11 +189,16 @@ def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
                     raise InputError(
                         f"{path}, line {number}, is not all of a guarded request", "give a log that a guard wrote"
                     )
-                yield found
+                lines.append(found)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8", "give a log that a guard wrote") from error
+    return Log(lines, tuple(torn))
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether it is the beginning of a line that a guard writes; zeros at its end are of no writer."""
+    written = line.rstrip(b"\0\n")
+    return written.startswith(_BEGINNING) or _BEGINNING.startswith(written)
 
 
 def _is_request(line: dict[str, Any]) -> bool:

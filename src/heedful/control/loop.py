@@ -25,6 +25,10 @@ from heedful.errors import UpstreamError
 _CONTINUATIONS = 4
 """How often an answer is drawn on from what has gone out."""
 
+AT_ONCE = 32
+"""Answers of one request that are drawn at the same time: as many as a local model's batch has places, and as many connections
+as a server that others use, too, may be asked for."""
+
 _LONG = 40
 """Characters that two drafts hardly share by chance."""
 
@@ -124,11 +128,28 @@ class Loop:
             yield [Ask(request, "continuation", stop_on=("proved",))]
 
     async def _draw(self, asks: Sequence[Ask]) -> list[Attempt]:
-        """The attempts of one batch, as many of it as the budget admits, verified.
+        """The attempts of a policy's asks, as many as the budget admits, verified; a few at once, and no more once one passes.
 
         Raises:
             Spent: it admits none.
         """
+        drawn: list[Attempt] = []
+        for start in range(0, len(asks), AT_ONCE):
+            try:
+                some = await self._draw_batch(asks[start : start + AT_ONCE])
+            except Spent as spent:
+                if not drawn:
+                    raise
+                self._refused = str(spent)
+                break
+            drawn += some
+            ended = {attempt.ended for attempt in some}
+            if self._refused or ended <= {"error"} or ended <= {"budget"} or any(attempt.passed for attempt in some):
+                break
+        return drawn
+
+    async def _draw_batch(self, asks: Sequence[Ask]) -> list[Attempt]:
+        """Of those that are drawn at the same time. Raises `Spent` where none is admitted."""
         opened: list[tuple[Ask, Grant]] = []
         self._refused = ""
         try:
@@ -214,7 +235,7 @@ class Loop:
 
     async def _verified(self, place: int, began: float | None = None) -> Attempt:
         attempt = self.attempts[place]
-        verdicts = await verify(attempt.text, self.constraints, self.verifier_seconds)
+        verdicts = await verify(attempt.text, self.constraints, self.verifier_seconds, self.ledger)
         seconds = attempt.seconds if began is None else time.monotonic() - began
         attempt = self.attempts[place] = replace(attempt, verdicts=verdicts, seconds=seconds)
         return attempt
@@ -253,9 +274,8 @@ class _Drawing:
 
     @property
     def usage(self) -> Usage:
-        """As the upstream counts it, where it came to that; an estimate is never more than was allowed."""
-        found = self._counted or Usage(self.grant.prompt, self.tokens, self.estimated)
-        return found._replace(completion=min(found.completion, self.grant.max_tokens)) if found.estimated else found
+        """Of this answer, so far."""
+        return self.grant.usage(self._counted, self.tokens, estimated=self.estimated)
 
     @property
     def over(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from heedful.constraints import Verdict
+from heedful.control.budget import Judged
 from heedful.control.upstream import Request, Usage
 
 Ended = Literal["finished", "length", "proved", "forecast", "budget", "cancelled", "error"]
@@ -108,12 +109,13 @@ class Guarded:
         passed: all of them pass, and the text is whole.
         attempts: in the order in which they ended.
         best: which of them the text is of; None where no text was had.
-        usage: tokens of all attempts.
+        usage: tokens of all attempts, and of the judges that were asked about them.
         seconds: in all.
         stopped: why it ended.
         why: the same in words.
         released: what a stream of this answer gave out: the text where it passed, else what had gone out before that was known.
         would: under 'shadow' and 'warn': what the guard would have done; empty if nothing.
+        judged: what judges were asked, and their part of `usage`; no attempt's own usage has it.
     """
 
     text: str
@@ -127,6 +129,7 @@ class Guarded:
     why: str = ""
     released: str = ""
     would: str = ""
+    judged: Judged = field(default_factory=Judged)
 
 
 def best_of(attempts: Sequence[Attempt], beginning: str = "") -> int | None:

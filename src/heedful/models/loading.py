@@ -243,8 +243,9 @@ def _load_tokenizer(source: Source, revision: str | None, trust_remote_code: boo
         where: dict[str, Any] = {"revision": revision, "local_files_only": source.is_folder}
         named = get_tokenizer_config(source.location, **where)
         if named.get("tokenizer_class") in _GENERIC_TOKENIZERS and "auto_map" not in named:
-            return PreTrainedTokenizerFast.from_pretrained(source.location, **where)
-        return AutoTokenizer.from_pretrained(source.location, trust_remote_code=trust_remote_code, **where)
+            loaded: Any = PreTrainedTokenizerFast.from_pretrained(source.location, **where)
+        else:
+            loaded = AutoTokenizer.from_pretrained(source.location, trust_remote_code=trust_remote_code, **where)
     except Exception as error:  # whatever a tokenizer's own code raises on missing files
         if isinstance(error, OSError | ValueError) and not source.is_folder:
             explain(error, source.name, revision)
@@ -252,6 +253,9 @@ def _load_tokenizer(source: Source, revision: str | None, trust_remote_code: boo
             f"the tokenizer of {source.name} cannot be loaded: {first_line(error)}",
             "put the tokenizer's files (tokenizer.json, tokenizer_config.json) beside the weights",
         ) from error
+    # It would warn of a prompt that is too long, which is an error here, with its cure, before the model reads it.
+    loaded.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    return loaded
 
 
 def _load_weights(

@@ -7,6 +7,7 @@ prompts; every figure of the card is of test base prompts, which decided nothing
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from heedful.control.monitors import (
     BOUND_TO,
     CARD_FILE,
     RESPONSES_FILE,
+    WINDOWS,
     Chosen,
     Forecast,
     Monitor,
@@ -28,8 +30,9 @@ from heedful.control.monitors import (
     TaskTokens,
     Threshold,
     Weights,
+    Window,
     choose,
-    choose_width,
+    choose_window,
     conformal_threshold,
     fewest_units,
     fit_forecast,
@@ -59,7 +62,7 @@ MOST_SOURCES = 3  # a site at the newest token, or at the prompt's end, each
 EVERY = 8  # tokens: how densely training responses are read
 LEAST_OF_A_CLASS = 25  # training responses of either class
 _FOLDS = 5
-_PARITY_PROMPTS = 8
+PARITY_PROMPTS = 8
 
 
 def train_monitors(
@@ -70,10 +73,11 @@ def train_monitors(
     tasks: Sequence[str] | None = None,
     calibration_prompts: int | None = None,
     responses: int = 2,
+    smoothing: str = "mean",
     loaded: LanguageModel | None = None,
     progress: Progress = silent,
 ) -> Monitors:
-    """Make monitors of a study's model, and write them.
+    """Make monitors of a study's model, and write them. Interrupted, the same call goes on from what the model had answered.
 
     Args:
         run: a study's run folder.
@@ -83,6 +87,8 @@ def train_monitors(
         calibration_prompts: base prompts to calibrate on: 200 by default, of the user's own prompts 100. At least 100 of
             them must have a compliant response, unless fewer than 100 are asked for: then as many as the rate takes.
         responses: to each further base prompt and task.
+        smoothing: how several tokens are to agree: by their 'mean', by a 'count' (k of the last m), or whichever of both is
+            'best', on training folds; the window itself is chosen there, too.
         loaded: the study's model, if it is in memory already.
         progress: told what is being done.
 
@@ -96,13 +102,16 @@ def train_monitors(
             f"{responses} responses to {calibration_prompts} calibration prompts leave nothing to calibrate on",
             "give at least 1 and 2, better 2 and 200",
         )
+    if smoothing not in WINDOWS:
+        raise InputError(f"smoothing is {smoothing!r}", f"choose among {', '.join(WINDOWS)}")
     fewest_units(false_alarms)
     run, out = Path(run), Path(out) if out is not None else Path(run) / "monitors"
     study = _open(run)
     wanted = _wanted(study.settings, tasks)
     model = loaded or load_for(study.settings, progress)
     _check_model(study.model, model, run)
-    answers = collect(study.samples, study.settings, model, wanted, calibration_prompts, responses, progress)
+    parts = out.with_name(f".{out.name}.parts")
+    answers = collect(study.samples, study.settings, model, wanted, calibration_prompts, responses, progress, parts)
     said_less = calibration_prompts is not None and calibration_prompts < LEAST_PROMPTS
     least = fewest_units(false_alarms) if said_less else LEAST_PROMPTS
     usable, reasons = _usable(answers, wanted, least, false_alarms)
@@ -113,17 +122,18 @@ def train_monitors(
             "study more --samples, raise --responses, allow more --false-alarms, or give --calibration-prompts N "
             "(fewer than 100 hold the rate less closely)",
         )
-    probes = _learn(model, study.references, answers.training, usable, study.settings.seed, progress)
+    probes = _learn(model, study.references, answers.training, usable, study.settings.seed, smoothing, progress)
     monitors, scored = _calibrate(model, probes, answers, usable, false_alarms, progress)
     prompts = [
-        answer.replay.prompt_ids for answer in answers.training[:: max(1, len(answers.training) // _PARITY_PROMPTS)]
+        answer.replay.prompt_ids for answer in answers.training[:: max(1, len(answers.training) // PARITY_PROMPTS)]
     ]
-    parity = measure_parity(model, monitors, prompts[:_PARITY_PROMPTS])
+    parity = measure_parity(model, monitors, prompts[:PARITY_PROMPTS])
     card = _card(monitors, scored, answers, probes, reasons, false_alarms, responses)
     finished = Monitors(**{**vars(monitors), "parity": parity, "card": card})
     save_monitors(out, finished)
     atomic_write(out / RESPONSES_FILE, encode_table(_table(scored)))
     atomic_write(out / CARD_FILE, monitor_page(finished))
+    shutil.rmtree(parts, ignore_errors=True)
     return finished
 
 
@@ -201,7 +211,7 @@ class _Probes(NamedTuple):
     sources: list[_Source]
     chosen: Chosen
     weights: Weights
-    widths: dict[str, int]
+    windows: dict[str, Window]
 
 
 def _learn(
@@ -210,6 +220,7 @@ def _learn(
     training: Sequence[Answer],
     tasks: Sequence[str],
     seed: int,
+    smoothing: str,
     progress: Progress,
 ) -> _Probes:
     """Everything that is decided on training base prompts."""
@@ -234,16 +245,17 @@ def _learn(
     fold_coef = torch.cat([chosen.probes[task].fold_coef for task in tasks])
     fold_intercept = torch.cat([chosen.probes[task].fold_intercept for task in tasks])
     without = _weights(fold_coef, fold_intercept, spread, picked, sites)
-    widths = {}
+    windows = {}
     for number, (task, rows) in enumerate(mine.items()):
         progress("choosing windows", number, len(mine))
         replays, probe = [training[i].replay for i in rows], number * _FOLDS + folds[rows]
         scores = token_scores(model, replays, sites, without, probe).token
-        widths[task] = choose_width(scores, torch.tensor([training[i].violates for i in rows]), folds[rows])
+        violates = torch.tensor([training[i].violates for i in rows])
+        windows[task] = choose_window(scores, violates, folds[rows], WINDOWS[smoothing])
     progress("choosing windows", len(mine), len(mine))
     coef = torch.stack([chosen.probes[task].coef for task in tasks])
     intercept = torch.stack([chosen.probes[task].intercept for task in tasks])
-    return _Probes(sites, picked, chosen, _weights(coef, intercept, spread, picked, sites), widths)
+    return _Probes(sites, picked, chosen, _weights(coef, intercept, spread, picked, sites), windows)
 
 
 def candidate_sites(sites: Sequence[str]) -> tuple[str, ...]:
@@ -348,7 +360,7 @@ def _calibrate(
             scored[part, task] = _Scored(
                 part,
                 mine,
-                peaks(scores.token[rows], probes.widths[task]),
+                peaks(scores.token[rows], *probes.windows[task]),
                 scores.prompt[rows],
                 torch.tensor([answer.violates for answer in mine], dtype=torch.int64),
                 torch.tensor([answer.base for answer in mine], dtype=torch.int64),
@@ -359,7 +371,8 @@ def _calibrate(
         final = last(told.peak)[units(told.violates, told.base)]
         threshold: Threshold = conformal_threshold(final.tolist(), false_alarms)
         forecast: Forecast = fit_forecast(moments(told.peak, told.violates, told.base))
-        each.append(Monitor(task, probes.widths[task], threshold, forecast))
+        window = probes.windows[task]
+        each.append(Monitor(task, window.width, threshold, forecast, window.agree))
     return Monitors(probes.sites, tuple(each), *probes.weights, model.identity()), scored
 
 

@@ -144,7 +144,7 @@ _MEASURED: dict[str, Callable[[Guarded], float]] = {
     "passed": lambda result: float(result.passed),
     "tokens": lambda result: float(result.usage.total),
     "prompt_tokens": lambda result: float(result.usage.prompt),
-    "calls": lambda result: float(len(result.attempts)),
+    "calls": lambda result: float(len(result.attempts) + result.judged.calls),
     "seconds": lambda result: result.seconds,
 }
 

@@ -12,7 +12,7 @@ from heedful.control.monitors import Forecast, Monitor, Monitors, Threshold
 from heedful.models import LanguageModel
 
 SITES = ("block.0.out", "block.2.out")
-WIDTHS = (1, 3, 4)
+WINDOWS = ((1, None), (3, None), (4, 3))
 
 
 @pytest.fixture(scope="package")
@@ -33,12 +33,12 @@ def random_monitors() -> Callable[..., Monitors]:
 
     def make(model: LanguageModel, threshold: float = 0.5) -> Monitors:
         generator = torch.Generator().manual_seed(3)
-        coef = torch.randn(len(WIDTHS), len(SITES), model.hidden_size, generator=generator) / 20
+        coef = torch.randn(len(WINDOWS), len(SITES), model.hidden_size, generator=generator) / 20
         each = tuple(
-            Monitor(f"task_{i}", width, Threshold(threshold, 96, 100, 0.05), Forecast(-1.0, 0.7, 0.1))
-            for i, width in enumerate(WIDTHS)
+            Monitor(f"task_{i}", width, Threshold(threshold, 96, 100, 0.05), Forecast(-1.0, 0.7, 0.1), agree)
+            for i, (width, agree) in enumerate(WINDOWS)
         )
         prompt_coef = torch.randn(coef.shape, generator=generator) / 20
-        return Monitors(SITES, each, coef, prompt_coef, torch.zeros(len(WIDTHS)), model.identity())
+        return Monitors(SITES, each, coef, prompt_coef, torch.zeros(len(WINDOWS)), model.identity())
 
     return make

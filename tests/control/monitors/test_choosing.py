@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from heedful.control.monitors import TaskTokens, choose, choose_width, last, peaks
+from heedful.control.monitors import WINDOWS, TaskTokens, choose, choose_window, last, peaks
 
 
 def tokens(signal: float, source: int, seed: int = 0, n: int = 200, each: int = 4) -> TaskTokens:
@@ -45,10 +45,22 @@ def test_noisy_tokens_want_a_wide_window_and_a_short_burst_a_narrow_one() -> Non
     generator = torch.Generator().manual_seed(0)
     violates, fold = torch.arange(300) % 2, torch.arange(300) // 2 % 5
     steady = torch.randn(300, 60, generator=generator) + 0.5 * violates[:, None]
-    assert choose_width(steady, violates, fold) >= 8
+    assert choose_window(steady, violates, fold).width >= 8
     burst = 0.3 * torch.randn(300, 60, generator=generator)
     burst[violates == 1, 20] += 1.2
-    assert choose_width(burst, violates, fold) == 1
+    assert choose_window(burst, violates, fold) == (1, None)
+
+
+def test_a_count_is_chosen_where_single_tokens_are_wild() -> None:
+    """One wild token carries a mean away, and counts as one."""
+    generator = torch.Generator().manual_seed(0)
+    violates, fold = torch.arange(300) % 2, torch.arange(300) // 2 % 5
+    calm = 0.3 * torch.randn(300, 60, generator=generator) + 0.5 * violates[:, None]
+    wild = torch.where(
+        torch.rand(300, 60, generator=generator) < 0.04, 40.0 * torch.rand(300, 60, generator=generator), 0.0
+    )
+    assert choose_window(calm + wild, violates, fold, WINDOWS["best"]).agree is not None
+    assert choose_window(calm, violates, fold, WINDOWS["best"]).agree is None
 
 
 def test_the_last_value_is_that_of_the_last_token() -> None:

@@ -55,12 +55,19 @@ def test_another_model_is_refused(
         load_monitors(saved, other)
 
 
+def test_monitors_of_the_first_schema_knew_means_alone(saved: Path) -> None:
+    described = json.loads((saved / JSON_FILE).read_text())
+    assert [each.pop("agree") for each in described["monitors"]] == [None, None, 3]
+    (saved / JSON_FILE).write_text(json.dumps(described | {"schema_version": 1}))
+    assert [each.window for each in load_monitors(saved).each] == [(1, None), (3, None), (4, None)]
+
+
 def test_damage_is_told(saved: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"has no monitors\.json"):
         load_monitors(tmp_path / "nowhere")
     described = json.loads((saved / JSON_FILE).read_text())
     (saved / JSON_FILE).write_text(json.dumps(described | {"schema_version": 99}))
-    with pytest.raises(StoreError, match=r"schema version 99, this is 1\n.*train them again"):
+    with pytest.raises(StoreError, match=r"schema version 99, this is 2\n.*train them again"):
         load_monitors(saved)
     (saved / JSON_FILE).write_text(json.dumps(described))
     weights = saved / "monitors.safetensors"

@@ -34,7 +34,7 @@ def replayed(model: LanguageModel, monitors: Monitors, rows: list[Replay]) -> li
             token_scores(model, [row], monitors.sites, weights, torch.tensor([index])).token
             for index in range(len(monitors.each))
         ]
-        found.append(torch.cat([peaks(s, m.width) for s, m in zip(scores, monitors.each, strict=True)]))
+        found.append(torch.cat([peaks(s, *m.window) for s, m in zip(scores, monitors.each, strict=True)]))
     return found
 
 

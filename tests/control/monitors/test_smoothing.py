@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heedful.control.monitors import Rolling, peaks
+from heedful.control.monitors import Rolling, Window, peaks
 
-WIDTHS = (1, 3, 8)
+WINDOWS = (Window(1), Window(3), Window(8), Window(1, 1), Window(4, 3), Window(8, 2), Window(5, 5))
 
 
 def scores(rows: int, tokens: int, seed: int) -> torch.Tensor:
-    return torch.randn(rows, len(WIDTHS), tokens, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(rows, len(WINDOWS), tokens, generator=torch.Generator().manual_seed(seed))
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 30), min_size=1, max_size=5))
@@ -22,8 +22,8 @@ def test_token_by_token_equals_whole_responses(seed: int, lengths: list[int]) ->
     given_scores = scores(len(lengths), max(lengths), seed)
     for row, length in enumerate(lengths):
         given_scores[row, :, length:] = torch.nan
-    whole = torch.stack([peaks(given_scores[:, m], width) for m, width in enumerate(WIDTHS)], 1)
-    live = Rolling(len(lengths), WIDTHS)
+    whole = torch.stack([peaks(given_scores[:, m], *window) for m, window in enumerate(WINDOWS)], 1)
+    live = Rolling(len(lengths), WINDOWS)
     for token in range(max(lengths)):
         going = [row for row, length in enumerate(lengths) if token < length]
         peak = live.add(going, given_scores[going, :, token].numpy())
@@ -38,13 +38,27 @@ def test_a_peak_is_the_largest_mean_so_far_and_never_falls() -> None:
     assert bool((found.diff(dim=-1).nan_to_num() >= 0).all())
 
 
+@given(st.integers(0, 10**6), st.integers(1, 9), st.data(), st.floats(-1.5, 1.5))
+def test_a_count_is_above_a_threshold_just_where_so_many_tokens_are(
+    seed: int, width: int, data: st.DataObject, threshold: float
+) -> None:
+    agree = data.draw(st.integers(1, width))
+    values = scores(2, 24, seed)[:, 0]
+    above = peaks(values, width, agree) > threshold
+    for row in range(2):
+        tokens = (values[row] > threshold).tolist()
+        counted = [end + 1 >= width and sum(tokens[end + 1 - width : end + 1]) >= agree for end in range(24)]
+        assert above[row].tolist() == [any(counted[: end + 1]) for end in range(24)]
+
+
 def test_a_response_shorter_than_the_window_has_no_score() -> None:
     assert bool((peaks(torch.ones(2, 3), 4) == -torch.inf).all())
+    assert bool((peaks(torch.ones(2, 3), 4, 1) == -torch.inf).all())
 
 
 @pytest.mark.parametrize("more", [1, 5])
 def test_growing_keeps_what_rows_have_and_restarting_forgets_one(more: int) -> None:
-    live, given_scores = Rolling(2, WIDTHS), scores(2, 12, 1)
+    live, given_scores = Rolling(2, WINDOWS), scores(2, 12, 1)
     for token in range(10):
         live.add([0, 1], given_scores[..., token].numpy())
     before = live.peak.copy()

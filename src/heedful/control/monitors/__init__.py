@@ -11,7 +11,7 @@ An alarm proposes to stop; only a verifier says that a text violates. Loads torc
 """
 
 from heedful.control.alarm import Alarm
-from heedful.control.monitors.choosing import Chosen, Fitted, TaskTokens, choose, choose_width, last
+from heedful.control.monitors.choosing import WINDOWS, Chosen, Fitted, TaskTokens, choose, choose_window, last
 from heedful.control.monitors.conformal import Band, Threshold, alarm_band, conformal_threshold, fewest_units
 from heedful.control.monitors.folder import (
     CARD_FILE,
@@ -25,7 +25,7 @@ from heedful.control.monitors.forecast import Bin, Forecast, Moments, fit_foreca
 from heedful.control.monitors.live import LiveRisk
 from heedful.control.monitors.monitor import BOUND_TO, Monitor, Monitors, Parity
 from heedful.control.monitors.replay import TOLERANCE, Scores, Weights, measure_parity, token_scores
-from heedful.control.monitors.smoothing import Rolling, peaks
+from heedful.control.monitors.smoothing import Rolling, Window, peaks
 from heedful.control.monitors.worth import Estimate, Worth, first_alarm, units, worth
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "RESPONSES_FILE",
     "SCHEMA_VERSION",
     "TOLERANCE",
+    "WINDOWS",
     "Alarm",
     "Band",
     "Bin",
@@ -52,10 +53,11 @@ __all__ = [
     "TaskTokens",
     "Threshold",
     "Weights",
+    "Window",
     "Worth",
     "alarm_band",
     "choose",
-    "choose_width",
+    "choose_window",
     "conformal_threshold",
     "fewest_units",
     "first_alarm",

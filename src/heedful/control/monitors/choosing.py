@@ -14,11 +14,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heedful.control.monitors.smoothing import peaks
+from heedful.control.monitors.smoothing import Window, peaks
 from heedful.probes import C_GRID, OutOfFold, Rows, fit_logistic, fold_auroc, fold_mean, out_of_fold
 
-WIDTHS = (1, 2, 4, 8, 16)
-"""Tokens in a rolling mean, to choose from."""
+MEANS = tuple(Window(width) for width in (1, 2, 4, 8, 16))
+COUNTS = tuple(Window(width, agree) for width, agree in ((1, 1), (4, 3), (8, 4), (8, 6), (16, 8), (16, 12)))
+WINDOWS = {"mean": MEANS, "count": COUNTS, "best": MEANS + COUNTS}
+"""Of tokens that are to agree, to choose from: by their mean, by a count, or by either."""
 _GAIN = 0.005  # of mean AUROC: what a further source must add, since it costs at every token
 _UP_TO = 0.2  # false-alarm rates over which windows are compared: one rate alone is too noisy on some hundred responses
 IN_TIME = 0.75
@@ -127,18 +129,22 @@ def _fit(task: TaskTokens, sources: Sequence[int]) -> Fitted:
     )
 
 
-def choose_width(
-    scores: Float[Tensor, "sample token"], violates: Int[Tensor, " sample"], fold: Int[Tensor, " sample"]
-) -> int:
+def choose_window(
+    scores: Float[Tensor, "sample token"],
+    violates: Int[Tensor, " sample"],
+    fold: Int[Tensor, " sample"],
+    windows: Sequence[Window] = MEANS,
+) -> Window:
     """The window that catches most violations in time, over small rates of false alarms, by out-of-fold scores.
 
     Args:
         scores: a score a token, by a probe that the response's base prompt had no part in; NaN after the last token.
+        windows: to choose from.
 
     Returns:
-        One of `WIDTHS`; the widest of equals.
+        The widest of equals, and of those the first.
     """
-    return max(WIDTHS, key=lambda width: (caught_in_time(peaks(scores, width), violates, fold), width))
+    return max(windows, key=lambda each: (caught_in_time(peaks(scores, *each), violates, fold), each.width))
 
 
 def caught_in_time(

@@ -23,7 +23,8 @@ from heedful.errors import StoreError
 from heedful.models import LanguageModel
 from heedful.store import atomic_write
 
-FORMAT, SCHEMA_VERSION = "heedful monitors", 1
+FORMAT, SCHEMA_VERSION = "heedful monitors", 2
+_READ = (1, 2)  # the first knew no count
 JSON_FILE, WEIGHTS_FILE = "monitors.json", "monitors.safetensors"
 CARD_FILE, RESPONSES_FILE = "card.html", "responses.parquet"
 _ANEW = "train them again: heedful monitor train RUN"
@@ -52,6 +53,7 @@ def save_monitors(folder: Path | str, monitors: Monitors) -> Path:
             {
                 "name": each.name,
                 "width": each.width,
+                "agree": each.agree,
                 # JSON knows no infinity.
                 "threshold": each.threshold._asdict() | {"value": _or_none(each.threshold.value)},
                 "forecast": each.forecast._asdict(),
@@ -115,7 +117,7 @@ def _described(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{path} cannot be read: {error}", _ANEW) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise StoreError(f"{path} does not describe monitors", "name a folder that holds trained monitors")
-    if found.get("schema_version") != SCHEMA_VERSION:
+    if found.get("schema_version") not in _READ:
         raise StoreError(
             f"{folder} is of schema version {found.get('schema_version')}, this is {SCHEMA_VERSION}", _ANEW
         )
@@ -126,7 +128,8 @@ def _monitor(described: dict[str, Any]) -> Monitor:
     threshold = Threshold(**described["threshold"])
     if threshold.value is None:
         threshold = threshold._replace(value=-math.inf)
-    return Monitor(described["name"], described["width"], threshold, Forecast(**described["forecast"]))
+    forecast = Forecast(**described["forecast"])
+    return Monitor(described["name"], described["width"], threshold, forecast, described.get("agree"))
 
 
 def _or_none(value: float) -> float | None:

@@ -39,7 +39,7 @@ class LiveRisk:
         self.monitors, self.sites = monitors, monitors.sites
         self._coef = monitors.coef.flatten(1).mT.contiguous().to(device)
         self._intercept = monitors.intercept.to(device)
-        self._rolling = Rolling(_PLACES, monitors.widths)
+        self._rolling = Rolling(_PLACES, monitors.windows)
         # The prompt's part of every token's score.
         self._offset = np.zeros((_PLACES, len(monitors.each)), dtype=np.float32)
         self._thresholds = np.array([each.threshold.value for each in monitors.each], dtype=np.float32)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from heedful.control.monitors.conformal import Threshold
 from heedful.control.monitors.forecast import Forecast
+from heedful.control.monitors.smoothing import Window
 from heedful.errors import ModelError
 from heedful.models import LanguageModel
 
@@ -30,15 +31,22 @@ class Monitor(NamedTuple):
 
     Attributes:
         name: the task.
-        width: tokens in its rolling mean.
+        width: tokens in its window.
         threshold: beyond which it raises an alarm, and the rate that this holds.
         forecast: from its score to the risk of a violation.
+        agree: how many of them must agree, by count; None for their mean.
     """
 
     name: str
     width: int
     threshold: Threshold
     forecast: Forecast
+    agree: int | None = None
+
+    @property
+    def window(self) -> Window:
+        """Both."""
+        return Window(self.width, self.agree)
 
 
 class Parity(NamedTuple):
@@ -85,9 +93,9 @@ class Monitors:
         return tuple(monitor.name for monitor in self.each)
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """Of their rolling means."""
-        return tuple(monitor.width for monitor in self.each)
+    def windows(self) -> tuple[Window, ...]:
+        """Of tokens that are to agree."""
+        return tuple(monitor.window for monitor in self.each)
 
     @property
     def read_prompts(self) -> bool:

@@ -1,4 +1,7 @@
-"""Draw several answers at once and take the best: no feedback needed, one batch, and the price of all of them."""
+"""Draw several answers at once and take the best: no feedback needed, and the price of all of them.
+
+As many at once as the loop draws at the same time; of a larger n the rest is drawn only where none of those passes.
+"""
 
 from __future__ import annotations
 

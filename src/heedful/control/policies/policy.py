@@ -33,6 +33,9 @@ from heedful.errors import InputError
 ANEW = 0.7
 """The temperature of further draws where the first one is greedy: they would all be the same otherwise."""
 
+MOST = 1000
+"""Draws of one request that a built-in policy can be asked for: a slip of the finger must not cost a night."""
+
 _STRIDE = 7919  # between the seeds of one request's draws; requests of a batch tend to be seeded by consecutive numbers
 
 
@@ -202,7 +205,12 @@ def _load() -> None:
 
 
 def counted(value: int, what: str) -> int:
-    """An option that counts. InputError for less than 1, or what is no whole number."""
+    """An option that counts draws. InputError for less than 1, for more than `MOST`, or what is no whole number."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise InputError(f"{what} is {value!r}", "give 1 or more")
+    if value > MOST:
+        raise InputError(
+            f"{what} is {value:,}, and a request may draw {MOST:,} times at the most",
+            f"give {MOST} or fewer: what that many draws do not bring, more will hardly bring",
+        )
     return value
