@@ -10,7 +10,7 @@ import pytest
 import heedful
 
 HEAVY = ("torch", "transformers", "numpy", "scipy", "xarray", "pyarrow", "nltk", "vaderSentiment", "jsonschema", "rich")
-LIMIT = 0.3  # seconds
+LIMIT = 0.3  # seconds of the processor: who waits for a busy machine is not slow
 
 
 def loaded(statement: str) -> set[str]:
@@ -21,8 +21,8 @@ def loaded(statement: str) -> set[str]:
 
 
 def is_light(statement: str, tries: int = 12) -> bool:
-    """Whether one of several fresh interpreters keeps to the limit: the others were waiting for the machine."""
-    script = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
+    """Whether one of several fresh interpreters keeps to the limit: a shared core is a slower one."""
+    script = f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
     command = [sys.executable, "-c", script]
     taken = (float(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout) for _ in range(tries))
     return any(each < LIMIT for each in taken)
@@ -50,7 +50,7 @@ def test_who_asks_an_endpoint_needs_no_tensor() -> None:
 
 def test_the_detector_can_fail() -> None:
     assert loaded("import heedful, jsonschema, numpy") >= {"jsonschema", "numpy"}
-    assert not is_light("import time; time.sleep(0.31)", tries=2)
+    assert not is_light("exec('while time.process_time() - start < 0.31: pass')", tries=2)
 
 
 def test_every_public_name_is_there() -> None:
