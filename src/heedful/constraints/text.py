@@ -26,7 +26,7 @@ from heedful.constraints.verdict import Span
 _ZERO_WIDTH_SPACE = "\u200b"  # a format character by its category, but it separates words (UAX #29)
 _INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word without being \w
 _WORD = re.compile(rf"\w[\w{_INSIDE}]*")
-_WORDS_ALONE = bytes(i if chr(i).isalnum() or i == ord("_") else ord(" ") for i in range(128)) + b" " * 128
+_AS_WORDS = bytes(ord("a" if chr(i).isalnum() or chr(i) == "_" else " ") for i in range(128)) + b" " * 128
 _ASCII_RUN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _ONE_SPACE = bytes.maketrans(b"\t\n\r\x0b\x0c", b"     ")
 _PLAIN = str.maketrans(dict.fromkeys("‘’ʼ＇", "'") | dict.fromkeys("‐‑﹣－", "-"))
@@ -40,16 +40,17 @@ def word_spans(text: str) -> list[Span]:
 def count_words(text: str) -> int:
     """How many words `text` has."""
     if text.isascii():
-        return len(text.encode().translate(_WORDS_ALONE).split())
+        as_words = text.encode().translate(_AS_WORDS)
+        return as_words.count(b" a") + as_words.startswith(b"a")
     return len(_WORD.findall(_with_marks_inside(text)))
 
 
 def words_from(text: str, first: int) -> Span | None:
     """From the word of this number, counted from 0, to the end of the last; None where there are no more than that."""
     if text.isascii():
-        alone = text.encode().translate(_WORDS_ALONE)
-        pieces = alone.split(None, first)
-        return (len(alone) - len(pieces[first]), len(alone.rstrip())) if len(pieces) > first else None
+        as_words = text.encode().translate(_AS_WORDS)
+        pieces = as_words.split(None, first)
+        return (len(as_words) - len(pieces[first]), len(as_words.rstrip())) if len(pieces) > first else None
     marked = _with_marks_inside(text)
     begin = next(islice(_WORD.finditer(marked), first, None), None)
     if begin is None:
