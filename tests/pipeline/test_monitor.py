@@ -170,6 +170,22 @@ def test_too_little_is_told_with_its_cure(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_the_study_lacks_is_told_before_the_model_is_asked(
+    run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def load_for(*_: object) -> None:
+        raise AssertionError("nobody needs the model for that")
+
+    monkeypatch.setattr(monitor_room, "load_for", load_for)
+    monkeypatch.setattr(monitor_room, "LEAST_OF_A_CLASS", 1000)
+    tasks = monitor_room._open(run).settings.tasks
+    with pytest.raises(
+        InputError, match="; ".join(rf"for {task}: \d+ of \d+ training responses" + ".*" for task in tasks)
+    ):
+        train_monitors(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_other_bad_input_names_cause_and_cure(run: Path, model: LanguageModel, tmp_path: Path) -> None:
     def fails(kind: type[HeedfulError], said: str, **given: Any) -> None:
         with pytest.raises(kind, match=said):

@@ -55,9 +55,11 @@ def test_curves_pass_through_their_numbers(run: Run) -> None:
 
 def test_nan_breaks_a_line_and_its_band() -> None:
     x, y = [0, 1, 2, 3, 4], [1, 2, NAN, 4, 5]
-    assert figures._line(x, y) == "M0,1L1,2M3,4L4,5"
-    assert figures._band(x, y, y).count("Z") == 2
-    assert figures._line(x, [NAN] * 5) == ""
+    assert figures.line(x, y) == "M0,1L1,2M3,4L4,5"
+    assert figures.band(x, y, y).count("Z") == 2
+    assert figures.line(x, [NAN] * 5) == ""
+    assert figures.line([10.0, 20.0, 30.0], [NAN, 5.0, NAN]) == "M17.5,5h5"  # a point alone is seen as well
+    assert figures.band([10.0, 20.0, 30.0], [NAN, 5.0, NAN], [1.0, 4.0, 1.0]) == "M17.5,4h5V5h-5Z"
     assert "nan" not in figures._markers("specialist", x, y)
 
 

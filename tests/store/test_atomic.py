@@ -20,6 +20,18 @@ def test_writes_bytes_and_text_and_makes_folders(tmp_path: Path) -> None:
     assert atomic_write(tmp_path / "empty", b"").read_bytes() == b""
 
 
+def test_a_link_is_followed_and_a_pipe_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to("real")
+    atomic_write(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="pipe: it is a device or a pipe"):
+        atomic_write(tmp_path / "pipe", "new")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_a_full_disk_keeps_the_old_file_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str

@@ -173,7 +173,9 @@ def _percent(accuracy: Accuracy) -> str:
 def _show_differences(say: Any, differences: Sequence[Difference]) -> None:
     from rich.text import Text
 
-    say(Text(f"{len(differences)} instructions are judged otherwise than by the reference:"))
+    n = len(differences)
+    told = f"{n} instruction{' is' if n == 1 else 's are'} judged otherwise than by the reference"
+    say(Text(f"{told}:" if n else "No instruction is judged otherwise than by the reference."))
     for each in differences[:_SHOWN_DIFFERENCES]:
         modes = [f"{mode} {a} → {b}" for mode, (a, b) in (("strict", each.strict), ("loose", each.loose)) if a != b]
         line = f"  {each.key} {each.instruction}: {', '.join(modes)}: {each.why}"

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from heedful.cli.pages import beside
+from heedful.cli.pages import write_whole
 from heedful.constraints.ifeval import correction_of
 from heedful.constraints.ifeval.accuracy import Accuracy
 from heedful.constraints.ifeval.report import Evaluated
@@ -31,10 +30,7 @@ def write_page(path: Path, found: Evaluated, name: str) -> None:
     Raises:
         InputError: jinja2 is not installed, or the place cannot be written.
     """
-    page = render_page(found, name)
-    with beside(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, path)
+    write_whole(path, render_page(found, name))
 
 
 def render_page(found: Evaluated, name: str) -> str:

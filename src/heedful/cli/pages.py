@@ -1,4 +1,7 @@
-"""Whether a page can be written where it is wanted: found out before the work whose result it shows. Knows no page."""
+"""A page is written wholly or not at all, and whether it can be is found out before the work whose result it shows.
+
+Knows no page, and loads no room that does.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +19,32 @@ def check_page(path: Path) -> None:
     Raises:
         InputError: it cannot.
     """
-    if path.is_dir():
-        raise InputError(f"{path} cannot be written: it is a folder", "name a file in it")
-    with beside(path) as temporary:
+    with _beside(path) as (_, temporary):
         temporary.write_text("", encoding="utf-8")
 
 
-@contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """The name of a temporary file beside `path`, gone at the end.
+def write_whole(path: Path, page: str) -> None:
+    """Write a page as UTF-8. A link is followed; a device or a pipe is left alone.
 
     Raises:
-        InputError: what was tried with it failed.
+        InputError: the place cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with _beside(path) as (target, temporary):
+        temporary.write_text(page, encoding="utf-8")
+        os.replace(temporary, target)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[tuple[Path, Path]]:
+    """The file that `path` stands for, and the name of a temporary one beside it, gone at the end."""
+    target = path.resolve() if path.is_symlink() else path
+    if target.exists() and not target.is_file():
+        what = "a folder" if target.is_dir() else "a device or a pipe"
+        raise InputError(f"{path} cannot be written: it is {what}", "name a file")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield target, temporary
     except OSError as error:
         reason = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror or error
         raise InputError(f"{path} cannot be written: {reason}", "name a file that can be") from error

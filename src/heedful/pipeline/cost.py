@@ -82,7 +82,7 @@ class StudyCost:
                 f"  rows      up to {self.rows:,}, read at {self.sites} sites × {self.positions} positions",
                 f"  tokens    {tokens}",
                 f"  disk      {self.disk_bytes / _GIB:,.2f} GiB of hidden states",
-                f"  memory    about {self.memory_bytes / _GIB:,.2f} GiB",
+                f"  memory    about {self.memory_bytes / _GIB:,.2f} GiB for weights and a batch; libraries and rows 0.7 more",
                 f"  time      {time} for answering and reading (rough; probes come on top)",
                 f"  assumed   {self.assumes}",
                 "To take less: fewer --samples, --squares or --positions, or every other one of the --sites.",

@@ -108,6 +108,10 @@ def train_monitors(
     run, out = Path(run), Path(out) if out is not None else Path(run) / "monitors"
     study = _open(run)
     wanted = _wanted(study.settings, tasks)
+    hopeless = _too_few_of_a_class(study.samples, wanted)
+    if len(hopeless) == len(wanted) or (tasks is not None and hopeless):
+        raise _none_possible(hopeless)  # before anything is asked of the model
+    wanted = tuple(task for task in wanted if task not in hopeless)
     model = loaded or load_for(study.settings, progress)
     _check_model(study.model, model, run)
     parts = out.with_name(f".{out.name}.parts")
@@ -116,12 +120,8 @@ def train_monitors(
     least = fewest_units(false_alarms) if said_less else LEAST_PROMPTS
     usable, reasons = _usable(answers, wanted, least, false_alarms)
     if not usable or (tasks is not None and reasons):
-        task, reason = next(iter(reasons.items()))
-        raise InputError(
-            f"no monitor can be made for {task}: {reason}",
-            "study more --samples, raise --responses, allow more --false-alarms, or give --calibration-prompts N "
-            "(fewer than 100 hold the rate less closely)",
-        )
+        raise _none_possible(hopeless | reasons)
+    reasons = hopeless | reasons
     probes = _learn(model, study.references, answers.training, usable, study.settings.seed, smoothing, progress)
     monitors, scored = _calibrate(model, probes, answers, usable, false_alarms, progress)
     prompts = [
@@ -176,6 +176,30 @@ def _check_model(then: Mapping[str, Any], model: LanguageModel, run: Path) -> No
         )
 
 
+def _none_possible(reasons: Mapping[str, str]) -> InputError:
+    told = "; ".join(f"for {task}: {reason}" for task, reason in reasons.items())
+    return InputError(
+        f"no monitor can be made {told}",
+        "study more --samples, raise --responses, allow more --false-alarms, or give --calibration-prompts N "
+        "(fewer than 100 hold the rate less closely)",
+    )
+
+
+def _too_few_of_a_class(samples: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> dict[str, str]:
+    """Tasks of which the study itself has too few answers of a class to learn from, whatever else is asked."""
+    reasons = {}
+    for task in wanted:
+        judged = [each["outcome"] for each in samples if each["kind"] == "natural" and each["task"] == task]
+        failed, passed = judged.count("fail"), judged.count("pass")
+        if min(failed, passed) < LEAST_OF_A_CLASS:
+            reasons[task] = _taught(failed, failed + passed)
+    return reasons
+
+
+def _taught(violate: int, of: int) -> str:
+    return f"{violate} of {of} training responses violate; it takes {LEAST_OF_A_CLASS} of either class"
+
+
 def _usable(
     answers: Answers, wanted: Sequence[str], least: int, false_alarms: float
 ) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -187,9 +211,7 @@ def _usable(
         compliant = len({answer.base for answer in calibration if not answer.violates})
         violations = sum(answer.violates for answer in calibration)
         if min(sum(taught), len(taught) - sum(taught)) < LEAST_OF_A_CLASS:
-            reasons[task] = (
-                f"{sum(taught)} of {len(taught)} training responses violate; it takes {LEAST_OF_A_CLASS} of either class"
-            )
+            reasons[task] = _taught(sum(taught), len(taught))
         elif compliant < needed:
             reasons[task] = f"{compliant} calibration base prompts have a compliant response; it takes {needed}"
         elif violations == 0:

@@ -174,8 +174,8 @@ def panel_of(
     series = [
         Series(
             curve.mark,
-            _line(at, [y(v) for v in curve.value]),
-            _band(at, [y(v) for v in curve.low], [y(v) for v in curve.high]),
+            line(at, [y(v) for v in curve.value]),
+            band(at, [y(v) for v in curve.low], [y(v) for v in curve.high]),
             _markers(curve.mark, at, [y(v) for v in curve.value]),
         )
         for curve in curves
@@ -277,6 +277,9 @@ def _site_ticks(dataset: xr.Dataset, at: Callable[[int], float]) -> list[Tick]:
     ]
 
 
+_DASH = 2.5
+
+
 def _runs(*columns: Sequence[float]) -> list[list[int]]:
     """Stretches of indices where no column is NaN."""
     runs: list[list[int]] = [[]]
@@ -288,14 +291,22 @@ def _runs(*columns: Sequence[float]) -> list[list[int]]:
     return [run for run in runs if run]
 
 
-def _line(x: Sequence[float], y: Sequence[float]) -> str:
-    return "".join("M" + "L".join(f"{x[i]:g},{y[i]:g}" for i in run) for run in _runs(y))
+def line(x: Sequence[float], y: Sequence[float]) -> str:
+    """Through what is known, with a gap where nothing is; a point alone is a dash."""
+    return "".join(
+        "M" + "L".join(f"{x[i]:g},{y[i]:g}" for i in run)
+        if len(run) > 1
+        else f"M{x[run[0]] - _DASH:g},{y[run[0]]:g}h{2 * _DASH:g}"
+        for run in _runs(y)
+    )
 
 
-def _band(x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> str:
-    """Along the upper bounds and back along the lower ones."""
+def band(x: Sequence[float], low: Sequence[float], high: Sequence[float]) -> str:
+    """Along the upper bounds and back along the lower ones; a point alone is as wide as its dash."""
     return "".join(
         "M" + "L".join([f"{x[i]:g},{high[i]:g}" for i in run] + [f"{x[i]:g},{low[i]:g}" for i in reversed(run)]) + "Z"
+        if len(run) > 1
+        else f"M{x[run[0]] - _DASH:g},{high[run[0]]:g}h{2 * _DASH:g}V{low[run[0]]:g}h{-2 * _DASH:g}Z"
         for run in _runs(low, high)
     )
 

@@ -32,7 +32,7 @@ from heedful.report.matrix import drops, leaf_order, matrix
 from heedful.report.rows import rows_behind
 from heedful.report.run import Run, read_run
 from heedful.report.summary import headline_position, order_correlation, sentences
-from heedful.report.time import square, time_axes, time_panel
+from heedful.report.time import lowest_in_time, square, time_axes, time_panel
 from heedful.store import atomic_write
 from heedful.store.manifest import Manifest, StageRecord
 
@@ -107,6 +107,7 @@ def _context(run: Run) -> dict[str, Any]:
     manifest, besides = run.manifest, beside(run)
     acted = in_the_model(run.behaviour, run.transfer)
     low = min(low, besides.low) if besides else low
+    time_low = lowest_in_time(run.temporal)
     erased = {k: drops(run.ablation, run.transfer, k) for k in kinds}
     leaks = {k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds}
     return {
@@ -174,9 +175,9 @@ def _context(run: Run) -> dict[str, Any]:
         "acted": acted,
         "behind": {k: rows_behind(run, k) for k in kinds},
         "pairs": pairs(run, acted) if acted else {},
-        "time_axes": time_axes(positions, _TIME_LOW),
+        "time_axes": time_axes(positions, time_low),
         "times": {
-            k: {t: time_panel(run.temporal.sel(kind=k, task=t), _TIME_LOW, leaks[k]) for t in run.tasks} for k in kinds
+            k: {t: time_panel(run.temporal.sel(kind=k, task=t), time_low, leaks[k]) for t in run.tasks} for k in kinds
         },
         "squares": {k: {t: square(run.temporal.sel(kind=k, task=t), t) for t in run.tasks} for k in kinds},
         "estimands": {k: _estimands(run, k) for k in kinds},
@@ -203,10 +204,6 @@ def _curves(
         }
         for kind, each_found in found.items()
     }
-
-
-_TIME_LOW = 0.3
-"""Lowest AUROC on the axis of time: what is below it is drawn there."""
 
 
 def _universality(run: Run, kind: str) -> wording.Estimate:

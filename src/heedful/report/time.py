@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from heedful.report.figures import CURVES, Axes, Hit, Tick, auroc_ticks
+from heedful.report.figures import CURVES, Axes, Hit, Tick, auroc_ticks, band, line, lowest_shown
 from heedful.report.findings import CHANCE, estimate
 from heedful.report.wording import number, task_name, with_interval
 
@@ -71,14 +71,9 @@ def time_panel(found: xr.Dataset, low: float, leaks: list[str]) -> TimePanel | N
     x = [_x(i, len(positions)) for i in range(len(positions))]
     curves = []
     for name, mark in _MARKS.items():
-        known = np.flatnonzero(found[name].notnull().values)
-        if len(known) == 0:
-            continue
-        value, bottom, top = (found[f"{name}{end}"].values for end in ("", "_low", "_high"))
-        line = "M" + "L".join(f"{x[i]:g},{_y(value[i], low):g}" for i in known)
-        there = [f"{x[i]:g},{_y(top[i], low):g}" for i in known]
-        back = [f"{x[i]:g},{_y(bottom[i], low):g}" for i in known[::-1]]
-        curves.append(Curve(mark, line, "M" + "L".join([*there, *back]) + "Z"))
+        value, bottom, top = ([_y(v, low) for v in found[f"{name}{end}"].values] for end in ("", "_low", "_high"))
+        if drawn := line(x, value):
+            curves.append(Curve(mark, drawn, band(x, bottom, top)))
     step = (CURVES.right - CURVES.left) / len(positions)
     hits = []
     for i, position in enumerate(positions):
@@ -90,6 +85,11 @@ def time_panel(found: xr.Dataset, low: float, leaks: list[str]) -> TimePanel | N
         hits.append(Hit(CURVES.left + i * step, step, f"{position}: {'; '.join(told) or 'too few rows'}"))
     blocked = [(CURVES.left + i * step, step) for i, position in enumerate(positions) if position in leaks]
     return TimePanel(curves, hits, blocked)
+
+
+def lowest_in_time(found: xr.Dataset) -> float:
+    """The lower end of the axis: see `lowest_shown`, but no higher than 0.3, since early tokens scatter."""
+    return min(0.3, *(lowest_shown(found[name]) for name in _MARKS))
 
 
 def time_axes(positions: list[str], low: float) -> Axes:
@@ -126,7 +126,8 @@ def _x(i: int, n: int) -> float:
 
 
 def _y(value: float, low: float) -> float:
-    share = (min(max(value, low), 1.0) - low) / (1 - low)
+    """NaN for NaN."""
+    share = (min(max(value, low), 1.0) - low) / (1 - low) if value == value else value
     return round(CURVES.bottom - share * (CURVES.bottom - CURVES.top), 1)
 
 

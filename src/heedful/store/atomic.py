@@ -31,9 +31,13 @@ def atomic_write(path: Path | str, data: Data) -> Path:
     made.
 
     Raises:
-        StoreError: the disk is full, or the place cannot be written. What stood at `path` before still does.
+        StoreError: the disk is full, or the place cannot be written or is a device or pipe. What stood at `path` before still
+            does; a link is followed.
     """
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a rename would put a file in its place
+        raise StoreError(f"cannot write {path}: it is a device or a pipe, not a file", "choose another place")
     buffers = pieces(data)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     with friendly_os_errors(path, sum(each.nbytes for each in buffers)):

@@ -27,6 +27,9 @@ _ANEW = "choose another --out, or start this one anew with --overwrite (what it 
 
 _READ_ANEW = "use the version of heedful that ran the study, or run the study again in another folder"
 
+_ELSEWHERE = "choose another --out: heedful writes only into an empty folder or one of its own runs"
+_READ_ELSEWHERE = "name a folder that a study wrote"
+
 
 class RunFolder:
     """A run folder, held open and locked; use it as a context manager.
@@ -66,7 +69,8 @@ class RunFolder:
         if settings is None and overwrite:
             raise ValueError("to overwrite a run, say with which settings")
         path = Path(path)
-        _read_manifest(path)  # refuse strangers before leaving so much as a lock with them
+        elsewhere = _ELSEWHERE if settings is not None else _READ_ELSEWHERE
+        _read_manifest(path, elsewhere)  # refuse strangers before leaving so much as a lock with them
         if settings is None and not (path / _MANIFEST).exists():
             raise StoreError(f"{path} is not a run folder: it has no {_MANIFEST}", "name a folder that a study wrote")
         with friendly_os_errors(path):
@@ -75,7 +79,7 @@ class RunFolder:
         try:
             _acquire(lock, path)
             remove_temporaries(path)
-            found = _read_manifest(path)
+            found = _read_manifest(path, elsewhere)
             if found is not None and overwrite:
                 _remove_files(path, found)
                 found = None
@@ -210,7 +214,7 @@ def check_place(path: Path | str, settings: Mapping[str, Any]) -> None:
         StoreError: the folder holds something else, other settings or another version, or cannot be written.
     """
     path = Path(path)
-    found = _read_manifest(path)
+    found = _read_manifest(path, _ELSEWHERE)
     if found is not None:
         _checked(path, found, settings, SCHEMA_VERSION)
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
@@ -227,17 +231,16 @@ def read_manifest(path: Path | str) -> Manifest:
         StoreError: the folder holds no run, or one of another version.
     """
     path = Path(path)
-    found = _read_manifest(path) if (path / _MANIFEST).is_file() else None
+    found = _read_manifest(path, _READ_ELSEWHERE) if (path / _MANIFEST).is_file() else None
     if found is None:
         raise StoreError(f"{path} is not a run folder: it has no {_MANIFEST}", "name a folder that a study wrote")
     return _checked(path, found, None, SCHEMA_VERSION)
 
 
-def _read_manifest(path: Path) -> dict[str, Any] | None:
+def _read_manifest(path: Path, elsewhere: str) -> dict[str, Any] | None:
     """The manifest as JSON, or None where a new run may begin. Raises StoreError for a place that is not ours."""
     if not path.exists():
         return None
-    elsewhere = "choose another --out: heedful writes only into an empty folder or one of its own runs"
     if not path.is_dir():
         raise StoreError(f"{path} is a file, not a folder", elsewhere)
     if not (path / _MANIFEST).exists():
