@@ -61,7 +61,7 @@ def test_a_judge_that_the_budget_does_not_admit_is_not_asked_and_the_draft_is_no
     assert "scripted was not asked to the end: 2 calls of 2 are made" in verdict.reason
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(10, 160), st.integers(1, 6) | st.none(), st.sampled_from(("best_of_n", "refine", "resample")))
 def test_drafts_and_judges_together_never_exceed_a_budget(tokens: int, calls: int | None, policy: str) -> None:
     judge = Scripted("negative")

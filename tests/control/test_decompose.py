@@ -37,7 +37,7 @@ def study(folder: Path, change: np.ndarray, how: tuple[str, ...] = ("leace",)) -
     return str(folder)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.permutations(range(len(TASKS))), st.floats(-1, 1))
 def test_first_is_what_costs_the_others_most_whatever_it_costs_itself(
     tmp_path_factory: pytest.TempPathFactory, places: list[int], itself: float

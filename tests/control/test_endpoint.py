@@ -151,7 +151,7 @@ PIECES = st.sampled_from(["<", "<thi", "<think>", "</think>", "</", "think>", " 
 
 
 @given(st.lists(PIECES, max_size=12), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_thinking_is_cut_out_wherever_the_text_is_split(pieces: list[str], data: st.DataObject) -> None:
     text = "".join(pieces)
     thinks = text.lstrip().startswith("<think>")

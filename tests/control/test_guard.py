@@ -59,7 +59,7 @@ def test_a_good_answer_is_reached_and_nothing_after_it_is_asked(policy: str) -> 
     assert sorted(model.closed) == list(range(len(model.requests)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts, policies, st.integers(1, 200), st.integers(1, 5) | st.none())
 def test_no_budget_is_exceeded_and_the_best_draft_is_what_is_given(
     answers: list[str], policy: str, tokens: int, calls: int | None
@@ -84,7 +84,7 @@ FAILURES = (
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.lists(st.sampled_from((LONG, DAYLESS, WORST)), min_size=1, max_size=4),
     policies,
@@ -108,7 +108,7 @@ def test_the_best_draft_survives_any_failure(answers: list[str], policy: str, at
         assert ("gone" in result.why) or ("busy" in result.why) or "out of memory" in result.why
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from((LONG, DAYLESS)), min_size=1, max_size=4), policies, st.integers(0, 25))
 def test_the_best_draft_survives_a_cancellation(answers: list[str], policy: str, at: int) -> None:
     async def cancelled() -> tuple[Scripted, object]:
@@ -152,7 +152,7 @@ def test_a_cancelled_task_leaves_its_draft_in_the_log_and_stays_cancelled(tmp_pa
     assert line["text"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     longer,
     policies,
@@ -206,7 +206,7 @@ def test_a_guard_names_what_no_prefix_decides() -> None:
     assert Guard(Scripted(GOOD), [FEW, Sentiment(sentiment="positive")]).late == ("semantic/sentiment",)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(texts, policies, st.sampled_from(("hold_all", "hold_window")), st.integers(1, 60))
 def test_sync_async_and_the_stream_collected_are_the_same(
     answers: list[str], policy: str, release: str, tokens: int
@@ -233,7 +233,7 @@ def _timeless(result: object) -> str:
     return repr(replace(result, seconds=0, attempts=attempts))  # type: ignore[type-var]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(texts, policies, st.sampled_from(("shadow", "warn")), st.integers(1, 8))
 def test_the_shadow_changes_nothing(answers: list[str], policy: str, mode: str, most: int) -> None:
     model = Scripted(*answers)

@@ -50,7 +50,7 @@ THOUGHTS = st.sampled_from(["", " ", "\n\n", "<think>", "</think>", "<thi", "the
     st.lists(st.one_of(THOUGHTS.map(ids_of), st.lists(st.integers(3, VOCABULARY - 1), max_size=4)), max_size=12),
 )
 @example("go", [ids_of("<think>a</think>\n\n 🐈 x")])
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_all_pieces_are_the_whole(opening: str, parts: list[list[int]]) -> None:
     # Any tokens, so any bytes: characters cut in two, bytes that are none, tags in any place.
     prompt, ids = ids_of(opening), [token for part in parts for token in part]
@@ -59,7 +59,7 @@ def test_all_pieces_are_the_whole(opening: str, parts: list[list[int]]) -> None:
 
 
 @given(st.lists(st.integers(3, 1000), max_size=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_tokenizer_whose_decoder_takes_marks_out_is_no_exception(ids: list[int]) -> None:
     assert "".join(pieces(pico().chat, pico().encode("Hi."), ids)) == pico().decode(ids)
 
@@ -78,7 +78,7 @@ SPACED = Chat(spaced_tokenizer())
 
 @given(st.lists(st.integers(1, len(SPACED._tokenizer) - 1) | st.just(2), max_size=12))
 @example([SPACED._tokenizer.convert_tokens_to_ids("▁the"), 2, SPACED._tokenizer.convert_tokens_to_ids("▁cat")])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_spaces_between_words_are_kept_whatever_stands_between_them(ids: list[int]) -> None:
     assert "".join(pieces(SPACED, [1], ids, thinks=False)) == SPACED.decode(ids)
 
@@ -107,7 +107,7 @@ def test_thinking_is_held_back_and_the_answer_is_not(monkeypatch: pytest.MonkeyP
 
 
 @given(st.lists(st.integers(3, VOCABULARY - 1), min_size=1, max_size=20), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_taken_up_where_it_is_settled_it_goes_on_without_a_seam(ids: list[int], data: st.DataObject) -> None:
     text, before = AnswerText(CHAT, ids_of("go")), ""
     for token in ids[: data.draw(st.integers(0, len(ids)))]:

@@ -122,7 +122,7 @@ def test_noise_is_standard_gumbel_and_exact_sampling() -> None:
 
 
 @given(st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=12), st.floats(0.01, 1.0, exclude_max=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_nucleus_is_the_smallest_set_with_the_probability(scores: list[float], top_p: float) -> None:
     kept = nucleus(torch.tensor([scores]), top_p)[0].isfinite()
     probabilities = torch.tensor(scores).softmax(-1)

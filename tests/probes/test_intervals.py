@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.errors import InputError
@@ -36,7 +36,6 @@ def draw(
     return scores, torch.from_numpy(rng.integers(0, 2, n)), group, fold_of_group[group]
 
 
-@settings(deadline=None)
 @given(
     n=st.integers(4, 60),
     n_groups=st.integers(2, 12),

@@ -20,7 +20,7 @@ def draw(n: int, d: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
     return x, y, weight
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(n=st.integers(6, 60), d=st.integers(1, 40), seed=st.integers(0, 10**6), C=st.sampled_from([0.01, 1.0, 10.0]))
 def test_ridge_equals_scikit_learn(n, d, seed, C):
     x, y, weight = draw(n, d, seed)

@@ -45,7 +45,7 @@ def assert_equal(
     assert abs(roc_auc_score(y, scores) - roc_auc_score(y, expected)) <= 0.002 + tied
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     n=st.integers(12, 150),
     d=st.integers(1, 60),

@@ -49,7 +49,7 @@ def test_a_signal_that_the_covariates_made_falls_to_chance_and_another_stays() -
     assert score(residualised(x, z, FOLD), own) > 0.9
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, FOLDS - 1), st.integers(0, 100), st.floats(-50, 50))
 def test_rows_that_are_tested_have_no_say(f: int, which: int, change: float) -> None:
     """A test row moves nothing but itself, and itself by its own covariates alone."""
@@ -75,7 +75,7 @@ def test_rows_that_may_not_be_trained_on_have_no_say() -> None:
     assert torch.equal(before[:, trained], after[:, trained])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(["constant", "twice", "one row"]), st.integers(0, 5))
 def test_degenerate_covariates_do_no_harm(how: str, seed: int) -> None:
     z, x, _ = drawn(seed)

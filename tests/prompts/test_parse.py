@@ -17,7 +17,7 @@ ALL = [(name, template) for name, task in TASKS.items() for template in task.tem
 
 
 @pytest.mark.parametrize(("name", "template"), ALL, ids=[template.template_id for _, template in ALL])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32), base=st.sampled_from(base_prompts()))
 def test_reading_undoes_phrasing(name: str, template: Template, seed: int, base: BasePrompt) -> None:
     constraint = TASKS[name].draw(Random(seed))

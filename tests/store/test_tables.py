@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.errors import InputError, StoreError
@@ -17,7 +17,6 @@ from heedful.store import encode_table, read_records, read_table, write_table
 CELLS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(CELLS, st.none() | st.lists(st.integers(0, 2**31))), max_size=6))
 def test_round_trip_and_equal_bytes(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, Any]]) -> None:
     path = tmp_path_factory.mktemp("table") / "t.parquet"

@@ -160,7 +160,8 @@ def _table(title: str, *columns: str) -> Table:
 
     table = Table(title=title, title_justify="left")
     for place, column in enumerate(columns):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True)
+        # Of a narrow terminal the names give way, and never a number.
+        table.add_column(column, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
     return table
 
 

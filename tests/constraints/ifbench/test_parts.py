@@ -7,7 +7,7 @@ import string
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.constraints.ifbench.english import NAMES, PRONOUNS, STOP_WORDS
@@ -45,7 +45,6 @@ def test_numbers_are_the_runs_of_digits_once_punctuation_is_gone(text: str) -> N
     assert [bare(text[a:b]) for a, b in number_spans(text)] == re.findall(r"\d+", bare(text))
 
 
-@settings(deadline=None)
 @given(texts)
 def test_tokens_are_nltks(text: str) -> None:
     from nltk.tokenize.destructive import NLTKWordTokenizer

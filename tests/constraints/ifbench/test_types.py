@@ -317,7 +317,7 @@ texts = st.lists(WORDS | st.sampled_from([" ", "\n", "\n\n", "\t", "\x1c", "\x85
 ASKED = [constraint_from_ifeval(name, kwargs) for name, kwargs, *_ in TYPES if name not in UNSCORED]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(texts, st.booleans())
 def test_laws_of_a_verdict(text: str, as_asked: bool) -> None:
     for asked in ASKED:

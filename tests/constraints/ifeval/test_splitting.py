@@ -20,7 +20,7 @@ PIECES = (
 texts = st.lists(st.sampled_from([*PIECES, '"', " ", " ", "\n", "\n\n", "\t"]), max_size=16).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(texts)
 def test_sentences_are_punkts(text: str) -> None:
     from nltk.tokenize.punkt import PunktSentenceTokenizer
@@ -28,7 +28,7 @@ def test_sentences_are_punkts(text: str) -> None:
     assert sentence_spans(text) == [tuple(span) for span in PunktSentenceTokenizer().span_tokenize(text)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from([piece for piece in PIECES if piece != "'"]), max_size=16).map(" ".join))
 def test_capitals_are_nltks(text: str) -> None:
     from nltk.tokenize.destructive import NLTKWordTokenizer

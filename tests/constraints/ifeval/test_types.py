@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.constraints import constraint_from, known_constraints, parse_constraint
@@ -127,7 +127,6 @@ texts = st.text(alphabet='aAbQ .,!?*-#"[]<>\n1{}é', max_size=60) | st.text(max_
 DECIDED = [each for each in TYPES if each[0].split(":")[0] not in ("language", "change_case")] + TYPES[-3:-2]
 
 
-@settings(deadline=None)
 @given(texts, st.sampled_from(DECIDED))
 def test_laws_of_a_verdict(text: str, row: tuple[str, dict[str, Any], list[str], list[str]]) -> None:
     asked = constraint_from_ifeval(row[0], row[1])

@@ -346,7 +346,7 @@ def texts(pieces: list[str]) -> st.SearchStrategy[str]:
 
 
 @every_case
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
@@ -354,7 +354,7 @@ def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
 
 
 @every_case
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
@@ -368,7 +368,7 @@ def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObje
 
 
 @every_case
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
     deltas = data.draw(st.lists(texts(case.pieces), max_size=4))
@@ -401,7 +401,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.constraint, JsonFormat)], ids=str)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(VALUES, st.booleans(), st.sampled_from(["", " ", "```json\n", "```\n"]), st.integers(0, 300), st.data())
 def test_what_complies_is_never_called_violated(
     case: Case, value: Any, escaped: bool, before: str, cut: int, data: st.DataObject

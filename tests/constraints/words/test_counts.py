@@ -10,7 +10,7 @@ from heedful.constraints import WordCount
 from heedful.constraints.words import parse
 
 NUMBERS = st.integers(2, 3000)
-some = settings(max_examples=15, deadline=None)
+some = settings(max_examples=15)
 
 
 def read(text: str) -> tuple[object, ...]:

@@ -114,7 +114,7 @@ def test_what_was_noticed_and_not_understood(text: str, words: str, why: str) ->
     assert why in parsed.unread[0].why
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(REQUESTS), unique=True))
 def test_requirements_add_up_in_their_order(requests: list[str]) -> None:
     parsed = parse(" ".join(["Write a note to a neighbour.", *requests]))
@@ -130,7 +130,6 @@ def whole(parsed: Parsed) -> None:
         assert parsed.words((start, end))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_can_be_read(text: str) -> None:
     whole(parse(text))
@@ -140,7 +139,6 @@ HEAP = """write use the word "x" at most least 50 0 words , . in French not abou
 without 3 times letter q ? : must end <<t>> P.S. each line""".split()
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(HEAP), max_size=25))
 def test_any_heap_of_words_can_be_read(words: list[str]) -> None:
     parsed = parse(" ".join(words))
