@@ -83,8 +83,10 @@ def test_rows_are_in_the_order_of_the_inputs(run: Run) -> None:
 
 
 def test_the_table_names_levels_types_and_shares(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    assert "…" not in run().out  # names are folded, and numbers never cut
+    monkeypatch.setenv("COLUMNS", "56")
+    narrow = run().out  # names are folded, and numbers never cut
+    assert "…" not in narrow
+    assert narrow.count("[") == narrow.count("]") > 10
     monkeypatch.setenv("COLUMNS", "80")
     ran = run()
     for shown in ("3 responses, judged as the reference judges", "prompt", "33.3 [", "66.7 [", "punctuation:no_comma"):

@@ -60,6 +60,7 @@ def test_counting_words_is_counting_their_spans(text: str) -> None:
 
 @given(ASCII | HARD | PROSE | st.text(max_size=40), st.integers(0, 6))
 @example("a b \u0301", 1)
+@example("a b\u0301", 1)
 def test_words_from_one_to_the_last(text: str, first: int) -> None:
     spans = word_spans(text)
     assert words_from(text, first) == ((spans[first][0], spans[-1][1]) if first < len(spans) else None)
