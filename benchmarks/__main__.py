@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def main() -> int:
         print(results.write_table())
         return 0
     if name == "all":
+        shutil.rmtree(results.KEPT, ignore_errors=True)
         for each in SPEED:
             _run(modules[each], [])
         print(results.write_table())

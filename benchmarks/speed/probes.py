@@ -1,11 +1,11 @@
 """Linear probes against scikit-learn's loop: seconds, weights and AUROC, all problems against a sample of them.
 
-    python -m benchmarks probes                                  # d 2,048, 800 rows a task
-    python -m benchmarks probes --rows 2000 8000 --hidden 256 4096
-    python -m benchmarks probes --device cuda
+    python -m benchmarks probes
+    python -m benchmarks probes --shapes 800x2048 --rounds 3 --device cuda
 
 One site and position: 9 tasks with rows of their own, 5 folds, 8 values of C, the task's labels and 5 control sets: 2,160
 problems. scikit-learn (lbfgs, joblib on two cores) fits a sample drawn over all C, and its time is scaled to all of them.
+Shapes are rows a task × width.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from benchmarks.speed.results import Row, keep, timed
 from heedful.models.cost import measure_rate
 from heedful.probes import LinearProbes, auroc, control_labels, fit_logistic
 
+SHAPES = ((800, 2048), (2000, 256), (8000, 256), (2000, 4096), (8000, 4096))
 N_TASKS, N_FOLDS, N_CONTROLS = 9, 5, 5
 GRID = tuple(10.0**power for power in range(-5, 3))
 PROBLEMS = N_TASKS * N_FOLDS * len(GRID) * (1 + N_CONTROLS)
@@ -136,10 +137,14 @@ def _agreement(
     return min(cosines), max(gaps)
 
 
+def _shape(text: str) -> tuple[int, int]:
+    n_rows, hidden = map(int, text.split("x"))
+    return n_rows, hidden
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[800])
-    parser.add_argument("--hidden", type=int, nargs="+", default=[2048])
+    parser.add_argument("--shapes", type=_shape, nargs="+", default=list(SHAPES), metavar="ROWSxWIDTH")
     parser.add_argument("--sampled", type=int, default=40, help="problems that scikit-learn fits")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2, help="threads over tasks, one torch thread each")
@@ -147,8 +152,8 @@ def main() -> None:
     args = parser.parse_args()
     rows = [
         compare(n, d, sampled=args.sampled, device=args.device, workers=args.workers, n_rounds=args.rounds,
-                target=100 if (n, d) == (800, 2048) or args.device != "cpu" else 30)
-        for n in args.rows for d in args.hidden
+                target=100 if (n, d) == SHAPES[0] or args.device != "cpu" else 30)
+        for n, d in args.shapes
     ]  # fmt: skip
     keep("probes", rows, packages=("torch",))
 

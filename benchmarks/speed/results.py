@@ -12,7 +12,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -73,6 +73,7 @@ class Found:
 
     Attributes:
         notes: further sentences for the table.
+        day: of the first of its rows and, where another run added some, of the last: 'first to last'.
     """
 
     name: str
@@ -81,6 +82,17 @@ class Found:
     machine: str = field(default_factory=lambda: machine())
     versions: dict[str, str] = field(default_factory=dict)
     day: str = field(default_factory=lambda: time.strftime("%Y-%m-%d"))
+
+    def after(self, kept: Found) -> Found:
+        """With the rows of an earlier run that this one did not measure again; none of those of another machine or other
+        versions."""
+        if (kept.machine, kept.versions) != (self.machine, self.versions):
+            return self
+        measured = {(row.work, row.peer): row for row in self.rows}
+        before = [(row.work, row.peer) for row in kept.rows]
+        rows = [measured.pop(key, row) for key, row in zip(before, kept.rows, strict=True)] + [*measured.values()]
+        first = kept.day.split(" to ")[0] if len(rows) > len(self.rows) else self.day
+        return replace(self, rows=tuple(rows), day=self.day if first == self.day else f"{first} to {self.day}")
 
 
 def machine() -> str:
@@ -121,11 +133,13 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def keep(name: str, rows: Sequence[Row], *, notes: Sequence[str] = (), packages: Sequence[str] = ()) -> None:
-    """Print the rows, and keep them for the table."""
+    """Print the rows, and keep them for the table, beside those that another run with other options left there."""
     found = Found(name, tuple(rows), tuple(notes), versions={package: version(package) for package in packages})
-    KEPT.mkdir(parents=True, exist_ok=True)
-    (KEPT / f"{name}.json").write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
     print(_section(found))
+    KEPT.mkdir(parents=True, exist_ok=True)
+    place = KEPT / f"{name}.json"
+    whole = found.after(_read(place)) if place.is_file() else found
+    place.write_text(json.dumps(asdict(whole), indent=1), encoding="utf-8")
 
 
 def write_table() -> str:

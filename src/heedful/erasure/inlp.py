@@ -52,7 +52,7 @@ def _directions(
     eye, origin = torch.eye(axes, dtype=z.dtype).expand(len(y), -1, -1), z.new_zeros(len(y), 1, axes)
     basis = z.new_zeros(len(y), axes, 0)
     for _ in range(min(rank, axes)):
-        left = PrincipalRows(z - z @ basis @ basis.mT, axes=eye, mean=origin)
+        left = PrincipalRows(z - z @ basis @ basis.mT, rotation=eye, mean=origin)
         normal = fit_logistic(left, y[:, None], weight[None], C, tol=1e-2).coef.mT
         normal = normal - basis @ (basis.mT @ normal)
         size = normal.norm(dim=1, keepdim=True)

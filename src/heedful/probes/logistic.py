@@ -28,6 +28,7 @@ from heedful.probes.problems import pose
 from heedful.probes.result import LinearProbes
 
 _CHECK_EVERY = 2  # iterations between looks at which problems are done (each is one sync with the device)
+_NARROWEST = 128  # problems in a tile on a CPU: with fewer, a product spends its time on reading the rows
 _FIRST_REFRESH = 4  # iteration at which the preconditioner takes the curvature as it is; again at twice that, and so on
 
 
@@ -142,8 +143,9 @@ def _solve_in_tiles(
 ) -> _Solved:
     """Batch entries and problems a tile at a time: on a CPU what stays in cache, elsewhere what fits in memory."""
     (n_entries, n_problems), n_rows = theta.shape[:2], z.shape[1]
-    budget = 2**17 if z.device.type == "cpu" else 2**26
-    width = max(1, min(n_problems, budget // n_rows))
+    on_cpu = z.device.type == "cpu"
+    budget = 2**18 if on_cpu else 2**26
+    width = min(n_problems, max(budget // n_rows, _NARROWEST if on_cpu else 1))
     height = max(1, budget // (n_rows * width))
     shape = (n_entries, n_problems)
     result = _Solved(
@@ -184,22 +186,34 @@ def _solve(
     squares = x * x
 
     def inverted(curvature: Float[Tensor, "entry problem sample"]) -> Float[Tensor, "entry problem unknown"]:
-        return 1 / (curvature @ squares + penalty).clamp_min(tiny**0.5)
+        return (curvature @ squares).add_(penalty).clamp_min_(tiny**0.5).reciprocal_()
+
+    def derive(gradient: Tensor) -> Tensor:
+        """Gradient of the objective, and in `curvature` the loss's second derivative in each margin: C weight p (1 − p)."""
+        torch.sigmoid(margins, out=curvature)
+        torch.mul(cost, curvature, out=spare)
+        torch.addcmul(spare, spare, curvature, value=-1, out=curvature)
+        spare.sub_(cost_y)
+        torch.baddbmm(theta * penalty, spare, x, out=gradient)
+        if change is not None:
+            gradient[..., :-1] -= change.of_gradient(spare)
+        return gradient
 
     inverse, refresh = inverted(0.25 * cost), _FIRST_REFRESH
 
     result = _Solved(theta.clone(), torch.zeros_like(floor, dtype=torch.bool), torch.zeros_like(floor).long())
     live = torch.arange(floor.shape[1], device=z.device).expand(floor.shape)  # which problem each column is
-    margins = _margins(theta, xt, change)
-    gradient, curvature = _derivatives(margins, cost, cost_y, x, theta * penalty, change)
+    theta, margins = theta.clone(), _margins(theta, xt, change)
+    curvature, spare, shift = (torch.empty_like(margins) for _ in range(3))  # written over in every iteration
+    gradient, previous = derive(torch.empty_like(theta)), torch.empty_like(theta)
     direction = -inverse * gradient
-    decrement = torch.full_like(floor, torch.inf)
+    slope, decrement = -_dot(gradient, direction), torch.full_like(floor, torch.inf)
 
     for iteration in itertools.count():
-        slope = -_dot(gradient, direction)
-        shift = _margins(direction, xt, change)
-        bend = (_dot(curvature * shift, shift) + _dot(direction * penalty, direction)).clamp_min(tiny)
-        newton = slope / bend
+        _margins(direction, xt, change, out=shift)
+        bend = torch.mul(torch.mul(curvature, shift, out=spare), shift, out=spare).sum(-1)
+        bend += _dot(direction * penalty, direction)
+        newton = slope / bend.clamp_min_(tiny)
         last, decrement = decrement, slope * newton  # the squared Newton decrement along the direction
         if iteration % _CHECK_EVERY == 0 or iteration >= max_iter:
             # F is 1-strongly convex in w, so ‖w − w*‖² ≤ 2 (F − F*); and that is the sum of the squared decrements
@@ -214,54 +228,55 @@ def _solve(
             if keep <= 0.8 * done.shape[1]:
                 _put(result, live, theta, done, iteration)
                 order = torch.argsort(done.to(torch.int8), dim=-1, stable=True)[:, :keep]
-                live, newton, decrement, floor = (t.gather(1, order) for t in (live, newton, decrement, floor))
+                live, slope, newton, decrement, floor = (
+                    t.gather(1, order) for t in (live, slope, newton, decrement, floor)
+                )
                 theta, margins, gradient, curvature, direction, shift, cost, cost_y, inverse = (
                     t.gather(1, order.unsqueeze(-1).expand(-1, -1, t.shape[-1]))
                     for t in (theta, margins, gradient, curvature, direction, shift, cost, cost_y, inverse)
                 )
+                spare, previous = torch.empty_like(shift), torch.empty_like(gradient)
                 if change is not None:
                     change = Change(*(t.take_along_dim(order[..., None, None], 1) for t in change))
-        reach = shift.abs().amax(-1).clamp_min(tiny**0.5)
+        reach = torch.abs(shift, out=spare).amax(-1).clamp_min_(tiny**0.5)
         step = (torch.log1p(reach * newton) / reach).unsqueeze(-1)
-        theta = torch.addcmul(theta, step, direction)
-        margins = torch.addcmul(margins, step, shift)
-        previous = gradient
-        gradient, curvature = _derivatives(margins, cost, cost_y, x, theta * penalty, change)
+        theta.addcmul_(step, direction)
+        margins.addcmul_(step, shift)
+        gradient, previous = derive(previous), gradient
         if iteration == refresh:
             inverse, refresh = inverted(curvature), 2 * refresh
-        direction = _conjugate(direction, gradient, gradient - previous, inverse)
+        direction, slope = _conjugate(direction, gradient, previous, inverse)
     raise AssertionError("unreachable")
 
 
 def _margins(
-    theta: Float[Tensor, "entry problem unknown"], xt: Float[Tensor, "entry unknown sample"], change: Change | None
+    theta: Float[Tensor, "entry problem unknown"],
+    xt: Float[Tensor, "entry unknown sample"],
+    change: Change | None,
+    *,
+    out: Tensor | None = None,
 ) -> Float[Tensor, "entry problem sample"]:
-    margins: Tensor = theta @ xt
-    return margins if change is None else margins - change.of_margins(theta[..., :-1])
+    margins = torch.matmul(theta, xt, out=out)
+    return margins if change is None else margins.sub_(change.of_margins(theta[..., :-1]))
 
 
-def _derivatives(
-    margins: Tensor, cost: Tensor, cost_y: Tensor, x: Tensor, pull: Tensor, change: Change | None
-) -> tuple[Float[Tensor, "entry problem unknown"], Float[Tensor, "entry problem sample"]]:
-    """Gradient of the objective, and the loss's second derivative in each margin: C weight p (1 − p)."""
-    p = torch.sigmoid(margins)
-    expected = cost * p
-    residual = expected - cost_y
-    gradient = torch.baddbmm(pull, residual, x)
-    if change is not None:
-        gradient[..., :-1] -= change.of_gradient(residual)
-    return gradient, torch.addcmul(expected, expected, p, value=-1)
-
-
-def _conjugate(direction: Tensor, gradient: Tensor, change: Tensor, inverse: Tensor) -> Tensor:
-    """Next direction: Hager & Zhang 2005, eq. 1.2–1.3 (without truncation), preconditioned."""
+def _conjugate(
+    direction: Float[Tensor, "entry problem unknown"],
+    gradient: Float[Tensor, "entry problem unknown"],
+    previous: Float[Tensor, "entry problem unknown"],
+    inverse: Float[Tensor, "entry problem unknown"],
+) -> tuple[Float[Tensor, "entry problem unknown"], Float[Tensor, "entry problem"]]:
+    """Next direction: Hager & Zhang 2005, eq. 1.2–1.3 (without truncation), preconditioned; and how steeply it descends."""
+    change = gradient - previous
     scaled = inverse * change
+    downhill = _dot(direction, gradient)
     along = _dot(direction, change).clamp_min(torch.finfo(change.dtype).tiny ** 0.5)  # > 0: F is strictly convex
-    beta = (_dot(scaled, gradient) - _dot(scaled, change) * _dot(direction, gradient) / along) / along
-    steepest = -inverse * gradient
-    conjugate = torch.addcmul(steepest, beta.unsqueeze(-1), direction)
+    beta = (_dot(scaled, gradient) - _dot(scaled, change) * downhill / along) / along
+    steepest = (inverse * gradient).neg_()
+    steep = _dot(steepest, gradient)
     # Descent is a theorem in exact arithmetic; at the rounding floor a restart takes its place.
-    return torch.where((_dot(gradient, conjugate) < 0).unsqueeze(-1), conjugate, steepest)
+    beta = torch.where(steep + beta * downhill < 0, beta, 0)
+    return torch.addcmul(steepest, beta.unsqueeze(-1), direction), -(steep + beta * downhill)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ nothing of labels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,27 +19,63 @@ from torch import Tensor
 from heedful.errors import InputError
 
 
+class _Reflectors(NamedTuple):
+    """An orthonormal basis of the rows as LAPACK's geqrf leaves it: to apply it to a few planes costs a fraction of
+    writing it out."""
+
+    vectors: Float[Tensor, "*batch hidden sample"]
+    scales: Float[Tensor, "*batch sample"]
+
+    def written_out(self) -> Float[Tensor, "*batch hidden sample"]:
+        basis: Tensor = torch.linalg.householder_product(self.vectors, self.scales)
+        return basis
+
+    def to_hidden(self, coef: Float[Tensor, "*batch problem sample"]) -> Float[Tensor, "*batch problem hidden"]:
+        hidden, n = self.vectors.shape[-2:]
+        padded = torch.nn.functional.pad(coef, (0, hidden - n)).mT
+        return torch.ormqr(self.vectors, self.scales, padded).mT
+
+    def from_hidden(self, coef: Float[Tensor, "*batch problem hidden"]) -> Float[Tensor, "*batch problem sample"]:
+        n = self.vectors.shape[-1]
+        return torch.ormqr(self.vectors, self.scales, coef.mT, transpose=True)[..., :n, :].mT
+
+
 @dataclass(frozen=True)
 class PrincipalRows:
-    """Rows x, as z = (x − mean) @ axes."""
+    """Rows x, as z = (x − mean) @ axes.
+
+    Attributes:
+        z: the rotated rows; as many axes as the smaller of samples and hidden.
+        rotation: the axes, in the basis that `reflectors` stands for, or else as they are.
+        mean: of the rows.
+        reflectors: where there are fewer rows than dimensions.
+    """
 
     z: Float[Tensor, "*batch sample axis"]
-    axes: Float[Tensor, "*batch hidden axis"]
-    """Orthonormal columns; as many as the smaller of samples and hidden."""
+    rotation: Float[Tensor, "*batch inner axis"]
     mean: Float[Tensor, "*batch 1 hidden"]
+    reflectors: _Reflectors | None = None
+
+    @cached_property
+    def axes(self) -> Float[Tensor, "*batch hidden axis"]:
+        """Orthonormal columns."""
+        return self.rotation if self.reflectors is None else self.reflectors.written_out() @ self.rotation
 
     def to_hidden(
         self, coef: Float[Tensor, "*batch problem axis"], intercept: Float[Tensor, "*batch problem"]
     ) -> tuple[Float[Tensor, "*batch problem hidden"], Float[Tensor, "*batch problem"]]:
         """The same planes in the coordinates of x."""
-        hidden = coef @ self.axes.mT
+        hidden = coef @ self.rotation.mT
+        if self.reflectors is not None:
+            hidden = self.reflectors.to_hidden(hidden)
         return hidden, intercept - (hidden @ self.mean.mT).squeeze(-1)
 
     def to_axes(
         self, coef: Float[Tensor, "*batch problem hidden"], intercept: Float[Tensor, "*batch problem"]
     ) -> tuple[Float[Tensor, "*batch problem axis"], Float[Tensor, "*batch problem"]]:
         """The inverse of `to_hidden`, up to directions that no row varies along."""
-        return coef @ self.axes, intercept + (coef @ self.mean.mT).squeeze(-1)
+        inner = coef if self.reflectors is None else self.reflectors.from_hidden(coef)
+        return inner @ self.rotation, intercept + (coef @ self.mean.mT).squeeze(-1)
 
 
 def principal_rows(x: Float[Tensor, "*batch sample hidden"]) -> PrincipalRows:
@@ -63,12 +101,12 @@ def principal_rows(x: Float[Tensor, "*batch sample hidden"]) -> PrincipalRows:
     if x.shape[-2] < x.shape[-1]:
         # Fewer rows than dimensions: the row space is all that a probe can use. QR keeps small directions exact, where
         # the eigenvectors of a Gram matrix would lose those below √eps of the largest.
-        basis, upper = torch.linalg.qr(centred.mT)
-        reduced = upper.mT
+        reflectors = _Reflectors(*torch.geqrf(centred.mT))
+        reduced = reflectors.vectors[..., : x.shape[-2], :].triu().mT
         rotation = _axes(reduced.mT @ reduced)
-        return PrincipalRows(z=reduced @ rotation, axes=basis @ rotation, mean=mean)
+        return PrincipalRows(reduced @ rotation, rotation, mean, reflectors)
     axes = _axes(centred.mT @ centred)
-    return PrincipalRows(z=centred @ axes, axes=axes, mean=mean)
+    return PrincipalRows(centred @ axes, axes, mean)
 
 
 def _centred(x: Float[Tensor, "*batch sample hidden"], mean: Float[Tensor, "*batch one hidden"]) -> Tensor:
