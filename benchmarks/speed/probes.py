@@ -29,7 +29,9 @@ SHAPES = ((800, 2048), (2000, 256), (8000, 256), (2000, 4096), (8000, 4096))
 N_TASKS, N_FOLDS, N_CONTROLS = 9, 5, 5
 GRID = tuple(10.0**power for power in range(-5, 3))
 PROBLEMS = N_TASKS * N_FOLDS * len(GRID) * (1 + N_CONTROLS)
-TOLERANCE = 1e-2  # of a study: relative distance of the weights to the optimum
+TOLERANCE = (
+    5e-3  # relative distance of the weights to the optimum; a study's 1e-2 moves AUROC by up to 0.004 at d 4,096
+)
 N_EXACT = 16
 
 

@@ -1,23 +1,28 @@
 """Reading hidden states, 12 positions at all sites, against the bare forward pass and against what else reads them.
 
-    python -m benchmarks reading [--shapes llama-0.5b qwen-0.5b] [--dtype float32] [--samples 32] [--device cuda]
+    python -m benchmarks reading [--shapes llama-0.5b qwen-1.5b] [--dtype float32] [--samples 24] [--device cuda]
 
-Models with random weights in the shapes of 0.5B- and 1B-parameter Llama and Qwen; ragged lengths. Bare: the same padded
-batches through the decoder, nothing kept. `output_hidden_states=True`: all states of all tokens, then the positions.
-nnsight and TransformerLens: in environments of their own, on the same batches, weights and threads.
+Models with random weights in the shapes of 0.5B- and 1B-parameter Llama and Qwen, the larger two in bf16; ragged lengths.
+Bare: the same padded batches through the decoder, nothing kept. `output_hidden_states=True`: all states of all tokens, then
+the positions. nnsight and TransformerLens: in environments of their own, on the same batches, weights and threads.
+Memory is the most that the tensors of a pass hold at once, beyond what they hold in the bare forward pass; for so many
+samples, and for four times as many.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, Qwen2Config
 
 from benchmarks.speed.peers import NNSIGHT, TRANSFORMER_LENS, Peer
@@ -26,7 +31,7 @@ from heedful.models import Replay
 from heedful.models.batching import plan
 from heedful.models.catalogue import EMBEDDED
 from heedful.models.positions import POSITIONS
-from heedful.models.reading import model_inputs, read
+from heedful.models.reading import ReadBatch, model_inputs, read
 from heedful.models.replay import pad, token_index
 from heedful.models.sites import find_blocks, site_names
 
@@ -57,46 +62,106 @@ def ragged(n: int) -> list[Replay]:
     ]  # fmt: skip
 
 
-def compare(shape: str, dtype: torch.dtype, device: str, n: int, n_rounds: int, peers: list[str]) -> list[Row]:
-    """All rows of the table for one model."""
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(SHAPES[shape](), dtype=dtype).to(device).eval()
-    blocks, rows = find_blocks(model), ragged(n)
-    sites = site_names(len(blocks))[1:]  # without the embedding, which the peers have no block for
-    batches = [[rows[i] for i in part] for part in plan([len(row) for row in rows], BATCH_TOKENS)]
-    padded = [(model_inputs(model, p.ids, p.mask), token_index(b, POSITIONS)) for b in batches for p in (pad(b),)]
+class Work:
+    """The same rows through the same model, in three ways."""
 
-    def ours() -> None:
-        for _ in read(model, blocks, rows, sites, POSITIONS, log_p=False, batch_tokens=BATCH_TOKENS):
+    def __init__(self, model: Any, n: int) -> None:
+        self.model, self.blocks, self.rows = model, find_blocks(model), ragged(n)
+        self.sites = site_names(len(self.blocks))[1:]  # without the embedding, which the peers have no block for
+        self.batches = [[self.rows[i] for i in part] for part in plan([len(row) for row in self.rows], BATCH_TOKENS)]
+        self.padded = [
+            (model_inputs(model, p.ids, p.mask), token_index(b, POSITIONS)) for b in self.batches for p in (pad(b),)
+        ]
+
+    @property
+    def selected_bytes(self) -> int:
+        """Of the largest batch's selected states."""
+        values = len(self.sites) * len(POSITIONS) * max(map(len, self.batches)) * self.model.config.hidden_size
+        return values * self.model.dtype.itemsize
+
+    def read(self) -> None:
+        """As a study does."""
+        for _ in self._batches(self.rows, BATCH_TOKENS):
             pass
 
-    @torch.no_grad()
-    def bare() -> None:
-        for inputs, _ in padded:
-            model.model(**inputs)
+    def first(self) -> tuple[Tensor, Tensor]:
+        """States and validity of the first batch, its rows in order."""
+        found = next(self._batches(self.batches[0], 10**9))
+        order = torch.tensor(found.rows).argsort()
+        return found.states[:, :, order], found.valid[:, order]
+
+    def _batches(self, rows: list[Replay], batch_tokens: int) -> Iterator[ReadBatch]:
+        return read(self.model, self.blocks, rows, self.sites, POSITIONS, log_p=False, batch_tokens=batch_tokens)
 
     @torch.no_grad()
-    def whole() -> list[torch.Tensor]:
+    def bare(self) -> None:
+        """The forward passes alone."""
+        for inputs, _ in self.padded:
+            self.model.model(**inputs)
+
+    @torch.no_grad()
+    def whole(self) -> list[Tensor]:
+        """All states, and then those of the positions."""
         found = []
-        for inputs, index in padded:
-            states = model.model(**inputs, output_hidden_states=True).hidden_states
+        for inputs, index in self.padded:
+            states = self.model.model(**inputs, output_hidden_states=True).hidden_states
             sample = torch.arange(index.shape[1])
             found.append(torch.stack([each[sample, index.clamp(min=0)].cpu() for each in states[1:]]))
         return found
 
-    bare()
-    mine = next(iter(read(model, blocks, batches[0], sites, POSITIONS, log_p=False, batch_tokens=10**9)))
-    order = torch.tensor(mine.rows).argsort()
-    there = mine.states[:, :, order], mine.valid[:, order]
-    name = f"{shape}, {str(dtype).removeprefix('torch.')}, {device}: {n} rows of {sum(map(len, rows)):,} tokens"
+
+def peak_bytes(work: Callable[[], object], device: str) -> int:
+    """The most bytes of tensors that `work` held at once, beyond those that were there."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    assert profile.profiler is not None
+    events = profile.profiler.kineto_results.events()  # type: ignore[union-attr]
+    taken = sorted((event.start_ns(), event.nbytes()) for event in events if event.name() == "[memory]")
+    return max(itertools.accumulate(size for _, size in taken))
+
+
+def memory(model: Any, name: str, n: int, device: str) -> Row:
+    """Whether it stays the same, whatever the number of samples."""
+    ratios, peaks = [], []
+    for work in (Work(model, n), Work(model, 4 * n)):
+        peaks.append(peak_bytes(work.read, device))
+        ratios.append((peaks[-1] - peak_bytes(work.bare, device)) / work.selected_bytes)
+    beyond = " and ".join(f"{peak / 1e6:.0f}" for peak in peaks)
+    return Row(
+        f"{name}, and four times as many",
+        "one batch's selected states, in memory",
+        "costs",
+        2,
+        tuple(ratios),
+        0.0,
+        "bytes of tensors beyond those of the bare forward",
+        takes=f"{beyond} MB with the forward pass",
+    )
+
+
+def compare(shape: str, dtype: torch.dtype, device: str, n: int, n_rounds: int, peers: list[str]) -> list[Row]:
+    """All rows of the table for one model."""
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(SHAPES[shape](), dtype=dtype).to(device).eval()
+    work = Work(model, n)
+    work.bare()
+    there, padded = work.first(), work.padded
+    n_tokens = sum(map(len, work.rows))
+    name = f"{shape}, {str(dtype).removeprefix('torch.')}, {device}: {n} rows of {n_tokens:,} tokens"
 
     def row(peer: str, kind: str, target: float, ratios: tuple[float, ...], seconds: float, same: str) -> Row:
         return Row(name, peer, kind, target, ratios, seconds, same)  # type: ignore[arg-type]
 
-    costs, seconds = rounds(lambda: timed(ours), lambda: timed(bare), n_rounds, "costs")
+    costs, seconds = rounds(lambda: timed(work.read), lambda: timed(work.bare), n_rounds, "costs")
     table = [row("the bare forward", "costs", 1.10, costs, seconds, "its own hooks")]
-    gap = _gap(there, whole()[0][:-1], last=1)  # transformers' last hidden state is normed
-    faster, seconds = rounds(lambda: timed(ours), lambda: timed(whole), n_rounds, "faster")
+    table.append(memory(model, name, n, device))
+    gap = _gap(there, work.whole()[0][:-1], last=1)  # transformers' last hidden state is normed
+    faster, seconds = rounds(lambda: timed(work.read), lambda: timed(work.whole), n_rounds, "faster")
     table.append(row("output_hidden_states", "faster", 1, faster, seconds, gap))
     if device != "cpu":
         return table
@@ -119,14 +184,14 @@ def compare(shape: str, dtype: torch.dtype, device: str, n: int, n_rounds: int, 
             except RuntimeError as error:
                 print(error)
                 continue
-            mine_seconds = [timed(ours) for _ in range(n_rounds)]
+            mine_seconds = [timed(work.read) for _ in range(n_rounds)]
             first = torch.from_numpy(np.load(folder / "outputs.npz")["first"])
             ratios = tuple(b / a for a, b in zip(mine_seconds, found["seconds"], strict=True))
             table.append(row(peer, "faster", 1, ratios, statistics.median(mine_seconds), _gap(there, first)))
     return table
 
 
-def _gap(mine: tuple[torch.Tensor, torch.Tensor], theirs: torch.Tensor, last: int = 0) -> str:
+def _gap(mine: tuple[Tensor, Tensor], theirs: Tensor, last: int = 0) -> str:
     """Relative error of their states from heedful's, where a row has the position."""
     states, valid = mine[0][: len(mine[0]) - last].float(), mine[1]
     theirs = theirs.float()
@@ -134,10 +199,14 @@ def _gap(mine: tuple[torch.Tensor, torch.Tensor], theirs: torch.Tensor, last: in
     return f"states within {away:.0e}"
 
 
+def _dtype(shape: str) -> str:
+    return "bfloat16" if shape.endswith(("-1b", "-1.5b")) else "float32"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", nargs="+", default=["llama-0.5b", "qwen-0.5b"], choices=list(SHAPES))
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES)[1:], choices=list(SHAPES))
+    parser.add_argument("--dtype", help="float32 or bfloat16; else float32 below 1B parameters, bfloat16 from there on")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
@@ -146,7 +215,9 @@ def main() -> None:
     table = [
         row
         for shape in args.shapes
-        for row in compare(shape, getattr(torch, args.dtype), args.device, args.samples, args.rounds, args.peers)
+        for row in compare(
+            shape, getattr(torch, args.dtype or _dtype(shape)), args.device, args.samples, args.rounds, args.peers
+        )
     ]
     keep("reading", table, packages=("torch", "transformers"))
 

@@ -44,6 +44,7 @@ class Row:
         ratios: one a round.
         seconds: heedful's median time.
         agreement: how it was shown that both did the same.
+        takes: what heedful takes, in words, where that is not time.
     """
 
     work: str
@@ -53,6 +54,7 @@ class Row:
     ratios: tuple[float, ...]
     seconds: float
     agreement: str = ""
+    takes: str = ""
 
     @property
     def ratio(self) -> float:
@@ -167,7 +169,7 @@ def _section(found: Found) -> str:
         target = "–" if row.target is None else f"{'≥' if row.kind == 'faster' else '≤'} {row.target:g} ×"
         verdict = {True: ", met", False: ", **missed**", None: ""}[row.met]
         ratio = f"{row.kind} {_number(row.ratio)} ×{spread}"
-        cells = (row.work, row.peer, ratio, target + verdict, _time(row.seconds), row.agreement)
+        cells = (row.work, row.peer, ratio, target + verdict, row.takes or _time(row.seconds), row.agreement)
         lines.append(f"| {' | '.join(cells)} |")
     packages = ", ".join(f"{name} {number}" for name, number in found.versions.items())
     about = f"{found.day}; {found.machine}" + (f"; {packages}" if packages else "")

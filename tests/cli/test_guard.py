@@ -66,12 +66,12 @@ def test_a_log_is_shown_in_the_terminal_as_json_and_as_a_page(
     capsys.readouterr()
     assert main(["log", "view", str(log), "--failed"]) == 0
     shown = capsys.readouterr().out
-    assert "0 of 1 requests passed" in shown
+    assert "Shown: 1 of the log's 2 requests\n0 of 1 requests passed" in shown
     assert "Write <b>a card</b>." in shown
     assert ASK not in shown
     assert main(["log", "view", str(log), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["requests"], found["passed"]) == (2, 1)
+    assert (found["in_log"], found["requests"], found["passed"]) == (2, 2, 1)
     assert found["constraints"]["lexical/include"] == {"fail": 1}
     assert main(["log", "view", str(log), "--html", str(page)]) == 0
     text = page.read_text()

@@ -181,6 +181,13 @@ def test_half_precision_is_fitted_in_f32_and_f64_in_f64():
     assert_equal(probes, (0,), sklearn_fit(stored.float(), y, torch.ones(60), 1.0), stored.float(), y)
 
 
+def test_rows_that_record_gradients_are_fitted_like_any() -> None:
+    x, y = draw(40, 6, 5)
+    recorded = fit_logistic(x.clone().requires_grad_(), y[None])
+    assert not recorded.coef.requires_grad
+    torch.testing.assert_close(recorded.coef, fit_logistic(x, y[None]).coef)
+
+
 def test_what_did_not_converge_says_so():
     x, y = draw(100, 30, 6)
     probes = fit_logistic(x, y[None], C=100.0, max_iter=3)

@@ -44,15 +44,16 @@ def view(
         typer.echo(f"{file}: {what} left out; who wrote {'them' if many else 'it'} was killed", err=True)
     lines = [line for line in read.lines if not (failed and line["passed"])]
     lines = lines[-last:] if last else lines
+    found = {"in_log": len(read.lines)} | totals(lines)
     if html is not None:
         from heedful.report.guarded import log_page
         from heedful.store.atomic import atomic_write
 
-        typer.echo(atomic_write(html, log_page(lines, totals(lines), file.name)))
+        typer.echo(atomic_write(html, log_page(lines, found, file.name)))
     elif as_json:
-        typer.echo(json.dumps(totals(lines), ensure_ascii=False))
+        typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        _print(lines)
+        _print(lines, found)
 
 
 def totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -76,14 +77,16 @@ def totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _print(lines: Sequence[Mapping[str, Any]]) -> None:
+def _print(lines: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console, found = Console(), totals(lines)
+    console = Console()
     tokens, judged = found["tokens"], found["judged"]
     asked = f" ({judged['prompt'] + judged['completion']:,} of them in {judged['calls']:,} calls of judges)"
+    if len(lines) < found["in_log"]:
+        console.print(f"Shown: {len(lines)} of the log's {found['in_log']} requests")
     console.print(
         f"{found['passed']} of {found['requests']} requests passed; {tokens['prompt']:,} + {tokens['completion']:,} tokens"
         f"{asked if judged['calls'] else ''}, {found['seconds']:g} s"

@@ -6,6 +6,7 @@ named, no more; prompts and answers can be left out.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -143,9 +144,9 @@ def _opened(path: str | Path) -> Iterator[int]:
             os.close(descriptor)
     except OSError as error:
         reason = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror or error
-        raise StoreError(
-            f"cannot write the log {path}: {reason}", "free some space, or choose another place"
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or error.errno is None
+        cure = "free some space, or choose another place" if full else "choose another place"
+        raise StoreError(f"cannot write the log {path}: {reason}", cure) from error
 
 
 class Log(NamedTuple):

@@ -51,6 +51,7 @@ class Change(NamedTuple):
         return (residual.unsqueeze(-2) @ self.taken @ self.write).squeeze(-2)
 
 
+@torch.no_grad()
 def fit_logistic(
     x: Float[Tensor, "*batch sample hidden"] | PrincipalRows,
     y: Tensor,

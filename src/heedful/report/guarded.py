@@ -16,7 +16,7 @@ def log_page(lines: Sequence[Mapping[str, Any]], totals: Mapping[str, Any], name
 
     Args:
         lines: requests as the log holds them.
-        totals: over them.
+        totals: over them, and `in_log`, how many requests the log has.
         name: of the log.
     """
     most = max((a["tokens"]["completion"] for line in lines for a in line["attempts"]), default=1) or 1

@@ -130,7 +130,7 @@ def constraint_from_ifeval(instruction_id: str, kwargs: Mapping[str, Any] | None
         near = get_close_matches(str(instruction_id), _types, n=1)
         raise InputError(
             f"neither IFEval nor IFBench has an instruction type {instruction_id!r}",
-            (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(_types)}",
+            f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_types)}",
         )
     absent &= _arguments()
     return cls(**{str(name): _whole(value) for name, value in (kwargs or {}).items() if str(name) not in absent})
