@@ -18,7 +18,7 @@ test: $(VENV)/.ready lint
 test-all: $(VENV)/.ready lint
 	$(BIN)/pytest -q $(ON_TWO_CORES)
 
-# Peers are installed in environments of their own under .bench; an hour on two cores.
+# Peers are installed in environments of their own under .bench; two hours on two cores.
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks all
 

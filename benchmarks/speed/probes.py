@@ -25,7 +25,14 @@ from benchmarks.speed.results import Row, keep, timed
 from heedful.models.cost import measure_rate
 from heedful.probes import LinearProbes, auroc, control_labels, fit_logistic
 
-SHAPES = ((800, 2048), (2000, 256), (8000, 256), (2000, 4096), (8000, 4096))
+SHAPES = {
+    (800, 2048): (3, 40),
+    (2000, 256): (3, 40),
+    (8000, 256): (3, 40),
+    (2000, 4096): (2, 40),
+    (8000, 4096): (1, 16),
+}
+"""(Rows a task, width) → rounds, and problems that scikit-learn fits: the last takes both sides minutes."""
 N_TASKS, N_FOLDS, N_CONTROLS = 9, 5, 5
 GRID = tuple(10.0**power for power in range(-5, 3))
 PROBLEMS = N_TASKS * N_FOLDS * len(GRID) * (1 + N_CONTROLS)
@@ -103,7 +110,8 @@ def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int
     ratios, ours = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        np.savez(folder / "inputs.npz", x=work.x, labels=work.labels, fold=work.fold, grid=GRID, problems=problems)
+        np.save(folder / "x.npy", work.x)
+        np.savez(folder / "inputs.npz", labels=work.labels, fold=work.fold, grid=GRID, problems=problems)
         for _ in range(n_rounds):
             ours.append(timed(lambda: fit_all(there, workers)))
             theirs = SKLEARN.run("sklearn_probes.py", folder, str(N_EXACT))["seconds"] * PROBLEMS / sampled
@@ -147,15 +155,16 @@ def _shape(text: str) -> tuple[int, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", type=_shape, nargs="+", default=list(SHAPES), metavar="ROWSxWIDTH")
-    parser.add_argument("--sampled", type=int, default=40, help="problems that scikit-learn fits")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sampled", type=int, help="problems that scikit-learn fits (40, or 16 of the largest shape)")
+    parser.add_argument("--rounds", type=int, help="(3, 2 or 1 by shape)")
     parser.add_argument("--workers", type=int, default=2, help="threads over tasks, one torch thread each")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     rows = [
-        compare(n, d, sampled=args.sampled, device=args.device, workers=args.workers, n_rounds=args.rounds,
-                target=100 if (n, d) == SHAPES[0] or args.device != "cpu" else 30)
+        compare(n, d, sampled=args.sampled or sampled, device=args.device, workers=args.workers,
+                n_rounds=args.rounds or n_rounds, target=100 if (n, d) == (800, 2048) or args.device != "cpu" else 30)
         for n, d in args.shapes
+        for n_rounds, sampled in [SHAPES.get((n, d), (3, 40))]
     ]  # fmt: skip
     keep("probes", rows, packages=("torch",))
 

@@ -127,11 +127,11 @@ def peak_bytes(work: Callable[[], object], device: str) -> int:
 
 def memory(model: Any, name: str, n: int, device: str) -> Row:
     """Whether it stays the same, whatever the number of samples."""
-    ratios, peaks = [], []
+    ratios, takes = [], []
     for work in (Work(model, n), Work(model, 4 * n)):
-        peaks.append(peak_bytes(work.read, device))
-        ratios.append((peaks[-1] - peak_bytes(work.bare, device)) / work.selected_bytes)
-    beyond = " and ".join(f"{peak / 1e6:.0f}" for peak in peaks)
+        peak = peak_bytes(work.read, device)
+        ratios.append((peak - peak_bytes(work.bare, device)) / work.selected_bytes)
+        takes.append(f"{peak / 1e6:.0f} MB with the forward pass of {max(map(len, work.batches))} rows")
     return Row(
         f"{name}, and four times as many",
         "one batch's selected states, in memory",
@@ -140,7 +140,7 @@ def memory(model: Any, name: str, n: int, device: str) -> Row:
         tuple(ratios),
         0.0,
         "bytes of tensors beyond those of the bare forward",
-        takes=f"{beyond} MB with the forward pass",
+        takes=", ".join(takes),
     )
 
 

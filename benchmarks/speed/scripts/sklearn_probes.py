@@ -1,7 +1,8 @@
 """scikit-learn's loop over logistic probes, two processes of joblib: sys.argv is the folder, and how many to fit exactly.
 
-Reads inputs.npz: x [task, sample, hidden], labels [task, set, sample], fold [sample], problems [n, 4] of task, set, fold and
-the number of C in grid. Writes outputs.npz: coef and intercept as timed, and `exact` ones of the first few.
+Reads x.npy [task, sample, hidden], and inputs.npz: labels [task, set, sample], fold [sample], problems [n, 4] of task, set,
+fold and the number of C in grid. Rows stay in a file that both processes map, so none is sent to them. Writes outputs.npz:
+coef and intercept as timed, and `exact` ones of the first few.
 """
 
 import json
@@ -14,7 +15,8 @@ from joblib import Parallel, delayed
 from sklearn.linear_model import LogisticRegression
 
 
-def fit(x, y, C, tol=1e-4):
+def fit(place, task, kept, y, C, tol=1e-4):
+    x = np.load(place, mmap_mode="r")[task][kept]
     model = LogisticRegression(C=C, max_iter=5000, tol=tol).fit(x, y)
     return model.coef_[0], model.intercept_[0]
 
@@ -22,11 +24,11 @@ def fit(x, y, C, tol=1e-4):
 def main():
     folder, n_exact = Path(sys.argv[1]), int(sys.argv[2])
     given = np.load(folder / "inputs.npz")
-    x, labels, fold, grid = (given[name] for name in ("x", "labels", "fold", "grid"))
+    labels, fold, grid = (given[name] for name in ("labels", "fold", "grid"))
 
     def rows(task, labelled, held, c):
         kept = fold != held
-        return x[task][kept], labels[task, labelled][kept], float(grid[c])
+        return folder / "x.npy", task, kept, labels[task, labelled][kept], float(grid[c])
 
     problems = given["problems"].tolist()
     with Parallel(n_jobs=2) as pool:
