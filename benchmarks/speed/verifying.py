@@ -69,7 +69,7 @@ def main() -> None:
         (Path(folder) / "checks.json").write_text(json.dumps(list(REFERENCE.values())), encoding="utf-8")
         for _ in range(args.rounds):
             for name, constraint in NINE.items():
-                ours[name].append(timed(lambda: [constraint.check(text) for text in given]))  # noqa: B023
+                ours[name].append(timed(lambda: [constraint.check(text).passed for text in given]))  # noqa: B023
             found = LM_EVAL.run("lm_eval_ifeval.py", Path(folder))
             for name, seconds in zip(REFERENCE, found["seconds"], strict=True):
                 theirs[name].append(seconds)
@@ -81,7 +81,8 @@ def main() -> None:
         rows.append(Row(f"{name}, {len(given):,} texts", "lm-eval's IFEval", "faster", 5, ratios,
                         statistics.median(ours[name]), f"{same:,} verdicts of {len(given):,}"))  # fmt: skip
     each = ", ".join(f"{name} {1e6 * statistics.median(taken) / len(given):.0f}" for name, taken in ours.items())
-    keep("verifying", rows, notes=(f"Microseconds a text: {each}.",))
+    differ = "Where inclusion differs, the reference found a term within another word: “week” in “weeks”."
+    keep("verifying", rows, notes=(f"Microseconds a text: {each}. {differ}",))
 
 
 if __name__ == "__main__":

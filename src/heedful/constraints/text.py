@@ -27,6 +27,8 @@ _ZERO_WIDTH_SPACE = "\u200b"  # a format character by its category, but it separ
 _INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word without being \w
 _WORD = re.compile(rf"\w[\w{_INSIDE}]*")
 _AS_WORDS = bytes(ord("a" if chr(i).isalnum() or chr(i) == "_" else " ") for i in range(128)) + b" " * 128
+_ASCII = frozenset(map(chr, range(128)))
+_FEW = 24  # different characters beyond ASCII, up to which replacing each is faster than a regular expression
 _ASCII_RUN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _ONE_SPACE = bytes.maketrans(b"\t\n\r\x0b\x0c", b"     ")
 _PLAIN = str.maketrans(dict.fromkeys("‘’ʼ＇", "'") | dict.fromkeys("‐‑﹣－", "-"))
@@ -39,10 +41,20 @@ def word_spans(text: str) -> list[Span]:
 
 def count_words(text: str) -> int:
     """How many words `text` has."""
-    if text.isascii():
-        as_words = text.encode().translate(_AS_WORDS)
-        return as_words.count(b" a") + as_words.startswith(b"a")
-    return len(_WORD.findall(_with_marks_inside(text)))
+    if not text.isascii():
+        others = set(text) - _ASCII
+        if len(others) > _FEW:
+            return len(_WORD.findall(_with_marks_inside(text)))
+        for char in others:
+            text = text.replace(char, _counted_as(char))
+    as_words = text.encode().translate(_AS_WORDS)
+    return as_words.count(b" a") + as_words.startswith(b"a")
+
+
+@lru_cache(maxsize=4096)
+def _counted_as(char: str) -> str:
+    """What stands for a character where words are only counted: one that merely continues a word can as well be missing."""
+    return "a" if _is_word(char) else "" if _continues_word(char) else " "
 
 
 def words_from(text: str, first: int) -> Span | None:
