@@ -113,6 +113,9 @@ def test_the_axis_begins_low_enough_for_every_estimate() -> None:
         ticks = figures.auroc_ticks(low)
         assert (ticks[0], ticks[-1]) == (low, 1.0)
         assert 0.5 in ticks
+        marks = figures.auroc_marks(low, lambda value: 100 * value)
+        assert [float(mark.text) for mark in marks] == ticks  # 0.75 is not to be written as 0.8
+        assert [mark.at for mark in marks] == [100 * tick for tick in ticks]
     assert figures.lowest_shown(xr.DataArray([NAN])) == 0.4
 
 

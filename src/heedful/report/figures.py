@@ -135,12 +135,17 @@ def auroc_ticks(low: float) -> list[float]:
     return [0.0, 0.25, 0.5, 0.75, 1.0] if low == 0 else [tenth / 10 for tenth in range(round(low * 10), 11)]
 
 
+def auroc_marks(low: float, y: Callable[[float], float]) -> list[Tick]:
+    """The same, where `y` places them."""
+    return [Tick(y(value), number(value, 2 if low == 0 else 1)) for value in auroc_ticks(low)]
+
+
 def curve_axes(specialists: xr.Dataset, low: float) -> Axes:
     """Ticks of the small multiples."""
     y = _y_scale(low)
     return Axes(
         _site_ticks(specialists, _x_scale(specialists)),
-        [Tick(y(v), number(v, 2 if low == 0 else 1)) for v in auroc_ticks(low)],
+        auroc_marks(low, y),
         y(CHANCE),
     )
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from heedful.report.figures import CURVES, Axes, Hit, Tick, auroc_ticks, band, line, lowest_shown
+from heedful.report.figures import CURVES, Axes, Hit, Tick, auroc_marks, band, line, lowest_shown
 from heedful.report.findings import CHANCE, estimate
 from heedful.report.wording import number, task_name, with_interval
 
@@ -95,7 +95,7 @@ def lowest_in_time(found: xr.Dataset) -> float:
 def time_axes(positions: list[str], low: float) -> Axes:
     """Ticks of the panels; positions by short names: 'prompt', '0', '25%', 'last', 'eos'."""
     x = [Tick(_x(i, len(positions)), _short(position)) for i, position in enumerate(positions)]
-    return Axes(x, [Tick(_y(value, low), number(value, 1)) for value in auroc_ticks(low)], _y(CHANCE, low))
+    return Axes(x, auroc_marks(low, lambda value: _y(value, low)), _y(CHANCE, low))
 
 
 def square(found: xr.Dataset, task: str) -> Square | None:
