@@ -148,7 +148,10 @@ def _agreement(
 
 
 def _shape(text: str) -> tuple[int, int]:
-    n_rows, hidden = map(int, text.split("x"))
+    try:
+        n_rows, hidden = map(int, text.split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not rows x width, such as 800x2048") from None
     return n_rows, hidden
 
 
