@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import runpy
-import shutil
 import sys
 from pathlib import Path
 
 from benchmarks.speed import results
+from benchmarks.speed.peers import PEERS
 
 HERE = Path(__file__).parent
 SPEED = ("probes", "inlp", "leace", "intervals", "store", "verifying", "reading", "monitoring", "quick", "growth")
@@ -36,14 +36,21 @@ def main() -> int:
     """Dispatch; the status is 1 where a benchmark does not exist."""
     modules = _modules()
     name, options = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
-    if name == "results":
-        print(results.write_table())
-        return 0
-    if name == "all":
-        shutil.rmtree(results.KEPT, ignore_errors=True)
-        for each in SPEED:
+    if name in ("all", "results"):
+        if options:
+            print(
+                f"{name} takes no options, and was given {' '.join(options)}; run one benchmark by its name",
+                file=sys.stderr,
+            )
+            return 2
+        for each in SPEED if name == "all" else ():
+            results.forget(each)
             _run(modules[each], [])
-        print(results.write_table())
+        missing = [each for each in SPEED if not results.kept(each)]
+        if missing:
+            print(f"the table stays as it is: {', '.join(missing)} must be measured first, here", file=sys.stderr)
+            return 2
+        print(results.write_table([f"{peer.name}: {', '.join(peer.requirements)}" for peer in PEERS]))
         return 0
     if name not in modules:
         if name and name not in ("-h", "--help"):

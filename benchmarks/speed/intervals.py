@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.speed.peers import SKLEARN
-from benchmarks.speed.results import Row, keep, timed
+from benchmarks.speed.results import Row, keep, positive, timed
 from heedful.probes import bootstrap_auroc, jackknife_auroc
 
 N_ROWS, N_GROUPS, N_FOLDS, N_DRAWS = 800, 120, 5, 2000
@@ -24,11 +24,11 @@ N_ROWS, N_GROUPS, N_FOLDS, N_DRAWS = 800, 120, 5, 2000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=9)
-    parser.add_argument("--cells", type=int, default=24 * 12)
-    parser.add_argument("--sampled-cells", type=int, default=2)
-    parser.add_argument("--sampled-draws", type=int, default=200)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", type=positive, default=9)
+    parser.add_argument("--cells", type=positive, default=24 * 12)
+    parser.add_argument("--sampled-cells", type=positive, default=2)
+    parser.add_argument("--sampled-draws", type=positive, default=200)
+    parser.add_argument("--rounds", type=positive, default=3)
     args = parser.parse_args()
     generator = torch.Generator().manual_seed(0)
     group = torch.arange(N_ROWS) % N_GROUPS

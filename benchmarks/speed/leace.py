@@ -13,16 +13,16 @@ import numpy as np
 import torch
 
 from benchmarks.speed.peers import CONCEPT_ERASURE
-from benchmarks.speed.results import Row, keep, rounds, timed
+from benchmarks.speed.results import Row, keep, positive, rounds, timed
 from heedful.erasure import Eraser, StreamedLeace
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hidden", type=int, default=2048)
-    parser.add_argument("--rows", type=int, default=16384)
-    parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--hidden", type=positive, default=2048)
+    parser.add_argument("--rows", type=positive, default=16384)
+    parser.add_argument("--batch", type=positive, default=1024)
+    parser.add_argument("--rounds", type=positive, default=5)
     args = parser.parse_args()
     generator = torch.Generator().manual_seed(0)
     y = torch.randint(0, 2, (args.rows,), generator=generator)

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.prefix import NINE
 from benchmarks.speed.reading import SHAPES
-from benchmarks.speed.results import Row, keep, rounds, timed
+from benchmarks.speed.results import Row, keep, positive, rounds, timed
 from heedful.control.monitors import LiveRisk, Monitor, Monitors
 from heedful.control.monitors.conformal import Threshold
 from heedful.control.monitors.forecast import Forecast
@@ -100,9 +100,9 @@ def _row(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", default="llama-0.5b", choices=list(SHAPES))
-    parser.add_argument("--rows", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--tokens", type=int, default=48)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rows", type=positive, nargs="+", default=[1, 16])
+    parser.add_argument("--tokens", type=positive, default=48)
+    parser.add_argument("--rounds", type=positive, default=7)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     torch.manual_seed(0)

@@ -1,6 +1,6 @@
 """Peers run in environments of their own, which are made once under `.bench/`, and never in heedful's.
 
-A peer's part is a script in `benchmarks/speed/peers/`: it reads what heedful wrote into a folder, times its own work without
+A peer's part is a script in `benchmarks/speed/scripts/`: it reads what heedful wrote into a folder, times its own work without
 loading and warming up, writes its results there and prints one JSON object, `seconds` among its keys.
 """
 
@@ -66,7 +66,8 @@ class Peer:
 
 TORCH = "torch==2.13.0"
 SKLEARN = Peer("scikit-learn", ("numpy==2.4.6", "scikit-learn==1.9.1", "joblib==1.6.0"))
-CONCEPT_ERASURE = Peer("concept-erasure", (TORCH, "concept-erasure==0.2.4", "numpy"))
+CONCEPT_ERASURE = Peer("concept-erasure", (TORCH, "concept-erasure==0.2.4", "numpy==2.4.6"))
 TRANSFORMER_LENS = Peer("transformer-lens", (TORCH, "transformer-lens==4.3.0"))
 NNSIGHT = Peer("nnsight", (TORCH, "nnsight==0.8.1"))
-LM_EVAL = Peer("lm-eval", ("lm-eval[ifeval]",))
+LM_EVAL = Peer("lm-eval", ("lm-eval[ifeval]==0.4.13",))
+PEERS = (SKLEARN, CONCEPT_ERASURE, TRANSFORMER_LENS, NNSIGHT, LM_EVAL)

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.peers import SKLEARN
-from benchmarks.speed.results import Row, keep, timed
+from benchmarks.speed.results import Row, keep, positive, timed
 from heedful.models.cost import measure_rate
 from heedful.probes import LinearProbes, auroc, control_labels, fit_logistic
 
@@ -158,11 +158,15 @@ def _shape(text: str) -> tuple[int, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", type=_shape, nargs="+", default=list(SHAPES), metavar="ROWSxWIDTH")
-    parser.add_argument("--sampled", type=int, help="problems that scikit-learn fits (40, or 16 of the largest shape)")
-    parser.add_argument("--rounds", type=int, help="(3, 2 or 1 by shape)")
-    parser.add_argument("--workers", type=int, default=2, help="threads over tasks, one torch thread each")
+    parser.add_argument(
+        "--sampled", type=positive, help="problems that scikit-learn fits (40, or 16 of the largest shape)"
+    )
+    parser.add_argument("--rounds", type=positive, help="(3, 2 or 1 by shape)")
+    parser.add_argument("--workers", type=positive, default=2, help="threads over tasks, one torch thread each")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
+    if args.sampled and args.sampled % len(GRID):
+        parser.error(f"--sampled: give a multiple of {len(GRID)}, so that each C is drawn alike often")
     rows = [
         compare(n, d, sampled=args.sampled or sampled, device=args.device, workers=args.workers,
                 n_rounds=args.rounds or n_rounds, target=100 if (n, d) == (800, 2048) or args.device != "cpu" else 30)

@@ -13,14 +13,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.speed.results import Row, keep, timed
+from benchmarks.speed.results import Row, keep, positive, timed
 
 LIMIT = 60.0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=positive, default=3)
     args = parser.parse_args()
     taken, stages = [], []
     for _ in range(args.rounds):

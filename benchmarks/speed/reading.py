@@ -26,7 +26,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, Qwen2Config
 
 from benchmarks.speed.peers import NNSIGHT, TRANSFORMER_LENS, Peer
-from benchmarks.speed.results import Row, keep, rounds, timed
+from benchmarks.speed.results import Row, keep, positive, rounds, timed
 from heedful.models import Replay
 from heedful.models.batching import plan
 from heedful.models.catalogue import EMBEDDED
@@ -144,34 +144,26 @@ def memory(model: Any, name: str, n: int, device: str) -> Row:
     )
 
 
-def compare(shape: str, dtype: torch.dtype, device: str, n: int, n_rounds: int, peers: list[str]) -> list[Row]:
-    """All rows of the table for one model."""
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(SHAPES[shape](), dtype=dtype).to(device).eval()
-    work = Work(model, n)
-    work.bare()
-    there, padded = work.first(), work.padded
-    n_tokens = sum(map(len, work.rows))
-    name = f"{shape}, {str(dtype).removeprefix('torch.')}, {device}: {n} rows of {n_tokens:,} tokens"
-
-    def row(peer: str, kind: str, target: float, ratios: tuple[float, ...], seconds: float, same: str) -> Row:
-        return Row(name, peer, kind, target, ratios, seconds, same)  # type: ignore[arg-type]
-
+def beside_transformers(work: Work, name: str, n: int, n_rounds: int, device: str) -> list[Row]:
+    """The bare forward, memory, and all hidden states."""
     costs, seconds = rounds(lambda: timed(work.read), lambda: timed(work.bare), n_rounds, "costs")
-    table = [row("the bare forward", "costs", 1.10, costs, seconds, "its own hooks")]
-    table.append(memory(model, name, n, device))
-    gap = _gap(there, work.whole()[0][:-1], last=1)  # transformers' last hidden state is normed
+    table = [Row(name, "the bare forward", "costs", 1.10, costs, seconds, "the same passes")]
+    table.append(memory(work.model, name, n, device))
+    gap = _gap(work.first(), work.whole()[0][:-1], last=1)  # transformers' last hidden state is normed
     faster, seconds = rounds(lambda: timed(work.read), lambda: timed(work.whole), n_rounds, "faster")
-    table.append(row("output_hidden_states", "faster", 1, faster, seconds, gap))
-    if device != "cpu":
-        return table
+    return [*table, Row(name, "output_hidden_states", "faster", 1, faster, seconds, gap)]
+
+
+def beside_libraries(work: Work, name: str, n_rounds: int, peers: list[str]) -> list[Row]:
+    """Each library's rounds in a process of its own, and heedful's right after them."""
+    table: list[Row] = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        model.save_pretrained(folder)
+        work.model.save_pretrained(folder)
         for file in (EMBEDDED / "pico-llama").glob("tokenizer*"):  # TransformerLens wants one; no text is tokenized
             shutil.copy(file, folder)
         arrays = {}
-        for i, (inputs, index) in enumerate(padded):
+        for i, (inputs, index) in enumerate(work.padded):
             arrays |= {
                 f"ids{i}": inputs["input_ids"],
                 f"mask{i}": inputs["attention_mask"],
@@ -184,11 +176,23 @@ def compare(shape: str, dtype: torch.dtype, device: str, n: int, n_rounds: int, 
             except RuntimeError as error:
                 print(error)
                 continue
-            mine_seconds = [timed(work.read) for _ in range(n_rounds)]
+            mine = [timed(work.read) for _ in range(n_rounds)]
             first = torch.from_numpy(np.load(folder / "outputs.npz")["first"])
-            ratios = tuple(b / a for a, b in zip(mine_seconds, found["seconds"], strict=True))
-            table.append(row(peer, "faster", 1, ratios, statistics.median(mine_seconds), _gap(there, first)))
+            ratios = tuple(b / a for a, b in zip(mine, found["seconds"], strict=True))
+            table.append(Row(name, peer, "faster", 1, ratios, statistics.median(mine), _gap(work.first(), first)))
     return table
+
+
+def compare(shape: str, dtype: torch.dtype, device: str, n: int, n_rounds: int, beside: list[str]) -> list[Row]:
+    """The rows of the table for one model."""
+    torch.manual_seed(0)
+    work = Work(AutoModelForCausalLM.from_config(SHAPES[shape](), dtype=dtype).to(device).eval(), n)
+    work.bare()
+    n_tokens = sum(map(len, work.rows))
+    name = f"{shape}, {str(dtype).removeprefix('torch.')}, {device}: {n} rows of {n_tokens:,} tokens"
+    table = beside_transformers(work, name, n, n_rounds, device) if "transformers" in beside else []
+    libraries = [peer for peer in PEERS if peer in beside] if device == "cpu" else []
+    return [*table, *(beside_libraries(work, name, n_rounds, libraries) if libraries else [])]
 
 
 def _gap(mine: tuple[Tensor, Tensor], theirs: Tensor, last: int = 0) -> str:
@@ -206,17 +210,20 @@ def _dtype(shape: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES)[1:], choices=list(SHAPES))
-    parser.add_argument("--dtype", help="float32 or bfloat16; else float32 below 1B parameters, bfloat16 from there on")
+    parser.add_argument(
+        "--dtype", choices=["float32", "bfloat16"], help="else float32 below 1B parameters, bfloat16 from there on"
+    )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--samples", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
+    parser.add_argument("--samples", type=positive, default=24)
+    parser.add_argument("--rounds", type=positive, default=3)
+    every = ["transformers", *PEERS]
+    parser.add_argument("--beside", nargs="+", default=every, choices=every)
     args = parser.parse_args()
     table = [
         row
         for shape in args.shapes
         for row in compare(
-            shape, getattr(torch, args.dtype or _dtype(shape)), args.device, args.samples, args.rounds, args.peers
+            shape, getattr(torch, args.dtype or _dtype(shape)), args.device, args.samples, args.rounds, args.beside
         )
     ]
     keep("reading", table, packages=("torch", "transformers"))

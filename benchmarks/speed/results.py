@@ -6,6 +6,7 @@ Knows nothing of what was timed.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -25,10 +26,12 @@ TABLE = ROOT / "benchmarks" / "RESULTS.md"
 
 _ABOUT = """# Speed, beside the peers
 
-Written by `python -m benchmarks all` (or `make bench`), which measures every row again; `python -m benchmarks NAME` one
-of them. A ratio is the median over rounds, with the least and the greatest; in a round, heedful and the peer run one
-after the other on the same work. *faster*: the peer's time over heedful's. *costs*: heedful's time over that of the bare
-work beside it. Both sides are shown to have computed the same.
+Written by `python -m benchmarks results` from what `python -m benchmarks NAME` measured, or by `… all` (`make bench`), which
+measures every row again. A ratio is the median over rounds, with the least and the greatest; in a round, heedful and the
+peer run one after the other on the same work, but for nnsight, TransformerLens and IFEval's code, whose rounds come in one
+process, heedful's right before or after it. *faster*: the peer's time over heedful's. *costs*: heedful's over that of the bare
+work beside it. Where the peer does a sample of the work, its time is scaled to all of it. *~*: the rounds lie on both sides
+of the target. The last column says how both were shown to have computed the same.
 """
 
 
@@ -134,6 +137,14 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
+def positive(text: str) -> int:
+    """A number of rounds, rows or the like on the command line."""
+    value = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value
+
+
 def keep(name: str, rows: Sequence[Row], *, notes: Sequence[str] = (), packages: Sequence[str] = ()) -> None:
     """Print the rows, and keep them for the table, beside those that another run with other options left there."""
     found = Found(name, tuple(rows), tuple(notes), versions={package: version(package) for package in packages})
@@ -144,10 +155,21 @@ def keep(name: str, rows: Sequence[Row], *, notes: Sequence[str] = (), packages:
     place.write_text(json.dumps(asdict(whole), indent=1), encoding="utf-8")
 
 
-def write_table() -> str:
-    """Gather what was kept; gives the table's path in words."""
-    found = [_read(file) for file in sorted(KEPT.glob("*.json"))] if KEPT.is_dir() else []
-    TABLE.write_text("\n".join([_ABOUT, *map(_section, found)]), encoding="utf-8")
+def kept(name: str) -> bool:
+    """Whether something was found by this benchmark."""
+    return (KEPT / f"{name}.json").is_file()
+
+
+def forget(name: str) -> None:
+    """What was found by it."""
+    (KEPT / f"{name}.json").unlink(missing_ok=True)
+
+
+def write_table(peers: Sequence[str]) -> str:
+    """Gather what was kept, and name the peers with their versions; gives the table's path in words."""
+    found = [_read(file) for file in sorted(KEPT.glob("*.json"))]
+    last = "\n".join(["## The peers", "", *(f"- {peer}" for peer in peers), ""])
+    TABLE.write_text("\n".join([_ABOUT, *map(_section, found), last]), encoding="utf-8")
     return f"{TABLE.relative_to(ROOT)}: {len(found)} benchmarks"
 
 
@@ -166,8 +188,10 @@ def _section(found: Found) -> str:
     ]
     for row in found.rows:
         spread = f" [{_number(min(row.ratios))}, {_number(max(row.ratios))}]" if len(row.ratios) > 1 else ""
-        target = "–" if row.target is None else f"{'≥' if row.kind == 'faster' else '≤'} {row.target:g} ×"
+        target = "–" if row.target is None else f"{'≥' if row.kind == 'faster' else '≤'} {row.target:.3g} ×"
         verdict = {True: ", met", False: ", **missed**", None: ""}[row.met]
+        if row.target is not None and min(row.ratios) < row.target < max(row.ratios):
+            verdict += " ~"
         ratio = f"{row.kind} {_number(row.ratio)} ×{spread}"
         cells = (row.work, row.peer, ratio, target + verdict, row.takes or _time(row.seconds), row.agreement)
         lines.append(f"| {' | '.join(cells)} |")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.speed.results import Row, keep, rounds, timed
+from benchmarks.speed.results import Row, keep, positive, rounds, timed
 from heedful.models.reading import ReadBatch
 from heedful.store import Activations, ActivationWriter, RunFolder
 
@@ -40,10 +40,10 @@ def batch(rows: range, sites: int, hidden: int, seed: int) -> ReadBatch:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=16000)
-    parser.add_argument("--sites", type=int, default=17)
-    parser.add_argument("--hidden", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=positive, default=16000)
+    parser.add_argument("--sites", type=positive, default=17)
+    parser.add_argument("--hidden", type=positive, default=1024)
+    parser.add_argument("--rounds", type=positive, default=5)
     args = parser.parse_args()
     ids = [f"row{i}" for i in range(args.rows)]
     with tempfile.TemporaryDirectory() as name:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import heedful
 from benchmarks.speed.peers import LM_EVAL
-from benchmarks.speed.results import Row, keep, timed
+from benchmarks.speed.results import Row, keep, positive, timed
 from heedful.constraints import Constraint
 
 ROOT = Path(__file__).parents[1]
@@ -56,8 +56,8 @@ def texts(n: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--texts", type=positive, default=10_000)
+    parser.add_argument("--rounds", type=positive, default=3)
     args = parser.parse_args()
     given = texts(args.texts)
     for constraint in NINE.values():

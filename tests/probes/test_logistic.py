@@ -181,6 +181,20 @@ def test_half_precision_is_fitted_in_f32_and_f64_in_f64():
     assert_equal(probes, (0,), sklearn_fit(stored.float(), y, torch.ones(60), 1.0), stored.float(), y)
 
 
+@pytest.mark.parametrize("size", [100.0, 1000.0])
+def test_a_row_that_is_left_out_does_not_slow_the_others_however_large(size: float) -> None:
+    x, y = draw(400, 32, 3)
+    weight = torch.ones(400)
+    weight[7] = 0
+    kept = weight > 0
+    alone = fit_logistic(x[kept], y[kept][None], tol=1e-4)
+    x[7] *= size
+    beside = fit_logistic(x, y[None], weight[None], tol=1e-4)
+    assert bool(beside.converged.all())
+    assert int(beside.iterations) <= 12 * int(alone.iterations)  # 37 where its margin bounds the steps
+    torch.testing.assert_close(beside.coef, alone.coef, rtol=1e-2, atol=1e-2 * float(alone.coef.abs().max()))
+
+
 def test_rows_that_record_gradients_are_fitted_like_any() -> None:
     x, y = draw(40, 6, 5)
     recorded = fit_logistic(x.clone().requires_grad_(), y[None])

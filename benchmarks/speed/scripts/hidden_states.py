@@ -40,7 +40,8 @@ def lens_reader(model, folder):
 
     def read(ids, mask, at):
         rows = torch.arange(len(ids))
-        _, cache = bridge.run_with_cache(ids, attention_mask=mask, names_filter=lambda name: name in names)
+        wanted = {"names_filter": lambda name: name in names, "logits_to_keep": 1}
+        _, cache = bridge.run_with_cache(ids, attention_mask=mask, **wanted)
         return torch.stack([cache[name][rows, at] for name in names])
 
     return read

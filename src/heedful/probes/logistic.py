@@ -69,7 +69,8 @@ def fit_logistic(
         x: rows [*batch, sample, hidden] in any floating dtype (fitted in f32, or in f64 if x is), or
             `principal_rows(x)` when several calls share it.
         y: labels in {0, 1}, broadcastable to [*batch, problem, sample].
-        weight: ≥ 0, broadcastable to the same; 0 leaves the row out. None: all rows.
+        weight: ≥ 0, broadcastable to the same; 0 leaves the row out of the fit (it still has to be finite, and has its part in
+            the rotation that all problems share). None: all rows.
         C: inverse strength of the penalty, broadcastable to [*batch, problem]. Beyond some 1,000 on separable rows,
             give x in f64: rounding in f32 then hides how far the optimum still is.
         start: probes to start from (same rows, same problems); the optimum does not depend on it.
@@ -181,7 +182,7 @@ def _solve(
     penalty = torch.ones_like(x[0, 0])
     penalty[-1] = 0
     cost = cost.contiguous()
-    cost_y = cost * y
+    cost_y, counts = cost * y, cost > 0
     # Below this the decrement is rounding noise: what ends problems whose optimum itself is coef = 0.
     floor = 64 * torch.finfo(z.dtype).eps ** 2 * cost.sum(-1)
     squares = x * x
@@ -232,14 +233,15 @@ def _solve(
                 live, slope, newton, decrement, floor = (
                     t.gather(1, order) for t in (live, slope, newton, decrement, floor)
                 )
-                theta, margins, gradient, curvature, direction, shift, cost, cost_y, inverse = (
+                theta, margins, gradient, curvature, direction, shift, cost, cost_y, counts, inverse = (
                     t.gather(1, order.unsqueeze(-1).expand(-1, -1, t.shape[-1]))
-                    for t in (theta, margins, gradient, curvature, direction, shift, cost, cost_y, inverse)
+                    for t in (theta, margins, gradient, curvature, direction, shift, cost, cost_y, counts, inverse)
                 )
                 spare, previous = torch.empty_like(shift), torch.empty_like(gradient)
                 if change is not None:
                     change = Change(*(t.take_along_dim(order[..., None, None], 1) for t in change))
-        reach = torch.abs(shift, out=spare).amax(-1).clamp_min_(tiny**0.5)
+        # Of rows that count: what is left out moves as far as it likes.
+        reach = torch.mul(shift, counts, out=spare).abs_().amax(-1).clamp_min_(tiny**0.5)
         step = (torch.log1p(reach * newton) / reach).unsqueeze(-1)
         theta.addcmul_(step, direction)
         margins.addcmul_(step, shift)

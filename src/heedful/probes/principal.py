@@ -99,8 +99,8 @@ def principal_rows(x: Float[Tensor, "*batch sample hidden"]) -> PrincipalRows:
         )
     centred = _centred(x, mean)
     if x.shape[-2] < x.shape[-1]:
-        # Fewer rows than dimensions: the row space is all that a probe can use. QR keeps small directions exact, where
-        # the eigenvectors of a Gram matrix would lose those below √eps of the largest.
+        # Fewer rows than dimensions: the row space is all that a probe can use. QR finds it to rounding, small directions too;
+        # a rotation within it, by whichever eigenvectors, loses nothing more.
         reflectors = _Reflectors(*torch.geqrf(centred.mT))
         reduced = reflectors.vectors[..., : x.shape[-2], :].triu().mT
         rotation = _axes(reduced.mT @ reduced)
@@ -124,6 +124,6 @@ def _axes(gram: Float[Tensor, "*batch axis axis"]) -> Float[Tensor, "*batch axis
     """Eigenvectors, largest eigenvalue first; in f64 where f32 does not converge."""
     try:
         vectors: Tensor = torch.linalg.eigh(gram).eigenvectors
-    except RuntimeError:  # torch's LinAlgError, which it does not export
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # exported in fact
         vectors = torch.linalg.eigh(gram.double()).eigenvectors.to(gram.dtype)
     return vectors.flip(-1)
