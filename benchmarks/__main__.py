@@ -33,7 +33,7 @@ def _first_line(module: str) -> str:
 
 
 def main() -> int:
-    """Dispatch; the status is 1 where a benchmark does not exist."""
+    """Dispatch; the status is 1 where a benchmark does not exist, 2 where the table cannot be written."""
     modules = _modules()
     name, options = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
     if name in ("all", "results"):
