@@ -14,7 +14,7 @@ from heedful.constraints.text import count_words, find_term, fold, word_spans, w
 ASCII = st.text(st.characters(max_codepoint=127), max_size=60)
 # Characters that compose, decompose, reorder, expand under case folding, or disappear.
 HARD = st.text(
-    st.sampled_from("aeÅåé\u0301\u0327\u0345ßſİıΣσςﬁ각ᄀ\u1161\u11a8\u00ad\u200b\u200d'’-‑_ \n😀"), max_size=20
+    st.sampled_from("aeÅåé\u0301\u0327\u0345ßſİıΣσςﬁ각ᄀ\u1161\u11a8\u00ad\u200b\u200d\uffff'’-‑_ \n😀"), max_size=20
 )
 
 
@@ -36,6 +36,7 @@ def words(text: str) -> list[str]:
         ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
         ("co\u00adoperate a\u200bb", ["co\u00adoperate", "a", "b"]),
         ("I ❤️ 👩\u200d💻 you", ["I", "you"]),
+        ("a\uffffb \uffff\u0301 c\u0301\uffff", ["a", "b", "c\u0301"]),
     ],
 )
 def test_words(text: str, expected: list[str]) -> None:

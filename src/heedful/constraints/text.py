@@ -78,7 +78,11 @@ def words_from(text: str, first: int) -> Span | None:
 
 def _with_marks_inside(text: str) -> str:
     """One character for one character, so that spans hold in the original."""
-    marks = {} if text.isascii() else {ord(char): _INSIDE for char in set(text) if _continues_word(char)}
+    if text.isascii():
+        return text
+    marks = {ord(char): _INSIDE for char in set(text) if _continues_word(char)}
+    if _INSIDE in text:  # itself it is no part of a word
+        marks[ord(_INSIDE)] = " "
     return text.translate(marks) if marks else text
 
 
