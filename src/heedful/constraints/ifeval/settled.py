@@ -41,7 +41,7 @@ class SentenceCounter:
         last = len(text.rstrip())
         while last and not text[last - 1].isspace():
             last -= 1
-        if not last:
+        if last < 2:  # white space that begins the whole text belongs to its first word
             return
         begun = 0
         for word, match in candidates(text):
