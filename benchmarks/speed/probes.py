@@ -11,6 +11,7 @@ Shapes are rows a task × width.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +24,7 @@ from torch import Tensor
 from benchmarks.speed.peers import SKLEARN
 from benchmarks.speed.results import Row, keep, positive, timed
 from heedful.models.cost import measure_rate
-from heedful.probes import LinearProbes, auroc, control_labels, fit_logistic
+from heedful.probes import LinearProbes, PrincipalRows, auroc, control_labels, fit_logistic, principal_rows
 
 SHAPES = {
     (800, 2048): (3, 40),
@@ -34,6 +35,7 @@ SHAPES = {
 }
 """(Rows a task, width) → rounds, and problems that scikit-learn fits: the last takes both sides minutes."""
 N_TASKS, N_FOLDS, N_CONTROLS = 9, 5, 5
+SETS_AT_ONCE = (1 + N_CONTROLS) // 2
 GRID = tuple(10.0**power for power in range(-5, 3))
 PROBLEMS = N_TASKS * N_FOLDS * len(GRID) * (1 + N_CONTROLS)
 TOLERANCE = 5e-3
@@ -69,20 +71,27 @@ def draw(n_rows: int, hidden: int) -> Work:
     return Work(x, labels, group % N_FOLDS)
 
 
-def fit_all(work: Work, workers: int) -> list[LinearProbes]:
-    """[set × fold × C] probes of each task, as a study fits them: all problems of a task share its rows."""
-    kept = torch.stack([work.fold != fold for fold in range(N_FOLDS)]).to(work.x.device)
-    n_sets, n_rows = work.labels.shape[1:]
-    shape = (n_sets, N_FOLDS, len(GRID))
-    C = torch.tensor(GRID).expand(shape).flatten()
+def fit_all(work: Work, workers: int) -> list[list[LinearProbes]]:
+    """By task, [set × fold × C] probes of each half of its label sets, as a study fits them: on rows rotated once.
 
-    def fit(task: int) -> LinearProbes:
-        y = work.labels[task].to(work.x.device)[:, None, None].expand(*shape, n_rows).flatten(0, 2)
-        weight = kept[None, :, None].expand(*shape, n_rows).flatten(0, 2)
-        return fit_logistic(work.x[task], y, weight, C, tol=TOLERANCE)
+    In halves, nine tasks are eighteen pieces of work, which two workers share alike.
+    """
+    kept = torch.stack([work.fold != fold for fold in range(N_FOLDS)]).to(work.x.device)
+    shape = (SETS_AT_ONCE, N_FOLDS, len(GRID), work.x.shape[1])
+    C = torch.tensor(GRID).expand(shape[:3]).flatten()
+    weight = kept[None, :, None].expand(shape).flatten(0, 2)
+
+    def fit(rows: PrincipalRows, labels: Tensor) -> LinearProbes:
+        y = labels.to(work.x.device)[:, None, None].expand(shape).flatten(0, 2)
+        return fit_logistic(rows, y, weight, C, tol=TOLERANCE)
 
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(fit, range(N_TASKS)))
+        rotated = list(pool.map(principal_rows, work.x))
+        halves = [
+            [pool.submit(fit, rows, some) for some in labels.split(SETS_AT_ONCE)]
+            for rows, labels in zip(rotated, work.labels, strict=True)
+        ]
+        return [[each.result() for each in of_task] for of_task in halves]
 
 
 def share_of_peak(work: Work, fitted: list[LinearProbes], seconds: float) -> float:
@@ -105,7 +114,8 @@ def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if workers > 1 else threads)
     fitted = fit_all(there, workers)
-    unconverged = sum(int((~probes.converged).sum()) for probes in fitted)
+    every = list(itertools.chain(*fitted))
+    unconverged = sum(int((~probes.converged).sum()) for probes in every)
     ratios, ours = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -118,7 +128,7 @@ def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int
         found = dict(np.load(folder / "outputs.npz"))
     cosine, gap = _agreement(work, fitted, problems, found)
     torch.set_num_threads(threads)
-    share = share_of_peak(there, fitted, float(np.median(ours)))
+    share = share_of_peak(there, every, float(np.median(ours)))
     return Row(
         f"{PROBLEMS:,} probes, {n_rows:,} rows a task, d {hidden:,}, {device}",
         f"scikit-learn, joblib on two cores, {sampled} of them",
@@ -131,13 +141,13 @@ def compare(n_rows: int, hidden: int, *, sampled: int, device: str, workers: int
 
 
 def _agreement(
-    work: Work, fitted: list[LinearProbes], problems: np.ndarray, found: dict[str, np.ndarray]
+    work: Work, fitted: list[list[LinearProbes]], problems: np.ndarray, found: dict[str, np.ndarray]
 ) -> tuple[float, float]:
     """Least cosine of weights with scikit-learn's exact ones, and the largest gap of held-out AUROC."""
     cosines, gaps = [], []
     for i, (task, labelled, fold, c) in enumerate(problems[:N_EXACT].tolist()):
-        at = (labelled * N_FOLDS + fold) * len(GRID) + c
-        mine = fitted[task].coef[at].cpu()
+        half, one = divmod(labelled, SETS_AT_ONCE)
+        mine = fitted[task][half].coef[(one * N_FOLDS + fold) * len(GRID) + c].cpu()
         held = work.fold == fold
         x, y = work.x[task][held], work.labels[task, labelled][held]
         theirs = torch.from_numpy(found["exact"][i]).float()

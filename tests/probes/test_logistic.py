@@ -221,6 +221,11 @@ def test_what_did_not_converge_says_so():
         ({"C": torch.tensor([1.0, 2.0]), "y": torch.zeros(3, 4)}, "do not fit rows", "C is [*batch, problem]"),
         ({"x": torch.full((4, 2), float("inf"))}, "4 rows hold NaN or infinite", "bf16 or f32"),
         ({"x": torch.zeros(0, 2)}, "rows of shape (0, 2)", "at least one row"),
+        (
+            {"change": Change(torch.zeros(1, 2, 1), torch.zeros(1, 1, 2))},
+            "in their principal axes",
+            "principal_rows(x)",
+        ),
     ],
 )
 def test_bad_input_names_cause_and_cure(change, cause, cure):
@@ -247,10 +252,10 @@ def test_a_change_of_low_rank_is_the_rows_changed(n, d):
     x, y = draw(n, d, 5)
     generator = torch.Generator().manual_seed(1)
     rows = principal_rows(x)
-    taken, write = torch.randn(3, n, 2, generator=generator), torch.randn(3, 2, rows.z.shape[-1], generator=generator)
-    together = fit_logistic(rows, y.expand(3, -1), C=0.1, change=Change(taken, write), tol=1e-5)
+    read, write = torch.randn(2, 3, 2, rows.z.shape[-1], generator=generator)
+    together = fit_logistic(rows, y.expand(3, -1), C=0.1, change=Change(read.mT, write), tol=1e-5)
     for k in range(3):
-        z = rows.z - taken[k] @ write[k]
+        z = rows.z - rows.z @ read[k].T @ write[k]
         alone = fit_logistic(z, y[None], C=0.1, tol=1e-5)
         torch.testing.assert_close(together.coef[k] @ rows.axes, alone.coef[0], rtol=1e-3, atol=1e-3)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedful.erasure.eraser import Eraser
-from heedful.probes import PrincipalRows, fit_logistic, principal_rows
+from heedful.probes import Change, PrincipalRows, fit_logistic, principal_rows
 
 
 def fit_inlp(
@@ -36,11 +36,13 @@ def fit_inlp(
         x, y, weight = x[weight > 0], y[..., weight > 0], weight[weight > 0]
     else:
         weight = torch.ones(len(x))
-    # Rotated once: a probe then finds its axes nearly principal, as the solver likes them, whatever was projected off.
+    # Rotated once, for all probes: what the earlier ones read is a change of low rank to the solver.
     rows = principal_rows(x)
     center = (weight.to(x) @ x) / weight.sum()
-    hidden = rows.axes @ _directions(rows.z, y.reshape(-1, len(x)), weight, rank, C)
-    fitted = Eraser(center.expand(len(hidden), -1), hidden, hidden.mT)
+    basis = _directions(rows.z, y.reshape(-1, len(x)), weight, rank, C).mT
+    planes = basis.flatten(0, 1)
+    hidden = rows.to_hidden(planes, planes.new_zeros(len(planes)))[0].reshape(*basis.shape[:2], x.shape[1])
+    fitted = Eraser(center.expand(len(hidden), -1), hidden.mT, hidden)
     return fitted[0] if y.ndim == 1 else fitted
 
 
@@ -49,11 +51,10 @@ def _directions(
 ) -> Float[Tensor, "set axis direction"]:
     """Of each set of labels, an orthonormal basis of what the probes read, one after the other; then zeros."""
     axes = z.shape[-1]
-    eye, origin = torch.eye(axes, dtype=z.dtype).expand(len(y), -1, -1), z.new_zeros(len(y), 1, axes)
+    rows = PrincipalRows(z, rotation=torch.eye(axes, dtype=z.dtype), mean=z.new_zeros(1, axes))
     basis = z.new_zeros(len(y), axes, 0)
     for _ in range(min(rank, axes)):
-        left = PrincipalRows(z - z @ basis @ basis.mT, rotation=eye, mean=origin)
-        normal = fit_logistic(left, y[:, None], weight[None], C, tol=1e-2).coef.mT
+        normal = fit_logistic(rows, y, weight[None], C, change=Change(basis, basis.mT), tol=1e-2).coef.unsqueeze(-1)
         normal = normal - basis @ (basis.mT @ normal)
         size = normal.norm(dim=1, keepdim=True)
         found = size > 1e-6

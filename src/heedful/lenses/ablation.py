@@ -219,26 +219,27 @@ def refitted_probes(fold: SharedFold, target: str, erasers: Eraser) -> LinearPro
     All share the target's rotated rows, each less what its eraser takes off; what an eraser writes outside of the rows' span
     gets axes of its own, on which no row had anything.
     """
-    x, rotated = fold.trained[target], fold.rotated[target]
-    # One product for all erasers: [sample, eraser × rank].
-    at_once = x @ erasers.read.movedim(-2, 0).flatten(1)
-    taken = at_once.reshape(len(x), -1, erasers.rank).movedim(0, 1) - erasers.center.unsqueeze(-2) @ erasers.read
+    rotated = fold.rotated[target]
+    # On the rows' axes; a constant is all that it leaves out, which is the intercept's.
+    read = torch.nn.functional.pad(erasers.read.mT @ rotated.axes, (0, erasers.rank)).mT
     within = erasers.write @ rotated.axes
     own = torch.linalg.qr((erasers.write - within @ rotated.axes.mT).mT)  # [eraser, hidden, rank]
+    change = Change(read, torch.cat([within, own.R.mT], -1))
     z = torch.nn.functional.pad(rotated.z, (0, erasers.rank))
     n_axes = rotated.z.shape[-1]
     plain = PrincipalRows(z, torch.eye(z.shape[-1]), z.new_zeros(1, z.shape[-1]))
     probes = fit_logistic(
         plain,
-        fold.label[target].expand(len(taken), -1),
+        fold.label[target].expand(len(read), -1),
         fold.weight[target][None],
         fold.C[target],
-        start=_start(fold, target, len(taken), erasers.rank),
-        change=Change(taken.contiguous(), torch.cat([within, own.R.mT], -1)),
+        start=_start(fold, target, len(read), erasers.rank),
+        change=change,
         tol=1e-2,
     )
     coef = probes.coef[:, :n_axes] @ rotated.axes.mT + (own.Q @ probes.coef[:, n_axes:, None]).squeeze(-1)
-    intercept = probes.intercept - coef @ rotated.mean[0]
+    taken = (rotated.mean - erasers.center).unsqueeze(-2) @ erasers.read @ erasers.write  # of the rows' mean
+    intercept = probes.intercept - ((rotated.mean - taken.squeeze(-2)) * coef).sum(-1)
     each = {name: getattr(probes, name)[:, None] for name in ("converged", "iterations", "degenerate")}
     return erasers.before(LinearProbes(coef[:, None], intercept[:, None], **each))
 

@@ -24,6 +24,7 @@ from heedful.probes.crossval import (
     cross_validate,
     out_of_fold,
 )
+from heedful.probes.curvature import Change
 from heedful.probes.intervals import (
     Interval,
     Jackknife,
@@ -34,7 +35,7 @@ from heedful.probes.intervals import (
     jackknife_mean,
 )
 from heedful.probes.linear import fit_mean_difference, fit_ridge
-from heedful.probes.logistic import Change, fit_logistic
+from heedful.probes.logistic import fit_logistic
 from heedful.probes.metrics import (
     auroc,
     balanced_accuracy,

@@ -17,12 +17,15 @@ loss is ever evaluated, and every step descends. Problems leave the batch as the
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from heedful.errors import InputError
+from heedful.probes.curvature import Change, Preconditioner, preconditioner
 from heedful.probes.principal import PrincipalRows
 from heedful.probes.problems import pose
 from heedful.probes.result import LinearProbes
@@ -30,25 +33,6 @@ from heedful.probes.result import LinearProbes
 _CHECK_EVERY = 2  # iterations between looks at which problems are done (each is one sync with the device)
 _NARROWEST = 128  # problems in a tile on a CPU: with fewer, a product spends its time on reading the rows
 _FIRST_REFRESH = 4  # iteration at which the preconditioner takes the curvature as it is; again at twice that, and so on
-
-
-class Change(NamedTuple):
-    """What is taken off each problem's rows before it is fitted: z − taken @ write, of low rank.
-
-    So problems that see the same rows but for a few directions (erased ones, say) still share their products.
-    """
-
-    taken: Float[Tensor, "*batch problem sample rank"]
-    write: Float[Tensor, "*batch problem rank axis"]
-    """In the coordinates of `PrincipalRows.z`."""
-
-    def of_margins(self, coef: Float[Tensor, "*batch problem axis"]) -> Float[Tensor, "*batch problem sample"]:
-        """What a plane's margins lose by it."""
-        return (self.taken @ (self.write @ coef.unsqueeze(-1))).squeeze(-1)
-
-    def of_gradient(self, residual: Float[Tensor, "*batch problem sample"]) -> Float[Tensor, "*batch problem axis"]:
-        """What the gradient loses by it: the transpose of `of_margins`."""
-        return (residual.unsqueeze(-2) @ self.taken @ self.write).squeeze(-2)
 
 
 @torch.no_grad()
@@ -74,7 +58,7 @@ def fit_logistic(
         C: inverse strength of the penalty, broadcastable to [*batch, problem]. Beyond some 1,000 on separable rows,
             give x in f64: rounding in f32 then hides how far the optimum still is.
         start: probes to start from (same rows, same problems); the optimum does not depend on it.
-        change: what each problem's rows lose, see `Change`; with `PrincipalRows` only.
+        change: what each problem's rows lose, see `Change`; with `PrincipalRows` only, whose axes it is written in.
         tol: a problem is done when the estimated distance of its weights to the optimum is below tol · ‖w‖.
         max_iter: after which what is left is returned with `converged` false.
 
@@ -83,8 +67,10 @@ def fit_logistic(
         intercept the log-odds with half a row added to each class.
 
     Raises:
-        InputError: see `pose` and `principal_rows`.
+        InputError: see `pose` and `principal_rows`; or a change of rows that are not on axes yet.
     """
+    if change is not None and not isinstance(x, PrincipalRows):
+        raise InputError("a change of rows is written in their principal axes", "give principal_rows(x) in place of x")
     problems = pose(x, y, weight, C)
     rows, degenerate = problems.rows, problems.degenerate
     # Degenerate problems have no finite optimum: with C = 0 their solution is coef 0 at once.
@@ -99,13 +85,14 @@ def fit_logistic(
         theta = torch.cat([coef.masked_fill(degenerate.unsqueeze(-1), 0), intercept.unsqueeze(-1)], -1)
 
     n_rows, rank = rows.z.shape[-2:]
+    z = rows.z.reshape(-1, n_rows, rank)
     solved = _solve_in_tiles(
-        rows.z.reshape(-1, n_rows, rank),
+        z,
         _flat(problems.y),
         _flat(problems.weight),
         _flat(strength.unsqueeze(-1)),
         _flat(theta),
-        None if change is None else Change(*(t.reshape(-1, *t.shape[-3:]) for t in change)),
+        None if change is None else Change(*(t.reshape(len(z), *t.shape[-3:]) for t in change)),
         tol,
         max_iter,
     )
@@ -182,13 +169,13 @@ def _solve(
     penalty = torch.ones_like(x[0, 0])
     penalty[-1] = 0
     cost = cost.contiguous()
-    cost_y, counts = cost * y, cost > 0
+    cost_y, counts = cost * y, (cost > 0).to(cost)
     # Below this the decrement is rounding noise: what ends problems whose optimum itself is coef = 0.
     floor = 64 * torch.finfo(z.dtype).eps ** 2 * cost.sum(-1)
     squares = x * x
 
-    def inverted(curvature: Float[Tensor, "entry problem sample"]) -> Float[Tensor, "entry problem unknown"]:
-        return (curvature @ squares).add_(penalty).clamp_min_(tiny**0.5).reciprocal_()
+    def inverted(curvature: Float[Tensor, "entry problem sample"]) -> Preconditioner:
+        return preconditioner(curvature @ squares, change)
 
     def derive(gradient: Tensor) -> Tensor:
         """Gradient of the objective, and in `curvature` the loss's second derivative in each margin: C weight p (1 − p)."""
@@ -196,10 +183,10 @@ def _solve(
         torch.mul(cost, curvature, out=spare)
         torch.addcmul(spare, spare, curvature, value=-1, out=curvature)
         spare.sub_(cost_y)
-        torch.baddbmm(theta * penalty, spare, x, out=gradient)
+        torch.bmm(spare, x, out=gradient)
         if change is not None:
-            gradient[..., :-1] -= change.of_gradient(spare)
-        return gradient
+            gradient[..., :-1] -= change.of_gradient(gradient[..., :-1])
+        return gradient.addcmul_(theta, penalty)
 
     inverse, refresh = inverted(0.25 * cost), _FIRST_REFRESH
 
@@ -208,7 +195,7 @@ def _solve(
     theta, margins = theta.clone(), _margins(theta, xt, change)
     curvature, spare, shift = (torch.empty_like(margins) for _ in range(3))  # written over in every iteration
     gradient, previous = derive(torch.empty_like(theta)), torch.empty_like(theta)
-    direction = -inverse * gradient
+    direction = -inverse(gradient)
     slope, decrement = -_dot(gradient, direction), torch.full_like(floor, torch.inf)
 
     for iteration in itertools.count():
@@ -229,17 +216,15 @@ def _solve(
                 return result
             if keep <= 0.8 * done.shape[1]:
                 _put(result, live, theta, done, iteration)
-                order = torch.argsort(done.to(torch.int8), dim=-1, stable=True)[:, :keep]
-                live, slope, newton, decrement, floor = (
-                    t.gather(1, order) for t in (live, slope, newton, decrement, floor)
-                )
-                theta, margins, gradient, curvature, direction, shift, cost, cost_y, counts, inverse = (
-                    t.gather(1, order.unsqueeze(-1).expand(-1, -1, t.shape[-1]))
-                    for t in (theta, margins, gradient, curvature, direction, shift, cost, cost_y, counts, inverse)
-                )
+                rows = torch.argsort(done.to(torch.int8), dim=-1, stable=True)[:, :keep]
+                rows += done.shape[1] * torch.arange(len(rows), device=rows.device).unsqueeze(-1)
+                live, slope, newton, decrement, floor = _picked(rows, live, slope, newton, decrement, floor)
+                theta, gradient, direction = _picked(rows, theta, gradient, direction)
+                margins, curvature, shift = _picked(rows, margins, curvature, shift)
+                cost, cost_y, counts = _picked(rows, cost, cost_y, counts)
+                inverse = Preconditioner(*_picked(rows, *inverse))
+                change = None if change is None else Change(*_picked(rows, *change))
                 spare, previous = torch.empty_like(shift), torch.empty_like(gradient)
-                if change is not None:
-                    change = Change(*(t.take_along_dim(order[..., None, None], 1) for t in change))
         # Of rows that count: what is left out moves as far as it likes.
         reach = torch.mul(shift, counts, out=spare).abs_().amax(-1).clamp_min_(tiny**0.5)
         step = (torch.log1p(reach * newton) / reach).unsqueeze(-1)
@@ -259,23 +244,24 @@ def _margins(
     *,
     out: Tensor | None = None,
 ) -> Float[Tensor, "entry problem sample"]:
-    margins = torch.matmul(theta, xt, out=out)
-    return margins if change is None else margins.sub_(change.of_margins(theta[..., :-1]))
+    if change is not None:
+        theta = torch.cat([theta[..., :-1] - change.of_plane(theta[..., :-1]), theta[..., -1:]], -1)
+    return torch.matmul(theta, xt, out=out)
 
 
 def _conjugate(
     direction: Float[Tensor, "entry problem unknown"],
     gradient: Float[Tensor, "entry problem unknown"],
     previous: Float[Tensor, "entry problem unknown"],
-    inverse: Float[Tensor, "entry problem unknown"],
+    inverse: Preconditioner,
 ) -> tuple[Float[Tensor, "entry problem unknown"], Float[Tensor, "entry problem"]]:
     """Next direction: Hager & Zhang 2005, eq. 1.2–1.3 (without truncation), preconditioned; and how steeply it descends."""
     change = gradient - previous
-    scaled = inverse * change
+    scaled = inverse(change)
     downhill = _dot(direction, gradient)
     along = _dot(direction, change).clamp_min(torch.finfo(change.dtype).tiny ** 0.5)  # > 0: F is strictly convex
     beta = (_dot(scaled, gradient) - _dot(scaled, change) * downhill / along) / along
-    steepest = (inverse * gradient).neg_()
+    steepest = inverse(gradient).neg_()
     steep = _dot(steepest, gradient)
     # Descent is a theorem in exact arithmetic; at the rounding floor a restart takes its place.
     beta = torch.where(steep + beta * downhill < 0, beta, 0)
@@ -285,6 +271,16 @@ def _conjugate(
 def _dot(a: Tensor, b: Tensor) -> Tensor:
     product: Tensor = torch.linalg.vecdot(a, b)
     return product
+
+
+def _picked(rows: Int[Tensor, "entry kept"], *tensors: Tensor | None) -> Iterator[Any]:
+    """Of tensors [entry, problem, ...], these rows of both axes made one; what is None stays so.
+
+    A gather, which looks every element up, takes 15 times as long.
+    """
+    at = rows.flatten()
+    for t in tensors:
+        yield None if t is None else t.flatten(0, 1).index_select(0, at).reshape(*rows.shape, *t.shape[2:])
 
 
 def _put(result: _Solved, live: Tensor, theta: Tensor, done: Tensor, iteration: int) -> None:

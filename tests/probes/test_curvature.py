@@ -1,0 +1,70 @@
+"""The preconditioner of changed rows is the inverse that it says, and saves the iterations that it is there for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from heedful.probes import Change, fit_logistic, principal_rows
+from heedful.probes.curvature import preconditioner
+
+
+@pytest.mark.parametrize("kind", ["oblique", "projection", "reflection", "nothing", "one direction missing"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_it_is_the_inverse_of_the_changed_diagonal(kind: str, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    curvature = 10 ** (6 * torch.rand(3, 13, generator=generator, dtype=torch.float64) - 2)
+    read = torch.linalg.qr(torch.randn(3, 12, 2, generator=generator, dtype=torch.float64)).Q
+    write = {
+        "oblique": 0.3 * torch.randn(3, 2, 12, generator=generator, dtype=torch.float64),
+        "projection": read.mT,
+        "reflection": 2 * read.mT,
+        "nothing": 0 * read.mT,
+        "one direction missing": torch.tensor([1.0, 0.0], dtype=torch.float64)[:, None] * read.mT,
+    }[kind]
+    if kind == "one direction missing":
+        read = read * torch.tensor([1.0, 0.0], dtype=torch.float64)
+    left = torch.eye(12, dtype=torch.float64) - read @ write
+    weights = left.mT @ torch.diag_embed(curvature[:, :-1]) @ left + torch.eye(12, dtype=torch.float64)
+    gradient = torch.randn(3, 13, generator=generator, dtype=torch.float64)
+    expected = torch.cat(
+        [torch.linalg.solve(weights, gradient[:, :-1]), gradient[:, -1:] / curvature[:, -1:]], -1
+    )  # the intercept has no penalty
+    found = preconditioner(curvature.to(dtype), Change(read.to(dtype), write.to(dtype)))(gradient.to(dtype))
+    close = {torch.float64: 1e-8, torch.float32: 2e-3}[dtype]
+    torch.testing.assert_close(found.double(), expected, rtol=close, atol=close * float(expected.abs().max()))
+
+
+def test_it_goes_uphill_where_rounding_would_turn_it_round() -> None:
+    generator = torch.Generator().manual_seed(0)
+    curvature = 10 ** (12 * torch.rand(50, 65, generator=generator) - 2)
+    read = torch.linalg.qr(torch.randn(50, 64, 8, generator=generator)).Q
+    found = preconditioner(curvature, Change(read, read.mT))
+    assert found.read is not None and found.write is not None
+    matrix = torch.diag_embed(found.diagonal[:, :-1]) - found.write @ found.read
+    values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
+    assert (values[:, 0] < 0).any()
+    gradient = torch.nn.functional.pad(vectors[..., 0], (0, 1))
+    assert (torch.linalg.vecdot(found(gradient), gradient) > 0).all()
+
+
+@pytest.mark.parametrize("moves", [1.0, 2.0])
+def test_rows_that_lose_directions_take_no_more_iterations_than_rows_rotated_anew(moves: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    spectrum = 6 * torch.arange(1, 301) ** -0.7
+    x = torch.randn(200, 300, generator=generator) * spectrum
+    y = (x[:, :20] @ torch.randn(20, generator=generator) > 0).long()[None]
+    rows = principal_rows(x / x.std(0))
+    lost = torch.linalg.qr(torch.randn(200, 12, generator=generator)).Q
+    left = rows.z - moves * rows.z @ lost @ lost.mT
+    changed = fit_logistic(rows, y, C=1.0, change=Change(lost[None], moves * lost.mT[None]))
+    anew = fit_logistic(left, y, C=1.0)
+    torch.testing.assert_close(changed.coef @ rows.axes, anew.coef, rtol=5e-3, atol=5e-3)
+    assert changed.iterations <= anew.iterations + 4  # 20 and 18; 32 and 40 with the diagonal alone
+
+
+def test_a_change_of_no_direction_changes_nothing() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, y = principal_rows(torch.randn(40, 9, generator=generator)), torch.arange(40)[None] % 2
+    none = Change(torch.empty(1, 9, 0), torch.empty(1, 0, 9))
+    torch.testing.assert_close(fit_logistic(rows, y, change=none).coef, fit_logistic(rows, y).coef)
