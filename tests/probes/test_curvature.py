@@ -40,7 +40,8 @@ def test_it_goes_uphill_where_rounding_would_turn_it_round() -> None:
     curvature = 10 ** (12 * torch.rand(50, 65, generator=generator) - 2)
     read = torch.linalg.qr(torch.randn(50, 64, 8, generator=generator)).Q
     found = preconditioner(curvature, Change(read, read.mT))
-    assert found.read is not None and found.write is not None
+    assert found.read is not None
+    assert found.write is not None
     matrix = torch.diag_embed(found.diagonal[:, :-1]) - found.write @ found.read
     values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
     assert (values[:, 0] < 0).any()

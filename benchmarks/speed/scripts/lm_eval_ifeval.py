@@ -1,6 +1,6 @@
 """lm-eval's copy of the reference IFEval code over texts: sys.argv is the folder.
 
-Reads texts.json and checks.json, a list of [id, kwargs]. Prints seconds and, for each check, which texts follow it.
+Reads checks.json, a list of [id, kwargs, texts]. Prints seconds and, for each check, which of its texts follow it.
 """
 
 import json
@@ -13,9 +13,9 @@ def main():
     folder = Path(sys.argv[1])
     from lm_eval.tasks.ifeval.instructions_registry import INSTRUCTION_DICT
 
-    texts = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
+    checks = json.loads((folder / "checks.json").read_text(encoding="utf-8"))
     found, seconds = [], []
-    for number, (name, kwargs) in enumerate(json.loads((folder / "checks.json").read_text(encoding="utf-8"))):
+    for number, (name, kwargs, texts) in enumerate(checks):
         check = INSTRUCTION_DICT[name](f"{name}-{number}")
         check.build_description(**kwargs)
         check.check_following(texts[0])

@@ -49,6 +49,10 @@ class Constraint(BaseModel):
             return self._verdict(False, score=0.0, reason="the text is empty", hint=f"write a text: {self.describe()}")
         return self._verify(text)
 
+    def passes(self, text: str) -> bool:
+        """`check(text).passed`, for filters and rewards over many texts: the faster for saying nothing else."""
+        return bool(text) and not text.isspace() and self._passes(text)
+
     def monitor(self) -> PrefixMonitor:
         """A monitor that watches one text while it is written, and says what is certain already.
 
@@ -64,6 +68,10 @@ class Constraint(BaseModel):
     @abstractmethod
     def _verify(self, text: str) -> Verdict:
         """The verdict on a text that is not empty."""
+
+    def _passes(self, text: str) -> bool:
+        """Whether that verdict is 'pass'; for a subclass that knows it sooner."""
+        return self._verify(text).passed
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The id and every field that differs from its default; `constraint_from` is the inverse."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field, JsonValue, StrictStr, field_validator, model_validator
 
@@ -12,7 +12,7 @@ from heedful.constraints.base import Constraint, monitor_for, register_constrain
 from heedful.constraints.prefix.json_reader import JsonReader
 from heedful.constraints.prefix.json_text import Asked, JsonMonitor, StrictEnvelope
 from heedful.constraints.schema import schema_validator, shortened
-from heedful.constraints.strict_json import NotJsonError, read_json
+from heedful.constraints.strict_json import NotJsonError, may_be_json, read_json
 from heedful.constraints.verdict import Verdict
 from heedful.errors import InputError
 
@@ -79,14 +79,12 @@ class JsonFormat(Constraint):
                 spans=[error.span] if error.span else [],
                 hint=f"write nothing but {self.describe()}",
             )
-        if not isinstance(value, dict) and (self.keys or self.json_schema is None):
+        if not self._is_asked_kind(value):
             kind = _kind(value)
             hint = "wrap it in an object: {…}"
             return self._verdict(False, score=0.0, measured=kind, reason=f"{kind}, not an object", hint=hint)
-        missing = [key for key in self.keys if key not in value]
-        surplus = [key for key in value if key not in self.keys] if self.only_keys else []
         try:
-            violations = self._violations(value)
+            missing, surplus, violations = self._faults(value)
         except RecursionError:
             return self._undecided("the JSON Schema refers to itself without end", error=True)
         faults = len(missing) + len(surplus) + len(violations)
@@ -115,11 +113,29 @@ class JsonFormat(Constraint):
             hint="; ".join(changes),
         )
 
-    def _violations(self, value: Any) -> list[str]:
-        if self.json_schema is None:
-            return []
-        validator = schema_validator(self.json_schema)
-        return [f"{error.json_path}: {shortened(error.message)}" for error in validator.iter_errors(value)]
+    def _passes(self, text: str) -> bool:
+        if not may_be_json(text):
+            return False
+        try:
+            value = read_json(text)
+            return self._is_asked_kind(value) and not any(self._faults(value))
+        except (NotJsonError, RecursionError):
+            return False
+
+    def _is_asked_kind(self, value: Any) -> bool:
+        return isinstance(value, dict) or (not self.keys and self.json_schema is not None)
+
+    def _faults(self, value: Any) -> _Faults:
+        missing = [key for key in self.keys if key not in value]
+        surplus = [key for key in value if key not in self.keys] if self.only_keys else []
+        errors = () if self.json_schema is None else schema_validator(self.json_schema).iter_errors(value)
+        return _Faults(missing, surplus, [f"{error.json_path}: {shortened(error.message)}" for error in errors])
+
+
+class _Faults(NamedTuple):
+    missing: list[str]
+    surplus: list[str]
+    violations: list[str]
 
 
 @monitor_for(JsonFormat)

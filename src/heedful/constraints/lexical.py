@@ -6,6 +6,9 @@ Knows spellings, not meanings or inflections: 'dogs' is not 'dog'.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, field_validator, model_validator
@@ -34,7 +37,7 @@ class _Terms(Constraint):
             raise InputError(f"{self.id}: no terms are given", "give at least one term, for example terms: [harbour]")
         seen: dict[str, str] = {}
         for term in self.terms:
-            folded = self._folded(term)
+            folded = fold_term(term, case_sensitive=self.case_sensitive)
             if not folded:
                 raise InputError(
                     f"{self.id}: the term {term!r} is empty", "give each term at least one visible character"
@@ -44,15 +47,22 @@ class _Terms(Constraint):
             seen[folded] = term
         return self
 
-    def _folded(self, term: str) -> str:
-        return fold_term(term, case_sensitive=self.case_sensitive)
+    def _folded_terms(self) -> Mapping[str, str]:
+        """The terms, and the form in which each is looked up."""
+        return _fold_terms(self.terms, self.case_sensitive)
 
-    def _found(self, text: str) -> dict[str, list[Span]]:
-        folded = fold(text, case_sensitive=self.case_sensitive)
-        return {term: find_term(folded, self._folded(term)) for term in self.terms}
+    def _each_found(self, text: str) -> Iterator[tuple[str, list[Span]]]:
+        terms = self._folded_terms()
+        phrases = any(" " in term for term in terms.values())
+        folded = fold(text, case_sensitive=self.case_sensitive, spaces=phrases)
+        for term, look in terms.items():
+            yield term, find_term(folded, look)
+
+    def _passes(self, text: str) -> bool:
+        return all(self._allows(len(spans)) for _, spans in self._each_found(text))
 
     def _verify(self, text: str) -> Verdict:
-        found = self._found(text)
+        found = dict(self._each_found(text))
         counts = {term: len(spans) for term, spans in found.items()}
         score, hint = self._judge(counts)
         return self._verdict(
@@ -63,6 +73,10 @@ class _Terms(Constraint):
             spans=sorted(span for spans in found.values() for span in spans),
             hint=hint,
         )
+
+    @abstractmethod
+    def _allows(self, count: int) -> bool:
+        """May a term stand this often?"""
 
     @abstractmethod
     def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
@@ -91,6 +105,9 @@ class Include(_Terms):
     def _each(self) -> str:
         return " each" if len(self.terms) > 1 else ""
 
+    def _allows(self, count: int) -> bool:
+        return count >= self.at_least
+
     def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
         missing = {term: self.at_least - count for term, count in counts.items() if count < self.at_least}
         if not missing:
@@ -118,6 +135,9 @@ class Exclude(_Terms):
             return f"do not use {self._listed()}"
         return f"use {self._listed()} at most {_times(self.at_most)}{' each' if len(self.terms) > 1 else ''}"
 
+    def _allows(self, count: int) -> bool:
+        return count <= self.at_most
+
     def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
         surplus = {term: count - self.at_most for term, count in counts.items() if count > self.at_most}
         cut = ", ".join(f"{_quoted(term)} {_times(number)}" for term, number in surplus.items())
@@ -126,16 +146,17 @@ class Exclude(_Terms):
 
 @monitor_for(Include)
 def _watch_included(asked: Include) -> TermsMonitor:
-    return TermsMonitor(asked, _terms_of(asked), case_sensitive=asked.case_sensitive, low=asked.at_least)
+    return TermsMonitor(asked, asked._folded_terms(), case_sensitive=asked.case_sensitive, low=asked.at_least)
 
 
 @monitor_for(Exclude)
 def _watch_excluded(asked: Exclude) -> TermsMonitor:
-    return TermsMonitor(asked, _terms_of(asked), case_sensitive=asked.case_sensitive, high=asked.at_most)
+    return TermsMonitor(asked, asked._folded_terms(), case_sensitive=asked.case_sensitive, high=asked.at_most)
 
 
-def _terms_of(asked: _Terms) -> dict[str, str]:
-    return {term: asked._folded(term) for term in asked.terms}
+@lru_cache(maxsize=1024)
+def _fold_terms(terms: tuple[str, ...], case_sensitive: bool) -> Mapping[str, str]:
+    return MappingProxyType({term: fold_term(term, case_sensitive=case_sensitive) for term in terms})
 
 
 def _quoted(term: str) -> str:

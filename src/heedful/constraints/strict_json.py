@@ -14,6 +14,7 @@ from typing import Any
 from heedful.constraints.verdict import Span
 
 _FENCE = re.compile(r"\s*```[ \t]*(?:json)?[ \t]*\n(?P<inner>.*?)```\s*", re.DOTALL | re.IGNORECASE)
+_FIRST = frozenset('{["-0123456789tfn`')
 _STRING_OR_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<constant>NaN|-?Infinity)')
 
 
@@ -39,9 +40,8 @@ def read_json(text: str) -> Any:
     start, end = fence.span("inner") if fence else (0, len(text))
     start += len(text[start:end]) - len(text[start:end].lstrip())
     end = max(start, len(text[:end].rstrip()))
-    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_integer)
     try:
-        value, stop = decoder.raw_decode(text[:end], start)
+        value, stop = _decoder.raw_decode(text[:end], start)
     except json.JSONDecodeError as error:
         place = min(error.pos, end)
         raise NotJsonError(f"{where_in(text, place)}: {_plain(error.msg)}", (place, min(place + 1, end))) from error
@@ -54,6 +54,11 @@ def read_json(text: str) -> Any:
     if stop < end:
         raise NotJsonError(f"{where_in(text, stop)}: text follows the JSON value", (_next_visible(text, stop), end))
     return value
+
+
+def may_be_json(text: str) -> bool:
+    """Whether `text` begins as a JSON value or a code fence does: False settles it, without the place and the reason."""
+    return text.lstrip()[:1] in _FIRST
 
 
 class _ConstantError(ValueError):
@@ -78,6 +83,9 @@ def _integer(digits: str) -> int | float:
         return int(digits)
     except ValueError:  # beyond Python's limit of 4,300 digits, and still legal JSON
         return float(digits)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=_integer)
 
 
 def _next_visible(text: str, place: int) -> int:

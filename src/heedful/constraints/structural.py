@@ -79,6 +79,10 @@ class _Length(Constraint):
             return self._verdict(False, score=self._high / count, measured=count, reason=found, spans=spans, hint=hint)
         return self._verdict(True, score=1.0, measured=count, reason=found)
 
+    def _passes(self, text: str) -> bool:
+        count = self._count(text)
+        return (self._low is None or count >= self._low) and (self._high is None or count <= self._high)
+
     def _named(self, number: int) -> str:
         return self.unit if number == 1 else f"{self.unit}s"
 

@@ -27,8 +27,9 @@ _ZERO_WIDTH_SPACE = "\u200b"  # a format character by its category, but it separ
 _INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word without being \w
 _WORD = re.compile(rf"\w[\w{_INSIDE}]*")
 _AS_WORDS = bytes(ord("a" if chr(i).isalnum() or chr(i) == "_" else " ") for i in range(128)) + b" " * 128
-_ASCII = frozenset(map(chr, range(128)))
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _FEW = 24  # different characters beyond ASCII, up to which replacing each is faster than a regular expression
+_ASCII = re.compile(r"[\t-\r\x1c-~]+")  # white space too
 _ASCII_RUN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _ONE_SPACE = bytes.maketrans(b"\t\n\r\x0b\x0c", b"     ")
 _PLAIN = str.maketrans(dict.fromkeys("‘’ʼ＇", "'") | dict.fromkeys("‐‑﹣－", "-"))
@@ -41,26 +42,16 @@ def word_spans(text: str) -> list[Span]:
 
 def count_words(text: str) -> int:
     """How many words `text` has."""
-    if not text.isascii():
-        others = set(text) - _ASCII
-        if len(others) > _FEW:
-            return len(_WORD.findall(_with_marks_inside(text)))
-        for char in others:
-            text = text.replace(char, _counted_as(char))
-    as_words = text.encode().translate(_AS_WORDS)
+    as_words = _as_words(text)
+    if as_words is None:
+        return len(_WORD.findall(_with_marks_inside(text)))
     return as_words.count(b" a") + as_words.startswith(b"a")
-
-
-@lru_cache(maxsize=4096)
-def _counted_as(char: str) -> str:
-    """What stands for a character where words are only counted: one that merely continues a word can as well be missing."""
-    return "a" if _is_word(char) else "" if _continues_word(char) else " "
 
 
 def words_from(text: str, first: int) -> Span | None:
     """From the word of this number, counted from 0, to the end of the last; None where there are no more than that."""
-    if text.isascii():
-        as_words = text.encode().translate(_AS_WORDS)
+    as_words = _as_words(text)
+    if as_words is not None:
         pieces = as_words.split(None, first)
         return (len(as_words) - len(pieces[first]), len(as_words.rstrip())) if len(pieces) > first else None
     marked = _with_marks_inside(text)
@@ -74,6 +65,18 @@ def words_from(text: str, first: int) -> Span | None:
     while end < len(marked) and marked[end] == _INSIDE:
         end += 1
     return begin.start(), end
+
+
+@lru_cache(maxsize=64)
+def _as_words(text: str) -> bytes | None:
+    """One byte for one character, b"a" in a word and b" " between words; None where that is the slower way."""
+    if not text.isascii():
+        others = set(_BEYOND_ASCII.findall(text))
+        if len(others) > _FEW or any(map(_continues_word, others)):
+            return None
+        for char in others:
+            text = text.replace(char, "a" if _is_word(char) else " ")
+    return text.encode().translate(_AS_WORDS)
 
 
 def _with_marks_inside(text: str) -> str:
@@ -125,22 +128,26 @@ class Folded(NamedTuple):
         return self.runs[bisect_right(self.runs, place, key=itemgetter(0)) - 1]
 
 
-def fold(text: str, *, case_sensitive: bool) -> Folded:
+def fold(text: str, *, case_sensitive: bool, spaces: bool = True) -> Folded:
     """`text` in the form in which spellings are compared, with the way back to the original.
+
+    Without `spaces`, white space may stay as it is, which is faster: for looking up what has none.
 
     Works through runs that Unicode normalisation cannot reach across (a character and its combining marks), so the
     result is the canonical caseless form of the whole: NFD(casefold(NFD(text))), Unicode standard D145. Of ASCII that is
     lower case, character by character, whatever marks come after it.
     """
     if text.isascii():
-        plain = text if text.isprintable() else text.encode().translate(_ONE_SPACE).decode()
-        if plain.isprintable() and "  " not in plain:  # nothing is left out, and no run of white space becomes shorter
+        plain = text if not spaces or text.isprintable() else text.encode().translate(_ONE_SPACE).decode()
+        # Otherwise nothing may be left out, and no run of white space become shorter.
+        if not spaces or (plain.isprintable() and "  " not in plain):
             return Folded(plain if case_sensitive else plain.lower(), [_Run(0, 0, len(text), plain=True)])
     pieces: list[str] = []
     runs: list[_Run] = []
     start, length, at = 0, len(text), 0
+    ascii_run = _ASCII_RUN if spaces else _ASCII
     while start < length:
-        if run := _ASCII_RUN.match(text, start):
+        if run := ascii_run.match(text, start):
             end = run.end()
             pieces.append(run[0] if case_sensitive else run[0].lower())
             runs.append(_Run(at, start, end, plain=True))

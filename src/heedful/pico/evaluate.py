@@ -111,7 +111,7 @@ def _answers(model: LanguageModel, asked: Sequence[Instruction], temperature: fl
 def _complies(instruction: Instruction, answer: Generation) -> bool:
     """A response that could not be scored, or did not end, does not comply."""
     assert instruction.constraint is not None
-    return answer.finish_reason == "stop" and instruction.constraint.check(answer.text).passed
+    return answer.finish_reason == "stop" and instruction.constraint.passes(answer.text)
 
 
 def _rates(asked: Sequence[Instruction], answers: Sequence[Generation]) -> dict[str, Rate]:
@@ -215,7 +215,7 @@ def follows_several(model: LanguageModel, constraints: int, n: int) -> Rate:
         groups.append(base.base_id)
     answers = model.generate(prompts, [0] * n, temperature=0.0, max_new_tokens=_LONGEST)
     kept = [
-        answer.finish_reason == "stop" and all(wish.check(answer.text).passed for wish in asked)
+        answer.finish_reason == "stop" and all(wish.passes(answer.text) for wish in asked)
         for answer, asked in zip(answers, wishes, strict=True)
     ]
     return _rate(list(zip(kept, groups, strict=True)))

@@ -56,12 +56,12 @@ def draw_revision(rng: random.Random, pool: Pool) -> Revision | None:
     if found is None:
         return None
     constraint, draft, revised, text = found
-    if constraint.check(draft).outcome != "fail" or not constraint.check(revised).passed:
+    if constraint.check(draft).outcome != "fail" or not constraint.passes(revised):
         return None
     wishes = [(task, constraint)]
     if task != "topic" and rng.random() < 0.3:
         about = Topic(topic=text.traits.topic)
-        if about.check(draft).passed and about.check(revised).passed:
+        if about.passes(draft) and about.passes(revised):
             wishes.append(("topic", about))
     return Revision(tuple(wishes), draft, revised)
 
@@ -102,7 +102,7 @@ def _length(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str,
     one at the end where that is what fits; in the end none of them."""
     bound = TASKS[task].draw(rng)
     assert isinstance(bound, WordCount | CharCount)
-    text = pool.draw(rng, lambda text: not bound.check(text.text).passed, tries=4)
+    text = pool.draw(rng, lambda text: not bound.passes(text.text), tries=4)
     if text is None:
         return None
     like = [rng.choice(pool.by_topic[text.traits.topic]) for _ in range(40)]
@@ -112,7 +112,7 @@ def _length(rng: random.Random, pool: Pool, task: str) -> tuple[Constraint, str,
         for kept in combinations(text.sentences, size):
             for sentence in added:
                 revised = " ".join(filter(None, [*kept, sentence]))
-                if bound.check(revised).passed:
+                if bound.passes(revised):
                     return bound, text.text, revised, text
     return None
 

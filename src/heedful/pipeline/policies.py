@@ -310,7 +310,7 @@ async def _judged(upstream: Upstream, asked: Sequence[Instruction], texts: Seque
                 return read.get(task) == constraint.topic
             if isinstance(constraint, Judged):
                 return read.get(task) == constraint.label
-            return constraint.check(text).passed
+            return constraint.passes(text)
 
         return await in_thread(lambda: all(kept(task, constraint) for task, constraint in instruction.wishes))
 

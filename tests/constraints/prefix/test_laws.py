@@ -379,6 +379,16 @@ def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
     assert monitor.close() is monitor.close()
 
 
+@pytest.mark.parametrize(
+    "case", [each for each in CASES if type(each.constraint)._passes is not Constraint._passes], ids=repr
+)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_passing_is_checking(case: Case, data: st.DataObject) -> None:
+    text = data.draw(texts(case.pieces))
+    assert case.constraint.passes(text) == case.constraint.check(text).passed
+
+
 def test_every_type_of_ifeval_is_among_the_cases() -> None:
     assert {name for name, _, _ in IFEVAL} == set(known_ifeval_types())
 

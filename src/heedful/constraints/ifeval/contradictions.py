@@ -77,13 +77,13 @@ def _rules_out(forbids: IFEvalConstraint, stretch: str) -> bool:
     """Whether every text that holds the stretch violates the instruction."""
     match forbids:
         case NoComma():
-            return not forbids.check(stretch).passed
+            return not forbids.passes(stretch)
         case ForbiddenWords():
             # A word at the stretch's edge may be part of a longer one in the response.
             inner = (start > 0 and end < len(stretch) for start, end in forbids.check(stretch).spans)
             return any(inner)
         case KeywordsFrequency(relation="less than") | LetterFrequency(let_relation="less than"):
-            return not forbids.check(stretch).passed
+            return not forbids.passes(stretch)
         case NumberWords(relation="less than"):
-            return not forbids.check(stretch).passed
+            return not forbids.passes(stretch)
     return False
