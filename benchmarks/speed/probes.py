@@ -72,9 +72,9 @@ def draw(n_rows: int, hidden: int) -> Work:
 
 
 def fit_all(work: Work, workers: int) -> list[list[LinearProbes]]:
-    """By task, [set × fold × C] probes of each half of its label sets, as a study fits them: on rows rotated once.
+    """By task, [set × fold × C] probes of each half of its label sets, all on the task's rows, rotated once.
 
-    In halves, nine tasks are eighteen pieces of work, which two workers share alike.
+    In halves, nine tasks are eighteen pieces of work, which two workers share alike (a study's workers share sites).
     """
     kept = torch.stack([work.fold != fold for fold in range(N_FOLDS)]).to(work.x.device)
     shape = (SETS_AT_ONCE, N_FOLDS, len(GRID), work.x.shape[1])
@@ -182,7 +182,8 @@ def main() -> None:
         for n, d in args.shapes
         for n_rounds, sampled in [SHAPES.get((n, d), (3, 40))]
     ]  # fmt: skip
-    keep("probes", rows, packages=("torch",))
+    peak = "n% of peak: operations of the solver's products, over what the machine does in square ones in that time."
+    keep("probes", rows, notes=(peak,), packages=("torch",))
 
 
 if __name__ == "__main__":

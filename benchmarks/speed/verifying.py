@@ -101,9 +101,9 @@ def _agreement(constraint: Constraint, given: list[str], follows: list[bool]) ->
     assert passed == [constraint.check(text).passed for text in given]
     differ = [text for text, a, b in zip(given, passed, follows, strict=True) if a != b]
     alike = f"{len(given) - len(differ):,} of {len(given):,} alike"
-    if not differ:
-        return alike
     terms = getattr(constraint, "terms", ())
+    if not differ or not terms:
+        return alike
     within = [t for t in differ if any(term in t.lower() and not term_spans(t, term) for term in terms)]
     return f"{alike}; of the rest the reference found a term within another word in {len(within)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 import xarray as xr
 from tests.lenses.conftest import Planted
 
-from heedful.erasure import fit_leace, fit_mean_flip, stacked
+from heedful.erasure import fit_inlp, fit_leace, fit_mean_flip, joined, stacked
 from heedful.lenses import StudyData, fit_probes
 from heedful.lenses.ablation import ERASERS, ablation, refitted_probes
 from heedful.lenses.cells import shared_cells, shared_folds
@@ -82,9 +83,10 @@ def test_refitting_on_shared_rows_is_fitting_on_the_erased_rows(write_study: Wri
         erasers = [
             fit(fold.trained[t], fold.label[t], fold.weight[t])
             for t in ("include", "topic")
-            for fit in (fit_leace, fit_mean_flip)
+            for fit in (fit_leace, fit_mean_flip, partial(fit_inlp, rank=4))
         ]
-        found = refitted_probes(fold, "topic", stacked(erasers)).scores(held)[:, 0]
+        every = joined([stacked([eraser]) for eraser in erasers])  # of different ranks
+        found = refitted_probes(fold, "topic", every).scores(held)[:, 0]
         for eraser, scores in zip(erasers, found, strict=True):
             oracle = fit_logistic(eraser(x), label[None], weight[None], fold.C["topic"], tol=1e-4)
             torch.testing.assert_close(scores, oracle.scores(eraser(held))[0], rtol=0.05, atol=0.05)

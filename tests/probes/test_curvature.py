@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -40,9 +42,9 @@ def test_it_goes_uphill_where_rounding_would_turn_it_round() -> None:
     curvature = 10 ** (12 * torch.rand(50, 65, generator=generator) - 2)
     read = torch.linalg.qr(torch.randn(50, 64, 8, generator=generator)).Q
     found = preconditioner(curvature, Change(read, read.mT))
-    assert found.read is not None
-    assert found.write is not None
-    matrix = torch.diag_embed(found.diagonal[:, :-1]) - found.write @ found.read
+    assert found.outer is not None
+    assert found.inner is not None
+    matrix = torch.diag_embed(found.diagonal[:, :-1]) - found.outer @ found.inner
     values, vectors = torch.linalg.eigh((matrix + matrix.mT) / 2)
     assert (values[:, 0] < 0).any()
     gradient = torch.nn.functional.pad(vectors[..., 0], (0, 1))
@@ -62,6 +64,33 @@ def test_rows_that_lose_directions_take_no_more_iterations_than_rows_rotated_ane
     anew = fit_logistic(left, y, C=1.0)
     torch.testing.assert_close(changed.coef @ rows.axes, anew.coef, rtol=5e-3, atol=5e-3)
     assert changed.iterations <= anew.iterations + 4  # 20 and 18; 32 and 40 with the diagonal alone
+
+
+def test_entries_and_problems_that_end_at_different_times_keep_their_own_change() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = principal_rows(torch.randn(3, 60, 20, generator=generator) * torch.arange(1, 21) ** -0.7)
+    y = torch.randint(0, 2, (3, 7, 60), generator=generator)
+    C = 10.0 ** torch.arange(-4, 3)
+    read, write = torch.randn(2, 3, 7, 2, 20, generator=generator)
+    together = fit_logistic(rows, y, C=C, change=Change(read.mT, write), tol=1e-5)
+    assert len(together.iterations.unique()) > 2
+    for e in range(3):
+        one = replace(rows, z=rows.z[e], rotation=rows.rotation[e], mean=rows.mean[e])
+        for k in range(7):
+            alone = fit_logistic(
+                one, y[e, k][None], C=C[k], change=Change(read[e, k].mT[None], write[e, k][None]), tol=1e-5
+            )
+            torch.testing.assert_close(together.coef[e, k], alone.coef[0], rtol=1e-3, atol=1e-4)
+
+
+def test_one_change_for_all_problems_in_another_dtype() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = principal_rows(torch.randn(40, 9, generator=generator))
+    y, C = (torch.arange(40)[None] % 2).expand(3, -1), 10.0 ** torch.arange(-4, 5, 4)
+    lost = torch.linalg.qr(torch.randn(9, 2, generator=generator, dtype=torch.float64)).Q
+    found = fit_logistic(rows, y, C=C, change=Change(lost, lost.mT))
+    each = fit_logistic(rows, y, C=C, change=Change(lost.float().expand(3, -1, -1), lost.float().mT.expand(3, -1, -1)))
+    torch.testing.assert_close(found.coef, each.coef)
 
 
 def test_a_change_of_no_direction_changes_nothing() -> None:

@@ -222,6 +222,11 @@ def test_what_did_not_converge_says_so():
         ({"x": torch.full((4, 2), float("inf"))}, "4 rows hold NaN or infinite", "bf16 or f32"),
         ({"x": torch.zeros(0, 2)}, "rows of shape (0, 2)", "at least one row"),
         (
+            {"x": principal_rows(torch.eye(4, 2)), "change": Change(torch.zeros(1, 3, 1), torch.zeros(1, 1, 3))},
+            "(1, 3, 1) and writes (1, 1, 3) does not fit (1,) problems on 2 axes",
+            "[*batch, problem, axis, rank]",
+        ),
+        (
             {"change": Change(torch.zeros(1, 2, 1), torch.zeros(1, 1, 2))},
             "in their principal axes",
             "principal_rows(x)",

@@ -40,6 +40,13 @@ class Constraint(BaseModel):
         except ValidationError as error:
             raise _explained(type(self), error) from error
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__(**options)
+        own = vars(cls)
+        if ("_verify" in own or "check" in own) and "_passes" not in own:
+            cls._passes = Constraint._passes  # type: ignore[method-assign]  # what it inherits is about another verdict
+
     def __hash__(self) -> int:
         return hash((type(self), *(_hashable(getattr(self, name)) for name in type(self).model_fields)))
 
@@ -50,7 +57,7 @@ class Constraint(BaseModel):
         return self._verify(text)
 
     def passes(self, text: str) -> bool:
-        """`check(text).passed`, for filters and rewards over many texts: the faster for saying nothing else."""
+        """`check(text).passed`, for filters and rewards over many texts; lengths, terms and JSON are the faster for it."""
         return bool(text) and not text.isspace() and self._passes(text)
 
     def monitor(self) -> PrefixMonitor:
@@ -70,8 +77,8 @@ class Constraint(BaseModel):
         """The verdict on a text that is not empty."""
 
     def _passes(self, text: str) -> bool:
-        """Whether that verdict is 'pass'; for a subclass that knows it sooner."""
-        return self._verify(text).passed
+        """The same of a text that is not empty, for a class that knows it sooner; not asked of subclasses that verify anew."""
+        return self.check(text).passed
 
     def to_dict(self) -> dict[str, JsonValue]:
         """The id and every field that differs from its default; `constraint_from` is the inverse."""

@@ -6,9 +6,7 @@ Knows spellings, not meanings or inflections: 'dogs' is not 'dog'.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, field_validator, model_validator
@@ -47,12 +45,12 @@ class _Terms(Constraint):
             seen[folded] = term
         return self
 
-    def _folded_terms(self) -> Mapping[str, str]:
+    def _folded(self) -> dict[str, str]:
         """The terms, and the form in which each is looked up."""
-        return _fold_terms(self.terms, self.case_sensitive)
+        return {term: fold_term(term, case_sensitive=self.case_sensitive) for term in self.terms}
 
     def _each_found(self, text: str) -> Iterator[tuple[str, list[Span]]]:
-        terms = self._folded_terms()
+        terms = self._folded()
         phrases = any(" " in term for term in terms.values())
         folded = fold(text, case_sensitive=self.case_sensitive, spaces=phrases)
         for term, look in terms.items():
@@ -109,7 +107,7 @@ class Include(_Terms):
         return count >= self.at_least
 
     def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
-        missing = {term: self.at_least - count for term, count in counts.items() if count < self.at_least}
+        missing = {term: self.at_least - count for term, count in counts.items() if not self._allows(count)}
         if not missing:
             return 1.0, ""
         score = sum(min(count / self.at_least, 1.0) for count in counts.values()) / len(counts)
@@ -139,24 +137,19 @@ class Exclude(_Terms):
         return count <= self.at_most
 
     def _judge(self, counts: dict[str, int]) -> tuple[float, str]:
-        surplus = {term: count - self.at_most for term, count in counts.items() if count > self.at_most}
+        surplus = {term: count - self.at_most for term, count in counts.items() if not self._allows(count)}
         cut = ", ".join(f"{_quoted(term)} {_times(number)}" for term, number in surplus.items())
         return 1 / (1 + sum(surplus.values())), f"take out {cut}" if surplus else ""
 
 
 @monitor_for(Include)
 def _watch_included(asked: Include) -> TermsMonitor:
-    return TermsMonitor(asked, asked._folded_terms(), case_sensitive=asked.case_sensitive, low=asked.at_least)
+    return TermsMonitor(asked, asked._folded(), case_sensitive=asked.case_sensitive, low=asked.at_least)
 
 
 @monitor_for(Exclude)
 def _watch_excluded(asked: Exclude) -> TermsMonitor:
-    return TermsMonitor(asked, asked._folded_terms(), case_sensitive=asked.case_sensitive, high=asked.at_most)
-
-
-@lru_cache(maxsize=1024)
-def _fold_terms(terms: tuple[str, ...], case_sensitive: bool) -> Mapping[str, str]:
-    return MappingProxyType({term: fold_term(term, case_sensitive=case_sensitive) for term in terms})
+    return TermsMonitor(asked, asked._folded(), case_sensitive=asked.case_sensitive, high=asked.at_most)
 
 
 def _quoted(term: str) -> str:

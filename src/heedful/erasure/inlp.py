@@ -51,7 +51,7 @@ def _directions(
 ) -> Float[Tensor, "set axis direction"]:
     """Of each set of labels, an orthonormal basis of what the probes read, one after the other; then zeros."""
     axes = z.shape[-1]
-    rows = PrincipalRows(z, rotation=torch.eye(axes, dtype=z.dtype), mean=z.new_zeros(1, axes))
+    rows = PrincipalRows(z, rotation=torch.eye(axes).to(z), mean=z.new_zeros(1, axes))
     basis = z.new_zeros(len(y), axes, 0)
     for _ in range(min(rank, axes)):
         normal = fit_logistic(rows, y, weight[None], C, change=Change(basis, basis.mT), tol=1e-2).coef.unsqueeze(-1)

@@ -227,7 +227,7 @@ def refitted_probes(fold: SharedFold, target: str, erasers: Eraser) -> LinearPro
     change = Change(read, torch.cat([within, own.R.mT], -1))
     z = torch.nn.functional.pad(rotated.z, (0, erasers.rank))
     n_axes = rotated.z.shape[-1]
-    plain = PrincipalRows(z, torch.eye(z.shape[-1]), z.new_zeros(1, z.shape[-1]))
+    plain = PrincipalRows(z, torch.eye(z.shape[-1]).to(z), z.new_zeros(1, z.shape[-1]))
     probes = fit_logistic(
         plain,
         fold.label[target].expand(len(read), -1),

@@ -34,21 +34,21 @@ class Change(NamedTuple):
 
 
 class Preconditioner(NamedTuple):
-    """P with P g near to the inverse of the curvature, times g: symmetric and positive definite."""
+    """A map near to the inverse of the curvature: diagonal − outer @ inner, symmetric and positive definite."""
 
     diagonal: Float[Tensor, "*batch problem unknown"]
-    """Of the weights, and last of the intercept: all of P where nothing is changed."""
-    read: Float[Tensor, "*batch problem double_rank axis"] | None = None
-    write: Float[Tensor, "*batch problem axis double_rank"] | None = None
-    """What P loses by the change, of the weights alone: write @ read."""
+    """Of the weights, and last of the intercept: all of it where nothing is changed."""
+    outer: Float[Tensor, "*batch problem axis double_rank"] | None = None
+    inner: Float[Tensor, "*batch problem double_rank axis"] | None = None
+    """What is lost by the change, of the weights alone."""
 
     def __call__(self, gradient: Float[Tensor, "*batch problem unknown"]) -> Float[Tensor, "*batch problem unknown"]:
         scaled = self.diagonal * gradient
-        if self.read is None or self.write is None:
+        if self.outer is None or self.inner is None:
             return scaled
         weights = gradient[..., :-1]
-        less = scaled[..., :-1] - _through(self.read, self.write, weights)
-        # Definite in exact arithmetic; where rounding says otherwise, the diagonal is.
+        less = scaled[..., :-1] - _through(self.inner, self.outer, weights)
+        # Uphill in exact arithmetic; where rounding says otherwise, the diagonal stands in.
         scaled[..., :-1] = torch.where(torch.linalg.vecdot(less, weights).unsqueeze(-1) > 0, less, scaled[..., :-1])
         return scaled
 
@@ -59,22 +59,22 @@ def preconditioner(curvature: Float[Tensor, "*batch problem unknown"], change: C
     Args:
         curvature: ≥ 0; the intercept, which has no penalty, is last.
     """
-    penalised = curvature + 1
-    penalised[..., -1] -= 1
+    penalised = curvature.clone()
+    penalised[..., :-1] += 1
     inverse = penalised.clamp_min_(torch.finfo(curvature.dtype).tiny ** 0.5).reciprocal_()
     if change is None:
         return Preconditioner(inverse)
-    # With M = Λ + I and S = [[AᵀΛA, −I], [−I, 0]]: M + U S Uᵀ, of U = [Wᵀ, ΛA]; M⁻¹ U is `outer`, and S⁻¹ + Uᵀ M⁻¹ U `inner`.
+    # With M = Λ + I and S = [[AᵀΛA, −I], [−I, 0]]: M + U S Uᵀ, of U = [Wᵀ, ΛA]; M⁻¹ U is `outer`, and S⁻¹ + Uᵀ M⁻¹ U `middle`.
     written = change.write * inverse[..., None, :-1]
     share = (curvature * inverse)[..., :-1, None] * change.read  # Λ / (Λ + 1)
     eye = torch.eye(written.shape[-2], dtype=written.dtype, device=written.device)
-    # W A is 1 of a projection, and cancels exactly before the little that is left is added.
+    # W A is 1 of a projection: that cancels, to rounding, before the little that is left is added.
     apart = (change.write @ change.read - eye) - written @ change.read
     outer = torch.cat([written.mT, share], -1)
-    inner = torch.cat(
+    middle = torch.cat(
         [torch.cat([written @ change.write.mT, apart], -1), torch.cat([apart.mT, -change.read.mT @ share], -1)], -2
     )
-    return Preconditioner(inverse, torch.linalg.solve(inner, outer.mT), outer)
+    return Preconditioner(inverse, outer, torch.linalg.solve_ex(middle, outer.mT).result)
 
 
 def _through(

@@ -8,17 +8,17 @@ The solver is a preconditioned nonlinear conjugate gradient (Hager & Zhang 2005)
 iterations here, plus the passes over its history); a Newton step would cost a d × d Hessian for every problem, as much
 as some fifty of these iterations at d = 192. Its preconditioner begins as the diagonal bound Σᵢ C weightᵢ zᵢ²/4 + 1 on
 the curvature, and becomes the curvature's own diagonal on the way: at a large C most rows are told with certainty and
-bend next to nothing, which the bound does not know. Margins move linearly along a direction, so a step costs no
-product; and the logistic loss is self-concordant in Bach's sense (2010, |φ'''| ≤ M φ'' with M the largest change of a
-margin), so that log(1 + M t)/M, with t the Newton step along the line, never passes the minimum: no line search, no
-loss is ever evaluated, and every step descends. Problems leave the batch as they converge.
+bend next to nothing, which the bound does not know. (Rows that lost directions need more than a diagonal: see
+`curvature`.) Margins move linearly along a direction, so a step costs no product; and the logistic loss is
+self-concordant in Bach's sense (2010, |φ'''| ≤ M φ'' with M the largest change of a margin), so that log(1 + M t)/M,
+with t the Newton step along the line, never passes the minimum: no line search, no loss is ever evaluated, and every step
+descends. Problems leave the batch as they converge.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -58,7 +58,8 @@ def fit_logistic(
         C: inverse strength of the penalty, broadcastable to [*batch, problem]. Beyond some 1,000 on separable rows,
             give x in f64: rounding in f32 then hides how far the optimum still is.
         start: probes to start from (same rows, same problems); the optimum does not depend on it.
-        change: what each problem's rows lose, see `Change`; with `PrincipalRows` only, whose axes it is written in.
+        change: what each problem's rows lose, see `Change`, broadcastable to [*batch, problem, ...]; with `PrincipalRows` only,
+            whose axes it is written in.
         tol: a problem is done when the estimated distance of its weights to the optimum is below tol · ‖w‖.
         max_iter: after which what is left is returned with `converged` false.
 
@@ -67,7 +68,7 @@ def fit_logistic(
         intercept the log-odds with half a row added to each class.
 
     Raises:
-        InputError: see `pose` and `principal_rows`; or a change of rows that are not on axes yet.
+        InputError: see `pose` and `principal_rows`; or a change that does not fit, or is of rows that are not on axes yet.
     """
     if change is not None and not isinstance(x, PrincipalRows):
         raise InputError("a change of rows is written in their principal axes", "give principal_rows(x) in place of x")
@@ -84,15 +85,13 @@ def fit_logistic(
         intercept = torch.where(degenerate, odds, intercept)
         theta = torch.cat([coef.masked_fill(degenerate.unsqueeze(-1), 0), intercept.unsqueeze(-1)], -1)
 
-    n_rows, rank = rows.z.shape[-2:]
-    z = rows.z.reshape(-1, n_rows, rank)
     solved = _solve_in_tiles(
-        z,
+        rows.z.reshape(-1, *rows.z.shape[-2:]),
         _flat(problems.y),
         _flat(problems.weight),
         _flat(strength.unsqueeze(-1)),
         _flat(theta),
-        None if change is None else Change(*(t.reshape(len(z), *t.shape[-3:]) for t in change)),
+        None if change is None else _posed(change, degenerate.shape, rows.z),
         tol,
         max_iter,
     )
@@ -110,6 +109,23 @@ def fit_logistic(
 def _flat(t: Tensor) -> Tensor:
     """All batch axes as one (a view, where the tensor was only broadcast over one of them)."""
     return t.reshape(-1, *t.shape[-2:])
+
+
+def _posed(change: Change, problems: torch.Size, z: Float[Tensor, "*batch sample axis"]) -> Change:
+    """[entry, problem, ...] of a change that may lack batch axes, or be one for all problems."""
+    read, write = (t.to(z) for t in change)
+    axes, rank = read.shape[-2:]
+    try:
+        if axes != z.shape[-1]:
+            raise ValueError(axes)
+        read, write = read.expand(*problems, axes, rank), write.expand(*problems, rank, axes)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"a change that reads {tuple(change.read.shape)} and writes {tuple(change.write.shape)} does not fit "
+            f"{tuple(problems)} problems on {z.shape[-1]} axes",
+            "it reads [*batch, problem, axis, rank] and writes [*batch, problem, rank, axis]",
+        ) from error
+    return Change(*(t.unsqueeze(0).flatten(0, -4) for t in (read, write)))
 
 
 class _Solved(NamedTuple):
@@ -134,8 +150,9 @@ def _solve_in_tiles(
     (n_entries, n_problems), n_rows = theta.shape[:2], z.shape[1]
     on_cpu = z.device.type == "cpu"
     budget = 2**18 if on_cpu else 2**26
-    width = min(n_problems, max(budget // n_rows, _NARROWEST if on_cpu else 1))
-    height = max(1, budget // (n_rows * width))
+    each = n_rows if change is None else n_rows + change.read[0, 0].numel()
+    width = min(n_problems, max(budget // each, _NARROWEST if on_cpu else 1))
+    height = max(1, budget // (each * width))
     shape = (n_entries, n_problems)
     result = _Solved(
         torch.empty_like(theta),
@@ -216,14 +233,14 @@ def _solve(
                 return result
             if keep <= 0.8 * done.shape[1]:
                 _put(result, live, theta, done, iteration)
-                rows = torch.argsort(done.to(torch.int8), dim=-1, stable=True)[:, :keep]
-                rows += done.shape[1] * torch.arange(len(rows), device=rows.device).unsqueeze(-1)
-                live, slope, newton, decrement, floor = _picked(rows, live, slope, newton, decrement, floor)
-                theta, gradient, direction = _picked(rows, theta, gradient, direction)
-                margins, curvature, shift = _picked(rows, margins, curvature, shift)
-                cost, cost_y, counts = _picked(rows, cost, cost_y, counts)
-                inverse = Preconditioner(*_picked(rows, *inverse))
-                change = None if change is None else Change(*_picked(rows, *change))
+                kept = torch.argsort(done.to(torch.int8), dim=-1, stable=True)[:, :keep]
+                kept += done.shape[1] * torch.arange(len(kept), device=kept.device).unsqueeze(-1)
+                live, slope, newton, decrement, floor = _picked(kept, live, slope, newton, decrement, floor)
+                theta, gradient, direction = _picked(kept, theta, gradient, direction)
+                margins, curvature, shift = _picked(kept, margins, curvature, shift)
+                cost, cost_y, counts = _picked(kept, cost, cost_y, counts)
+                inverse = Preconditioner(*_picked(kept, *(t for t in inverse if t is not None)))
+                change = None if change is None else Change(*_picked(kept, *change))
                 spare, previous = torch.empty_like(shift), torch.empty_like(gradient)
         # Of rows that count: what is left out moves as far as it likes.
         reach = torch.mul(shift, counts, out=spare).abs_().amax(-1).clamp_min_(tiny**0.5)
@@ -256,11 +273,11 @@ def _conjugate(
     inverse: Preconditioner,
 ) -> tuple[Float[Tensor, "entry problem unknown"], Float[Tensor, "entry problem"]]:
     """Next direction: Hager & Zhang 2005, eq. 1.2–1.3 (without truncation), preconditioned; and how steeply it descends."""
-    change = gradient - previous
-    scaled = inverse(change)
+    turn = gradient - previous
+    scaled = inverse(turn)
     downhill = _dot(direction, gradient)
-    along = _dot(direction, change).clamp_min(torch.finfo(change.dtype).tiny ** 0.5)  # > 0: F is strictly convex
-    beta = (_dot(scaled, gradient) - _dot(scaled, change) * downhill / along) / along
+    along = _dot(direction, turn).clamp_min(torch.finfo(turn.dtype).tiny ** 0.5)  # > 0: F is strictly convex
+    beta = (_dot(scaled, gradient) - _dot(scaled, turn) * downhill / along) / along
     steepest = inverse(gradient).neg_()
     steep = _dot(steepest, gradient)
     # Descent is a theorem in exact arithmetic; at the rounding floor a restart takes its place.
@@ -273,14 +290,13 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return product
 
 
-def _picked(rows: Int[Tensor, "entry kept"], *tensors: Tensor | None) -> Iterator[Any]:
-    """Of tensors [entry, problem, ...], these rows of both axes made one; what is None stays so.
+def _picked(kept: Int[Tensor, "entry kept"], *tensors: Tensor) -> list[Tensor]:
+    """Of tensors [entry, problem, ...], the problems of these numbers, counted through all entries.
 
     A gather, which looks every element up, takes 15 times as long.
     """
-    at = rows.flatten()
-    for t in tensors:
-        yield None if t is None else t.flatten(0, 1).index_select(0, at).reshape(*rows.shape, *t.shape[2:])
+    at = kept.flatten()
+    return [t.flatten(0, 1).index_select(0, at).reshape(*kept.shape, *t.shape[2:]) for t in tensors]
 
 
 def _put(result: _Solved, live: Tensor, theta: Tensor, done: Tensor, iteration: int) -> None:

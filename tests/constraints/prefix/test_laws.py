@@ -573,6 +573,13 @@ def test_what_can_be_proved_of_ifeval(name: str, kwargs: dict[str, Any], text: s
     assert verdict.state == state, verdict
 
 
+@pytest.mark.parametrize("text", ["\n?? no", "\xa0.? He ", " .'?\xa0...a..\n"])
+def test_white_space_at_the_start_makes_no_sentence_more(text: str) -> None:
+    """It is part of the first word, in which two marks end one sentence."""
+    asked = {"num_sentences": 3, "relation": "at least"}
+    assert assert_sound(constraint_from_ifeval("length_constraints:number_sentences", asked), text, []) == "open"
+
+
 def test_a_stop_within_the_last_word_is_not_settled() -> None:
     """'a?)b.' is two sentences at the end of a text, and one if a bracket closes behind it."""
     asked = {"num_sentences": 3, "relation": "at least"}

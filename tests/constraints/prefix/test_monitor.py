@@ -17,6 +17,7 @@ from heedful.constraints import (
     PrefixVerdict,
     Toxicity,
     Utf8Decoder,
+    Verdict,
     WordCount,
     constraint,
     decode_text,
@@ -104,6 +105,19 @@ def test_a_subclass_is_not_watched_by_a_monitor_that_does_not_know_it() -> None:
     monitor = Lenient(at_most=2).monitor()
     assert monitor.feed("one two three").state == "open"
     assert monitor.close().passed
+
+
+def test_a_subclass_with_a_verdict_of_its_own_passes_by_that() -> None:
+    class Never(WordCount):
+        def _verify(self, text: str) -> Verdict:
+            return self._verdict(False, score=0.0, reason="never")
+
+    class Always(WordCount):
+        def check(self, text: str) -> Verdict:
+            return self._verdict(True, score=1.0, reason="always")
+
+    assert not Never(at_most=2).passes("one")
+    assert Always(at_most=2).passes("one two three")
 
 
 @given(st.text(), st.booleans(), st.lists(st.integers(0, 40), max_size=5))
