@@ -27,9 +27,9 @@ from heedful.models.cost import measure_rate
 from heedful.probes import LinearProbes, PrincipalRows, auroc, control_labels, fit_logistic, principal_rows
 
 SHAPES = {
-    (800, 2048): (3, 40),
-    (2000, 256): (3, 40),
-    (8000, 256): (3, 40),
+    (800, 2048): (5, 40),
+    (2000, 256): (7, 40),
+    (8000, 256): (5, 40),
     (2000, 4096): (2, 40),
     (8000, 4096): (1, 16),
 }
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument(
         "--sampled", type=positive, help="problems that scikit-learn fits (40, or 16 of the largest shape)"
     )
-    parser.add_argument("--rounds", type=positive, help="(3, 2 or 1 by shape)")
+    parser.add_argument("--rounds", type=positive, help="(1 to 7 by shape)")
     parser.add_argument("--workers", type=positive, default=2, help="threads over tasks, one torch thread each")
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
