@@ -19,6 +19,7 @@ from heedful.erasure import (
     stacked,
 )
 from heedful.erasure.closed_form import erasing_least, shrunk
+from heedful.errors import InputError
 from heedful.probes import auroc, fit_logistic
 
 Fitter = Callable[..., Eraser]
@@ -97,6 +98,43 @@ def test_rows_without_weight_have_no_say(fit: Fitter) -> None:
     other = x.clone()
     other[400:] += 100.0
     torch.testing.assert_close(fit(x, y, weight)(x[:400]), fit(other, y, weight)(x[:400]), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("fit", [fit_leace, fit_mean_projection, fit_mean_flip, fit_inlp])
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"y": torch.tensor([1, 2, 1, 2])}, "labels must be 0 or 1"),
+        ({"y": torch.tensor([1, 0, 1])}, "rows (4, 3), labels (3,) and weights (4,) do not go together"),
+        ({"x": torch.zeros(3)}, "do not go together"),
+        ({"x": torch.full((4, 3), torch.nan)}, "4 rows hold NaN"),
+        ({"weight": torch.tensor([1.0, -1.0, 1.0, 1.0])}, "a weight is negative"),
+        ({"weight": torch.zeros(4)}, "on no rows"),
+    ],
+)
+def test_bad_input_is_refused(fit: Fitter, change: dict[str, torch.Tensor], cause: str) -> None:
+    arguments = {"x": torch.eye(4, 3), "y": torch.tensor([0, 1, 0, 1]), "weight": None} | change
+    with pytest.raises(InputError) as error:
+        fit(**arguments)
+    assert cause in error.value.cause
+
+
+@pytest.mark.parametrize("fit", [fit_leace, fit_mean_projection, fit_mean_flip, fit_inlp])
+def test_rows_without_weight_may_hold_anything_and_rows_all_alike_hold_nothing(fit: Fitter) -> None:
+    x, y = planted()
+    weight = torch.ones(len(x))
+    weight[0] = 0
+    torn, labels = x.clone(), y.float()
+    torn[0], labels[0] = torch.nan, torch.nan
+    torch.testing.assert_close(fit(torn, labels, weight)(x), fit(x[1:], y[1:])(x))
+    for alike in (torch.ones(6, 3), torch.ones(3, 6)):
+        torch.testing.assert_close(fit(alike, torch.arange(len(alike)) % 2)(alike), alike)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0, 10_000.0])
+def test_inlp_finds_as_many_directions_in_rows_of_any_scale(scale: float) -> None:
+    x, y = planted()
+    assert fit_inlp(scale * x, y, rank=8).rank == 8
 
 
 @pytest.mark.parametrize("fit", [fit_leace, fit_mean_projection, fit_mean_flip, fit_inlp])

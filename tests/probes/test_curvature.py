@@ -15,7 +15,7 @@ from heedful.probes.curvature import preconditioner
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_it_is_the_inverse_of_the_changed_diagonal(kind: str, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
-    curvature = 10 ** (6 * torch.rand(3, 13, generator=generator, dtype=torch.float64) - 2)
+    curvature = 10 ** (5 * torch.rand(3, 13, generator=generator, dtype=torch.float64) - 2)
     read = torch.linalg.qr(torch.randn(3, 12, 2, generator=generator, dtype=torch.float64)).Q
     write = {
         "oblique": 0.3 * torch.randn(3, 2, 12, generator=generator, dtype=torch.float64),
@@ -37,7 +37,8 @@ def test_it_is_the_inverse_of_the_changed_diagonal(kind: str, dtype: torch.dtype
     torch.testing.assert_close(found.double(), expected, rtol=close, atol=close * float(expected.abs().max()))
 
 
-def test_it_goes_uphill_where_rounding_would_turn_it_round() -> None:
+def test_it_goes_uphill_where_rounding_would_turn_it_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("heedful.probes.curvature._ROUNDING", 0.0)
     generator = torch.Generator().manual_seed(0)
     curvature = 10 ** (12 * torch.rand(50, 65, generator=generator) - 2)
     read = torch.linalg.qr(torch.randn(50, 64, 8, generator=generator)).Q
@@ -91,6 +92,31 @@ def test_one_change_for_all_problems_in_another_dtype() -> None:
     found = fit_logistic(rows, y, C=C, change=Change(lost, lost.mT))
     each = fit_logistic(rows, y, C=C, change=Change(lost.float().expand(3, -1, -1), lost.float().mT.expand(3, -1, -1)))
     torch.testing.assert_close(found.coef, each.coef)
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 100.0, 1000.0])
+def test_rows_of_any_scale_lose_directions_in_single_precision(scale: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = principal_rows(scale * torch.randn(300, 64, generator=generator))
+    y = torch.randint(0, 2, (20, 300), generator=generator)
+    lost = torch.linalg.qr(torch.randn(20, 64, 1, generator=generator)).Q
+    found = fit_logistic(rows, y, change=Change(lost, lost.mT))
+    assert found.converged.all()
+    for k in range(20):
+        gone = torch.linalg.qr(lost[k].double()).Q
+        left = rows.z.double() - rows.z.double() @ gone @ gone.mT
+        alone = fit_logistic(left, y[k][None], tol=1e-5).coef[0]
+        apart = (found.coef[k] @ rows.axes).double() - alone
+        # Along what was lost there is what rounding leaves of it, as there is where rows themselves were projected.
+        assert (apart - gone[:, 0] * (gone.mT @ apart)).norm() < 1e-3 * alone.norm()
+
+
+def test_rows_that_lose_everything_have_no_plane() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = principal_rows(torch.randn(300, 64, generator=generator))
+    y = torch.randint(0, 2, (50, 300), generator=generator)
+    lost = torch.linalg.qr(torch.randn(50, 64, 64, generator=generator)).Q
+    assert fit_logistic(rows, y, change=Change(lost, lost.mT)).coef.abs().max() < 1e-3
 
 
 def test_a_change_of_no_direction_changes_nothing() -> None:

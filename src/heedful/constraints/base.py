@@ -43,8 +43,11 @@ class Constraint(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
         super().__pydantic_init_subclass__(**options)
-        own = vars(cls)
-        if ("_verify" in own or "check" in own) and "_passes" not in own:
+        verify, check, passes = (
+            next(at for at, base in enumerate(cls.__mro__) if name in vars(base))
+            for name in ("_verify", "check", "_passes")
+        )
+        if min(verify, check) < passes:
             cls._passes = Constraint._passes  # type: ignore[method-assign]  # what it inherits is about another verdict
 
     def __hash__(self) -> int:
@@ -58,7 +61,7 @@ class Constraint(BaseModel):
 
     def passes(self, text: str) -> bool:
         """`check(text).passed`, for filters and rewards over many texts; lengths, terms and JSON are the faster for it."""
-        return bool(text) and not text.isspace() and self._passes(text)
+        return self.check(text).passed if not text or text.isspace() else self._passes(text)
 
     def monitor(self) -> PrefixMonitor:
         """A monitor that watches one text while it is written, and says what is certain already.

@@ -44,10 +44,8 @@ def count_words(text: str) -> int:
     """How many words `text` has."""
     as_words = _as_words(text)
     if as_words is None:
-        for char in filter(
-            _continues_word, _beyond_ascii(text)
-        ):  # where words are only counted, it can as well be missing
-            text = text.replace(char, "")
+        for char in filter(_continues_word, _beyond_ascii(text)):
+            text = text.replace(char, "")  # where words are only counted, it can as well be missing
         as_words = _as_words(text)
     if as_words is None:
         return len(_WORD.findall(_with_marks_inside(text)))

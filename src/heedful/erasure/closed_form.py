@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.erasure.eraser import Eraser
+from heedful.erasure.given import given
 
 
 class _Moments(NamedTuple):
@@ -35,6 +36,9 @@ def fit_mean_projection(x: Float[Tensor, "*batch sample hidden"], y: Tensor, wei
         x: rows, any floating dtype.
         y: 0 or 1, [sample], the same for every entry of the batch; or [set, sample], which gives a batch axis more.
         weight: ≥ 0, [sample]; None weighs all alike.
+
+    Raises:
+        InputError: see `given`.
     """
     return _along_means(x, y, weight, 1.0)
 
@@ -57,6 +61,7 @@ def fit_leace(
     as dimensions its inverse would fit the rows at hand, and fail on others. Arguments as `fit_mean_projection`; without
     `shrink` it is LEACE as published, for many more rows than dimensions. For rows that come in parts: `StreamedLeace`.
     """
+    x, y, weight = given(x, y, weight)
     moments = _moments(x, y, weight)
     if shrink and moments.centred.shape[-2] < moments.centred.shape[-1]:
         return _eraser(x, y, moments, _erasing_least_of_few(moments), moments.difference)
@@ -69,7 +74,8 @@ def erasing_least(
     covariance: Float[Tensor, "*batch hidden hidden"], difference: Float[Tensor, "*batch set hidden"]
 ) -> Float[Tensor, "*batch set hidden"]:
     """What LEACE reads where `difference` is what it writes: Σ⁻¹δ / δᵀΣ⁻¹δ; 0 where there is no difference."""
-    return _of_unit_effect(torch.linalg.solve(covariance, difference.mT).mT, difference)
+    # Rows that are all alike have no covariance to solve for, and no difference either.
+    return _of_unit_effect(torch.linalg.solve_ex(covariance, difference.mT).result.mT, difference)
 
 
 def _erasing_least_of_few(moments: _Moments) -> Float[Tensor, "*batch set hidden"]:
@@ -80,7 +86,7 @@ def _erasing_least_of_few(moments: _Moments) -> Float[Tensor, "*batch set hidden
     trace = gram.diagonal(dim1=-2, dim2=-1).sum(-1)
     kept, added = _shrinkage(trace, gram.square().sum((-2, -1)), centred.shape[-1], moments.effective)
     eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    inner = torch.linalg.solve(kept * gram + added * eye, kept * centred @ difference.mT)
+    inner = torch.linalg.solve_ex(kept * gram + added * eye, kept * centred @ difference.mT).result
     return _of_unit_effect(difference - (centred.mT @ inner).mT, difference)
 
 
@@ -93,15 +99,15 @@ def _of_unit_effect(
 
 
 def _along_means(x: Tensor, y: Tensor, weight: Tensor | None, times: float) -> Eraser:
+    x, y, weight = given(x, y, weight)
     moments = _moments(x, y, weight)
     size = moments.difference.norm(dim=-1, keepdim=True)
     unit = torch.where(size > 0, moments.difference / size.clamp_min(torch.finfo(size.dtype).tiny), 0)
     return _eraser(x, y, moments, times * unit, unit)
 
 
-def _moments(x: Tensor, y: Tensor, weight: Tensor | None) -> _Moments:
-    x, y = x.double(), y.reshape(-1, y.shape[-1]).to(x.device).double()
-    weight = torch.ones_like(y[0]) if weight is None else weight.to(x.device).double()
+def _moments(x: Tensor, y: Tensor, weight: Tensor) -> _Moments:
+    x, y, weight = x.double(), y.reshape(-1, y.shape[-1]).double(), weight.double()
     one, zero = weight * y, weight * (1 - y)  # [set, sample]
     ones, zeros = (each.sum(-1, keepdim=True) for each in (one, zero))
     total, mean = weight.sum(), weight @ x / weight.sum()

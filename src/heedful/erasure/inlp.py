@@ -11,6 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedful.erasure.eraser import Eraser
+from heedful.erasure.given import given
+from heedful.errors import InputError
 from heedful.probes import Change, PrincipalRows, fit_logistic, principal_rows
 
 
@@ -30,12 +32,16 @@ def fit_inlp(
         weight: ≥ 0, [sample]; None weighs all alike.
         rank: probes to fit; fewer directions come out where a probe finds nothing new to read.
         C: of every probe, on features of about unit spread.
+
+    Raises:
+        InputError: see `given`; or rows with a batch axis.
     """
+    x, y, weight = given(x, y, weight)
+    if x.ndim > 2 or rank < 1:
+        raise InputError(
+            f"{rank} directions of rows {tuple(x.shape)}", "give rows [sample, hidden], and rank at least 1"
+        )
     x = x if x.dtype == torch.float64 else x.float()
-    if weight is not None:
-        x, y, weight = x[weight > 0], y[..., weight > 0], weight[weight > 0]
-    else:
-        weight = torch.ones(len(x))
     # Rotated once, for all probes: what the earlier ones read is a change of low rank to the solver.
     rows = principal_rows(x)
     center = (weight.to(x) @ x) / weight.sum()

@@ -114,8 +114,8 @@ def _flat(t: Tensor) -> Tensor:
 def _posed(change: Change, problems: torch.Size, z: Float[Tensor, "*batch sample axis"]) -> Change:
     """[entry, problem, ...] of a change that may lack batch axes, or be one for all problems."""
     read, write = (t.to(z) for t in change)
-    axes, rank = read.shape[-2:]
     try:
+        axes, rank = read.shape[-2:]
         if axes != z.shape[-1]:
             raise ValueError(axes)
         read, write = read.expand(*problems, axes, rank), write.expand(*problems, rank, axes)
@@ -276,12 +276,15 @@ def _conjugate(
     turn = gradient - previous
     scaled = inverse(turn)
     downhill = _dot(direction, gradient)
-    along = _dot(direction, turn).clamp_min(torch.finfo(turn.dtype).tiny ** 0.5)  # > 0: F is strictly convex
+    along = _dot(direction, turn)
+    # > 0, since F is strictly convex; next to what it is the difference of, it is rounding alone.
+    certain = along > 8 * torch.finfo(turn.dtype).eps * (downhill.abs() + (along - downhill).abs())
+    along = along.clamp_min(torch.finfo(turn.dtype).tiny ** 0.5)
     beta = (_dot(scaled, gradient) - _dot(scaled, turn) * downhill / along) / along
     steepest = inverse(gradient).neg_()
     steep = _dot(steepest, gradient)
     # Descent is a theorem in exact arithmetic; at the rounding floor a restart takes its place.
-    beta = torch.where(steep + beta * downhill < 0, beta, 0)
+    beta = torch.where(certain & (steep + beta * downhill < 0), beta, 0)
     return torch.addcmul(steepest, beta.unsqueeze(-1), direction), -(steep + beta * downhill)
 
 

@@ -116,8 +116,13 @@ def test_a_subclass_with_a_verdict_of_its_own_passes_by_that() -> None:
         def check(self, text: str) -> Verdict:
             return self._verdict(True, score=1.0, reason="always")
 
+    class Mixed(Never, WordCount):
+        pass
+
     assert not Never(at_most=2).passes("one")
+    assert not Mixed(at_most=2).passes("one")
     assert Always(at_most=2).passes("one two three")
+    assert Always(at_most=2).passes("")
 
 
 @given(st.text(), st.booleans(), st.lists(st.integers(0, 40), max_size=5))

@@ -1,0 +1,52 @@
+"""What an eraser is fitted on, checked: rows, labels and weights. Knows no eraser."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from heedful.errors import InputError
+
+
+class Given(NamedTuple):
+    """Without the rows of weight 0, whatever they hold."""
+
+    x: Float[Tensor, "*batch sample hidden"]
+    y: Tensor
+    """[sample], or [set, sample]."""
+    weight: Float[Tensor, " sample"]
+
+
+def given(x: Tensor, y: Tensor, weight: Tensor | None) -> Given:
+    """Check them, and put them on the device of the rows.
+
+    Raises:
+        InputError: shapes that do not go together, a weight that is negative or not finite, no row with a weight; and of the
+            rest, labels other than 0 and 1, or rows that are not finite.
+    """
+    x = torch.as_tensor(x)
+    y = torch.as_tensor(y, device=x.device)
+    weight = torch.ones(x.shape[-2:-1], device=x.device) if weight is None else torch.as_tensor(weight, device=x.device)
+    if x.ndim < 2 or y.ndim not in (1, 2) or y.shape[-1:] != x.shape[-2:-1] or weight.shape != x.shape[-2:-1]:
+        raise InputError(
+            f"rows {tuple(x.shape)}, labels {tuple(y.shape)} and weights {tuple(weight.shape)} do not go together",
+            "rows are [*batch, sample, hidden], labels [sample] or [set, sample], weights [sample]",
+        )
+    if bool((weight < 0).any()) or not bool(weight.isfinite().all()):
+        raise InputError("a weight is negative or not finite", "use weight 0 to leave a row out")
+    kept = weight > 0
+    if not bool(kept.any()):
+        raise InputError("an eraser cannot be fitted on no rows", "give at least one row a weight")
+    x, y, weight = x[..., kept, :], y[..., kept], weight[kept]
+    if not bool(((y == 0) | (y == 1)).all()):
+        raise InputError("labels must be 0 or 1", "give rows without a label weight 0")
+    if not bool(x.isfinite().all()):
+        bad = int((~x.isfinite()).any(-1).sum())
+        raise InputError(
+            f"{bad} rows hold NaN or infinite values",
+            "read the states in bf16 or f32 (f16 overflows), or drop the rows",
+        )
+    return Given(x, y, weight)
