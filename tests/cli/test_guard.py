@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -187,6 +189,15 @@ def test_warnings_are_said_once_and_nothing_of_the_process_is_changed(
     assert (logger.level, list(logger.handlers), list(logger.filters)) == before
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Also where the tests run in a shell's background, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("thread", ["threading.main_thread().ident", "threading.get_ident()"])
 def test_who_interrupts_gets_the_best_draft_until_then(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, thread: str
