@@ -66,7 +66,7 @@ def preconditioner(curvature: Float[Tensor, "*batch problem unknown"], change: C
     penalised = curvature.clone()
     penalised[..., :-1] += 1
     inverse = penalised.clamp_min_(torch.finfo(curvature.dtype).tiny ** 0.5).reciprocal_()
-    if change is None or _ROUNDING * torch.finfo(curvature.dtype).eps * curvature.max() > 1:
+    if change is None:
         return Preconditioner(inverse)
     # With M = Λ + I and S = [[AᵀΛA, −I], [−I, 0]]: M + U S Uᵀ, of U = [Wᵀ, ΛA]; M⁻¹ U is `outer`, and S⁻¹ + Uᵀ M⁻¹ U `middle`.
     written = change.write * inverse[..., None, :-1]
@@ -78,7 +78,9 @@ def preconditioner(curvature: Float[Tensor, "*batch problem unknown"], change: C
     middle = torch.cat(
         [torch.cat([written @ change.write.mT, apart], -1), torch.cat([apart.mT, -change.read.mT @ share], -1)], -2
     )
-    return Preconditioner(inverse, outer, torch.linalg.solve_ex(middle, outer.mT).result)
+    inner = torch.linalg.solve_ex(middle, outer.mT).result
+    safe = _ROUNDING * torch.finfo(curvature.dtype).eps * curvature.amax(-1) <= 1
+    return Preconditioner(inverse, outer, torch.where(safe[..., None, None], inner, 0))
 
 
 def _through(
