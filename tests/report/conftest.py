@@ -456,7 +456,8 @@ def _ablation(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[t
     found["p_value"] = found["q_value"] = (dims, q[:, None, None])
     for suffix, shift in (("", 0.0), ("_low", -0.04), ("_high", 0.04)):
         found[f"before{suffix}"] = (("kind", "target"), before + shift)
-    for name, value in (("damage", 0.05), ("hub", 0.2)):
+        found[f"before_own{suffix}"] = (("kind", "reading", "target"), before[:, None] + shift)
+    for name, value in (("damage", 0.05), ("hub", 0.2), ("own", 0.8), ("damage_of_own", 0.06), ("hub_of_own", 0.25)):
         for suffix, shift in (("", 0.0), ("_low", -0.03), ("_high", 0.03)):
             found[f"{name}{suffix}"] = (("kind", "eraser", "reading"), np.full((2, 1, 1), value + shift))
     found["n_tasks"] = ("kind", np.isfinite(before).sum(1))

@@ -61,8 +61,11 @@ def test_drops_stand_in_the_order_of_transfer_and_edges_are_named(run: Run) -> N
     assert not d.grid.branches
     assert [(edge.erased, edge.target) for edge in d.edges] == [("topic", "sentiment")]
     assert d.grid.told == 1
-    assert d.incomplete == ["json"]
-    assert len(d.left) == len(run.tasks)
+    assert (d.own.value, d.damage["refitted"].value) == pytest.approx((0.8, 0.05))
+    after = {task: left.value for task, _, left in d.left}
+    assert len(after) == len(run.tasks)
+    assert after["json"] == pytest.approx(0.65)
+    assert after["topic"] == pytest.approx(0.5)
 
 
 def test_the_summary_says_what_transfers(ordinary_run: Path) -> None:
@@ -71,6 +74,8 @@ def test_the_summary_says_what_transfers(ordinary_run: Path) -> None:
     assert "do so more than the other pairs (difference 0.12 [0.09, 0.15])" in summary["summary"]
     assert summary["transfer"]["natural"]["pairs"] == 56
     assert "in one of 72 pairs (most of all topic → sentiment)." in summary["summary"]
-    assert "still reads JSON format." in summary["summary"]
+    told = "another skill loses 0.05 [0.02, 0.08] on average, the erased one itself 0.80 [0.77, 0.83]."
+    assert told in summary["summary"]
+    assert summary["ablation"]["contrast"]["own"]["value"] == pytest.approx(0.8)
     assert [edge["target"] for edge in summary["ablation"]["contrast"]["edges"]] == ["sentiment"]
     assert summary["transfer"]["contrast"]["auroc"]["topic"]["sentiment"] > 0.65

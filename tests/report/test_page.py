@@ -184,7 +184,7 @@ def test_what_is_no_finished_run_is_refused_with_a_cure(run_folder: Path, tmp_pa
         with pytest.raises(StoreError, match=cause):
             render_report(run_folder)
     (run_folder / "manifest.json").write_text('{"format": "heedful run", "schema_version": 0}')
-    with pytest.raises(StoreError, match="schema version 0, this is 2"):
+    with pytest.raises(StoreError, match="schema version 0, this is 3"):
         render_report(run_folder)
 
 

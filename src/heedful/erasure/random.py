@@ -6,6 +6,8 @@ drawn and tilted along the covariance, C^(a/2) g, by the a at which their subspa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,12 +15,12 @@ from torch import Tensor
 from heedful.erasure.eraser import Eraser
 from heedful.probes import PrincipalRows, principal_rows
 
-_STEPS = 40
+_STEPS = 28
 _STEEPEST = 8.0
 
 
 def random_eraser(
-    x: Float[Tensor, "sample hidden"] | PrincipalRows, energy: float, *, rank: int = 1, seed: int = 0
+    x: Float[Tensor, "sample hidden"] | PrincipalRows, energy: float, *, rank: int = 1, seed: int | Sequence[int] = 0
 ) -> Eraser:
     """Project off a random subspace that holds a given share of the rows' variance.
 
@@ -27,24 +29,29 @@ def random_eraser(
         energy: the share, see `Eraser.energy`; what cannot be reached (more than the first `rank` principal axes hold,
             less than the last) is approached as far as it goes.
         rank: dimensions of the subspace.
+        seed: of the draw; several give a batch axis, an entry each.
     """
     rows = x if isinstance(x, PrincipalRows) else principal_rows(x)
     variance = rows.z.square().sum(0)
     kept = variance > 1e-10 * variance.sum()
     variance, axes = variance[kept] / variance.sum(), rows.axes[:, kept]
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(len(variance), min(rank, len(variance)), generator=generator).to(variance)
-    size = variance.log()
+    seeds = [seed] if isinstance(seed, int) else seed
+    shape, size = (len(variance), min(rank, len(variance))), variance.log()
+    noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(each)) for each in seeds]).to(
+        variance
+    )
 
-    def subspace(tilt: float) -> Tensor:
-        logs = 0.5 * tilt * size
-        basis: Tensor = torch.linalg.qr((logs - logs.max()).exp().unsqueeze(-1) * noise).Q
-        return basis
+    def subspace(tilt: Float[Tensor, " draw"]) -> Float[Tensor, "draw axis rank"]:
+        logs = 0.5 * tilt.unsqueeze(-1) * size
+        basis = (logs - logs.amax(-1, keepdim=True)).exp().unsqueeze(-1) * noise
+        return basis / basis.norm(dim=1, keepdim=True) if rank == 1 else torch.linalg.qr(basis).Q
 
-    low, high = -_STEEPEST, _STEEPEST
+    high = variance.new_full((len(seeds),), _STEEPEST)
+    low = -high
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        held = float((variance.unsqueeze(-1) * subspace(middle).square()).sum())
-        low, high = (middle, high) if held < energy else (low, middle)
+        short = (variance.unsqueeze(-1) * subspace(middle).square()).sum((1, 2)) < energy
+        low, high = torch.where(short, middle, low), torch.where(short, high, middle)
     basis = axes @ subspace((low + high) / 2)
-    return Eraser(rows.mean[0], basis, basis.mT)
+    drawn = Eraser(rows.mean.expand(len(seeds), -1), basis, basis.mT)
+    return drawn[0] if isinstance(seed, int) else drawn

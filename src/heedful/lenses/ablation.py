@@ -5,6 +5,10 @@ put on every other task's rows, which the target's probe then reads as it was (f
 its training rows. Frozen, a probe also suffers where its signal merely shrinks; fitted again, it loses only what is gone
 for good, so that decides on dependencies. Beside every drop stand those of two controls: the same fitter on permuted
 labels, and random directions that take off just as much. Says nothing of behaviour: states are read here, not written back.
+
+After its own erasure a probe of the same training rows finds nothing on them, whatever is left for others to find: that is
+what an eraser is fitted for. So a task's own new probe is fitted on rows that its eraser never saw, and what it loses is
+what a second skill would lose that were the same: the measure of all other drops.
 """
 
 from __future__ import annotations
@@ -28,9 +32,8 @@ from heedful.erasure import (
     fit_mean_projection,
     joined,
     random_eraser,
-    stacked,
 )
-from heedful.lenses.cells import SharedCells, SharedFold, shared_cells, shared_folds
+from heedful.lenses.cells import SharedCells, SharedFold, parted, shared_cells, shared_folds
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
@@ -92,6 +95,11 @@ _ABOUT = {
             "asymmetry": (_PAIR, "drop beyond random directions, less that of the reverse pair", _DIFFERENCE),
             "after": (_PAIR, "AUROC of the target's probe on what is left", _AUROC),
             "before": (("kind", "target"), "AUROC of the target's probe on states as they are", _AUROC),
+            "before_own": (
+                ("kind", "reading", "target"),
+                "the same of the probes whose own task is then erased; refitted ones have fewer rows",
+                _AUROC,
+            ),
             "damage": (
                 _OVER,
                 "Σ drop beyond random directions / Σ (AUROC − 0.5) over pairs of different readable tasks",
@@ -102,6 +110,13 @@ _ABOUT = {
                 "the same of the erased task whose erasure does the most damage; bounds corrected for the choice",
                 "share",
             ),
+            "own": (
+                _OVER,
+                "the same of the erased tasks themselves: what a task would lose that is no other than the erased one",
+                "share; 1 leaves nothing of any erased task",
+            ),
+            "damage_of_own": (_OVER, "damage / own", "share; 1 where all tasks are one"),
+            "hub_of_own": (_OVER, "hub / own", "share"),
         }
     ),
     "p_value": (
@@ -118,8 +133,8 @@ _ABOUT = {
 def ablation(data: StudyData, fits: Fits, *, erasers: Sequence[str] = tuple(ERASERS)) -> xr.Dataset:
     """Lens 3, on states: drops of every target under every erased task, by eraser and reading, beside both controls.
 
-    The drop on the diagonal tells whether an erased task is gone: AUROC near 0.5 after it is a complete erasure (a flip is
-    never one: what was turned round can be read again).
+    The drop on the diagonal tells how much of an erased task is gone: AUROC near 0.5 after it is a complete erasure (a flip
+    is never one: what was turned round can be read again). Refitted, it is from `before_own`, not from `before`.
     """
     n = sizes(data, eraser=len(erasers), reading=len(READINGS), erased=len(data.tasks), target=len(data.tasks))
     canvas = canvases(_ABOUT, n)
@@ -166,6 +181,7 @@ class _Scores:
 
     Attributes:
         before: by target: [sample].
+        before_own: the same, by the probes of rows that erasers of the task never saw.
         after: by target: [eraser, reading, erased, variant, sample].
         energy: [eraser, erased, fold].
     """
@@ -174,12 +190,14 @@ class _Scores:
         n, rows = len(shared.examples), shared.examples
         shape = (n_erasers, len(READINGS), n, _VARIANTS)
         self.before = {t: torch.full((len(mine),), torch.nan) for t, mine in rows.items()}
+        self.before_own = {t: torch.full((len(mine),), torch.nan) for t, mine in rows.items()}
         self.after = {t: torch.full((*shape, len(mine)), torch.nan) for t, mine in rows.items()}
         self.energy = torch.full((n_erasers, n, len(shared.cells)), torch.nan)
 
 
 def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequence[str], seed: int) -> None:
     """One fold: fit every eraser and its controls on every task's training rows, and let every target's probes read."""
+    seen, unseen = parted(fold, shared)
     for e, name in enumerate(names):
         fitted = [fit_variants(shared, fold, erased, ERASERS[name], seed) for erased in shared.examples]
         for a, variants in enumerate(fitted):
@@ -191,8 +209,12 @@ def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequen
             for reading, probes in read.items():
                 shape = (len(fitted), _VARIANTS, -1)
                 scores.after[target][e, READINGS.index(reading), :, :, here] = probes.scores(held).reshape(shape)
+        for a, (erased, held) in enumerate(fold.held.items()):
+            own = refitted_probes(unseen, erased, fit_variants(shared, seen, erased, ERASERS[name], seed).erasers)
+            scores.after[erased][e, READINGS.index("refitted"), a, :, fold.rows[erased]] = own.scores(held)[:, 0]
     for target, held in fold.held.items():
         scores.before[target][fold.rows[target]] = fold.probes[target].scores(held)[0]
+        scores.before_own[target][fold.rows[target]] = unseen.probes[target].scores(held)[0]
 
 
 class Variants(NamedTuple):
@@ -207,8 +229,7 @@ def fit_variants(shared: SharedCells, fold: SharedFold, erased: str, how: Fitter
     fitted = how.fit(x, torch.cat([fold.label[erased][None], permuted[:, fold.kept[erased]]]), weight)
     energy = float(fitted[0].energy(x))
     wanted, rank = energy / how.moves**2, fitted.rank
-    draws = [random_eraser(fold.rotated[erased], wanted, rank=rank, seed=seed + draw) for draw in range(N_CONTROLS)]
-    random = stacked(draws)
+    random = random_eraser(fold.rotated[erased], wanted, rank=rank, seed=range(seed, seed + N_CONTROLS))
     return Variants(joined([fitted, replace(random, read=how.moves * random.read)]), energy)
 
 
@@ -260,14 +281,22 @@ def _write(
         return jackknife_auroc(values, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
 
     # Stacked over targets, which all number base prompts alike: [target], and [eraser, reading, erased, target, variant].
-    before = combine(lambda *each: torch.stack(each), *(auroc(t, scores.before[t]) for t in shared.examples))
+    before, unseen = (
+        combine(lambda *each: torch.stack(each), *(auroc(t, mine[t]) for t in shared.examples))
+        for mine in (scores.before, scores.before_own)
+    )
+    before_own = combine(lambda *each: torch.stack(each), unseen, before)  # [reading, target]
     after = combine(lambda *each: torch.stack(each, 3), *(auroc(t, scores.after[t]) for t in shared.examples))
     noise = torch.stack([shared.noise(task) for task in shared.examples])
     put(canvas, "before", (k, at), before.cross_fitted(noise), "logit")
+    put(canvas, "before_own", (k, slice(None), at), before_own.cross_fitted(), "logit")
     canvas["energy"][k, :, at] = scores.energy.mean(-1)
 
+    n = len(shared.examples)
+    whole = combine(partial(_on_diagonal, n), before, before_own)
+
     def dropped(variants: slice) -> Jackknife:
-        return combine(lambda whole, left: whole - left[:, :, :, :, variants].mean(4), before, after)
+        return combine(lambda was, left: was - left[:, :, :, :, variants].mean(4), whole, after)
 
     drop = dropped(slice(0, 1))
     found = {"drop": drop, "drop_permuted": dropped(_PERMUTED), "drop_random": dropped(_RANDOM)}
@@ -283,39 +312,54 @@ def _write(
     others = torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, p).flatten(0, 1)
     canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
     own = before.cross_fitted(noise).interval(LEVEL, "logit").low
-    canvas["share"][pairs] = torch.where(own > SHARE_FROM, drop.estimate / (before.estimate - 0.5), torch.nan)
-    _write_damage(canvas, k, before, own > 0.5, found["beyond_random"])
+    canvas["share"][pairs] = torch.where(own > SHARE_FROM, drop.estimate / (whole.estimate - 0.5), torch.nan)
+    _write_damage(canvas, k, whole, own > 0.5, found["beyond_random"])
+
+
+def _on_diagonal(
+    n: int, before: Float[Tensor, target * group], own: Float[Tensor, "reading target *group"]
+) -> Float[Tensor, "reading erased target *group"]:
+    """What every pair is compared with: the probe as it was, and of an erased task itself the probes of its own."""
+    same = torch.eye(n, dtype=torch.bool).reshape(n, n, *[1] * (before.ndim - 1))
+    return torch.where(same, own.unsqueeze(2), before)
 
 
 def _write_damage(
-    canvas: dict[str, Canvas], k: int, before: Jackknife, readable: Bool[Tensor, " target"], beyond: Jackknife
+    canvas: dict[str, Canvas], k: int, whole: Jackknife, readable: Bool[Tensor, " task"], beyond: Jackknife
 ) -> None:
-    """How much of the other readable tasks goes with each erased one; overall, and of the worst."""
+    """How much of the other readable tasks goes with each erased one; overall, and of the worst; and of itself."""
     n = int(readable.sum())
     if n < 2:
         return
-    different = ~torch.eye(n, dtype=torch.bool)
+    same = torch.eye(n, dtype=torch.bool)
 
-    def lost_and_held(
-        drop: Float[Tensor, "eraser reading erased target *group"], auroc: Float[Tensor, target * group]
+    def lost_and_whole(
+        pairs: Bool[Tensor, "erased target"],
+        drop: Float[Tensor, "eraser reading erased target *group"],
+        auroc: Float[Tensor, "reading erased target *group"],
     ) -> tuple[Tensor, Tensor]:
-        """[eraser, reading, erased, *group] and [erased, *group], summed over the other tasks."""
-        mask = different.reshape(n, n, *[1] * (drop.ndim - 4))
-        lost = (drop[:, :, readable][:, :, :, readable] * mask).sum(3)
-        return lost, ((auroc[readable] - 0.5).unsqueeze(0) * mask).sum(1)
+        """[eraser, reading, erased, *group] and [reading, erased, *group], summed over the targets of these pairs."""
+        mask = pairs.reshape(n, n, *[1] * (drop.ndim - 4))
+        lost, here = drop[:, :, readable][:, :, :, readable], auroc[:, readable][:, :, readable]
+        return (lost * mask).sum(3), ((here - 0.5) * mask).sum(2)
 
-    def overall(drop: Tensor, auroc: Tensor) -> Tensor:
-        lost, held = lost_and_held(drop, auroc)
-        return lost.sum(2) / held.sum(0)
+    def overall(pairs: Bool[Tensor, "erased target"], drop: Tensor, auroc: Tensor) -> Tensor:
+        lost, held = lost_and_whole(pairs, drop, auroc)
+        return lost.sum(2) / held.sum(1)
 
     def each(drop: Tensor, auroc: Tensor) -> Tensor:
-        lost, held = lost_and_held(drop, auroc)
+        lost, held = lost_and_whole(~same, drop, auroc)
         return lost / held
 
-    put(canvas, "damage", k, combine(overall, beyond, before))
-    hub = combine(each, beyond, before).interval(1 - (1 - LEVEL) / n)
-    for name, values in zip(("hub", "hub_low", "hub_high"), hub, strict=False):
-        canvas[name][k] = values.amax(2)
+    damage, own = (combine(partial(overall, pairs), beyond, whole) for pairs in (~same, same))
+    put(canvas, "damage", k, damage)
+    put(canvas, "own", k, own)
+    put(canvas, "damage_of_own", k, combine(torch.div, damage, own))
+    erased = combine(each, beyond, whole)
+    of_own = combine(lambda one, all_own: one / all_own.unsqueeze(2), erased, own)
+    for name, one in (("hub", erased), ("hub_of_own", of_own)):
+        for end, values in zip(("", "_low", "_high"), one.interval(1 - (1 - LEVEL) / n), strict=False):
+            canvas[f"{name}{end}"][k] = values.amax(2)
 
 
 def _one_sided_p(one: Jackknife) -> Float[Tensor, "*cell"]:

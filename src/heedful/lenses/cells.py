@@ -149,6 +149,31 @@ class SharedFold(NamedTuple):
     """Which rows of a task the fold holds."""
 
 
+def parted(fold: SharedFold, shared: SharedCells) -> tuple[SharedFold, SharedFold]:
+    """The fold twice, its training rows shared out: what an eraser is fitted on, and what it never saw, about a quarter.
+
+    Whole folds, so that no base prompt is on both sides; those that follow the fold, so that each serves as often.
+    """
+    n_folds = len(shared.cells)
+    after = {(fold.fold + 1 + i) % n_folds for i in range(max(1, (n_folds - 1) // 4))}
+    unseen = {
+        task: torch.isin(mine.fold[fold.kept[task]], torch.tensor(sorted(after)))
+        for task, mine in shared.examples.items()
+    }
+    return _trained_on(fold, {task: ~rows for task, rows in unseen.items()}), _trained_on(fold, unseen)
+
+
+def _trained_on(fold: SharedFold, rows: Mapping[str, Bool[Tensor, " kept"]]) -> SharedFold:
+    """The same fold with some of its training rows, and probes of those."""
+    kept = {task: every.clone() for task, every in fold.kept.items()}
+    for task, mine in rows.items():
+        kept[task][fold.kept[task]] = mine
+    trained, label, weight = (
+        {task: each[task][mine] for task, mine in rows.items()} for each in (fold.trained, fold.label, fold.weight)
+    )
+    return _with_probes(fold.fold, kept, trained, label, weight, fold.C, fold.held, fold.rows)
+
+
 def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
     """Fold by fold, every task's probe at the cell that the fold chose, at the C that the task chose there."""
     examples = shared.examples
@@ -157,11 +182,24 @@ def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
         weight = {t: mine.weight * (mine.fold != fold) for t, mine in examples.items()}
         kept = {t: each > 0 for t, each in weight.items()}
         trained = {t: x[t][kept[t]] for t in examples}
-        rotated = {t: principal_rows(each) for t, each in trained.items()}
         label = {t: mine.label[kept[t]] for t, mine in examples.items()}
         weight = {t: each[kept[t]] for t, each in weight.items()}
         C = {t: float(f.C[site, position, fold]) for t, f in shared.fits.items()}
-        probes = {t: fit_logistic(rotated[t], label[t][None], weight[t][None], C[t], tol=1e-2) for t in examples}
         rows = {t: mine.fold == fold for t, mine in examples.items()}
         held = {t: x[t][rows[t]] for t in examples}
-        yield SharedFold(fold, kept, trained, rotated, label, weight, C, probes, held, rows)
+        yield _with_probes(fold, kept, trained, label, weight, C, held, rows)
+
+
+def _with_probes(
+    fold: int,
+    kept: Mapping[str, Bool[Tensor, " sample"]],
+    trained: Mapping[str, Float[Tensor, "kept hidden"]],
+    label: Mapping[str, Int[Tensor, " kept"]],
+    weight: Mapping[str, Float[Tensor, " kept"]],
+    C: Mapping[str, float],
+    held: Mapping[str, Float[Tensor, "held hidden"]],
+    rows: Mapping[str, Bool[Tensor, " sample"]],
+) -> SharedFold:
+    rotated = {t: principal_rows(each) for t, each in trained.items()}
+    probes = {t: fit_logistic(rotated[t], label[t][None], weight[t][None], C[t], tol=1e-2) for t in trained}
+    return SharedFold(fold, kept, trained, rotated, label, weight, C, probes, held, rows)

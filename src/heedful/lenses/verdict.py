@@ -102,21 +102,6 @@ def _ablation(name: str) -> Callable[[Results, str], Estimate]:
     return read
 
 
-def _left(results: Results, kind: str) -> Estimate:
-    """What a new probe still reads of an erased task, as a share of what it read: mean over tasks, bounds of the mean
-    bound by bound, which is wider than need be."""
-    here = _headline(results, kind)
-    tasks = [task for task in here["task"].values if float(here["before_low"].sel(target=task)) > 0.5]
-    if not tasks:
-        return Estimate(math.nan, math.nan, math.nan, 0)
-    before = sum(float(here["before"].sel(target=task)) - 0.5 for task in tasks)
-    value, low, high = (
-        sum(float(here[name].sel(erased=task, target=task)) - 0.5 for task in tasks) / before
-        for name in ("after", "after_low", "after_high")
-    )
-    return Estimate(value, low, high, len(tasks))
-
-
 def _slope(results: Results, kind: str) -> Estimate:
     found = results["depth"]
     positions = [str(position) for position in found["position"].values]
@@ -152,15 +137,16 @@ PARTS = (
         _transfer("mean_share"),
     ),
     Part(
-        "C3", "sparse", "share of AUROC − 0.5 that another task loses, on average", 0.25, False, "contrast",
-        _ablation("damage"),
+        "C3", "sparse", "AUROC − 0.5 that another task loses, on average, over what the erased task loses itself", 0.25,
+        False, "contrast", _ablation("damage_of_own"),
     ),
     Part(
-        "C3", "no hub", "the same, when the most damaging task is erased", 0.5, False, "contrast", _ablation("hub"),
+        "C3", "no hub", "the same, when the most damaging task is erased", 0.5, False, "contrast",
+        _ablation("hub_of_own"),
     ),
     Part(
-        "C3", "erased", "share of its AUROC − 0.5 that a new probe still reads of an erased task", 0.25, False,
-        "contrast", _left, is_gate=True,
+        "C3", "erased", "share of AUROC − 0.5 that the erased task loses itself, by new rows", 0.05, True,
+        "contrast", _ablation("own"), is_gate=True,
     ),
     Part("C4", "order", "relative depth gained from one rank of that order to the next", 0.02, True, "contrast", _slope),
     Part(

@@ -111,16 +111,16 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class Drops:
-    """Ablation by one kind of labels: the figure, the edges, and whether what was erased is gone."""
+    """Ablation by one kind of labels: the figure, the edges, and how much of what was erased is gone."""
 
     grid: Grid
     site: str
     position: str
     edges: list[Edge]
     left: list[tuple[str, Estimate, Estimate]]
-    """Task, AUROC before, and AUROC of a probe fitted again after it was itself erased."""
-    incomplete: list[str]
-    """Tasks that a new probe still tells from chance."""
+    """Task, AUROC before, and after it was itself erased, of new probes of rows that the eraser never saw."""
+    own: Estimate
+    """Share of the erased tasks' own AUROC − 0.5 that goes so."""
     min_drop: float
     """AUROC that a drop must exceed to count."""
     damage: dict[str, Estimate]
@@ -186,7 +186,7 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
     left = [
         (
             task,
-            estimate(found.sel(target=task), "before", "before_low", "before_high"),
+            estimate(found.sel(target=task), "before_own", "before_own_low", "before_own_high"),
             estimate(pair(task, task), "after", "after_low", "after_high"),
         )
         for task in order
@@ -197,7 +197,7 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         position=str(found["shared_position"].item()),
         edges=sorted(edges, key=lambda edge: -edge.drop.value),
         left=left,
-        incomplete=[task for task, _, after in left if after.bounded and after.low > CHANCE],
+        own=estimate(found, "own", "own_low", "own_high"),
         min_drop=float(ablation.attrs["min_drop"]),
         damage={
             str(reading): estimate(by_reading.sel(reading=reading), "damage", "damage_low", "damage_high")

@@ -214,10 +214,9 @@ def _ablation(run: Run, kind: str) -> list[str]:
     first = f"Erasing one skill’s trace hurts another’s probe, beyond both controls, {share}"
     named = listed([f"{task_name(edge.erased)} → {task_name(edge.target)}" for edge in found.edges[:3]] or [""])
     said = [f"{first}{f' (most of all {named})' if edges else ''}."]
-    if found.incomplete:
-        said.append(
-            f"After its own erasure a new probe still reads {listed([task_name(t) for t in found.incomplete])}."
-        )
+    if found.own.known:
+        other, own = (shown(share) for share in (found.damage["refitted"], found.own))
+        said.append(f"Of its AUROC above chance another skill loses {other} on average, the erased one itself {own}.")
     return said
 
 
@@ -230,7 +229,9 @@ def _ablation_dict(run: Run, kind: str) -> dict[str, Any] | None:
         "position": found.position,
         "pairs": found.grid.pairs,
         "edges": [{"erased": e.erased, "target": e.target, "drop": _estimate_dict(e.drop)} for e in found.edges],
-        "refitted_after_own_erasure": {task: _estimate_dict(after) for task, _, after in found.left},
+        "damage": _estimate_dict(found.damage["refitted"]),
+        "own": _estimate_dict(found.own),
+        "after_own_erasure": {task: _estimate_dict(after) for task, _, after in found.left},
     }
 
 

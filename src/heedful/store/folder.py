@@ -19,7 +19,7 @@ from heedful.store.atomic import TEMPORARY, atomic_write, friendly_os_errors, re
 from heedful.store.manifest import FORMAT, Manifest, StageRecord, differences, digest, jsonable
 from heedful.store.stages import MADE_ANEW, PARTS, Stage, stands
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a room changes what its files mean, so that an older run is never silently mixed with a newer one."""
 _MANIFEST = "manifest.json"
 _LOCK = ".heedful-lock"
