@@ -3,7 +3,8 @@
     python -m benchmarks store [--rows 16000] [--sites 17] [--hidden 1024]
 
 bf16, one position, files on disk before the clock stops (both sides sync). Reading is warm, as it is in a study that has just
-written them: the raw side reads files that hold the one site alone.
+written them: the raw side reads files that hold the one site alone. A disk is uneven, so there are many rounds, and both sides
+write new files each time.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--rows", type=positive, default=16000)
     parser.add_argument("--sites", type=positive, default=17)
     parser.add_argument("--hidden", type=positive, default=1024)
-    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--rounds", type=positive, default=21)
     args = parser.parse_args()
     ids = [f"row{i}" for i in range(args.rows)]
     with tempfile.TemporaryDirectory() as name:
@@ -72,14 +73,19 @@ def main() -> None:
             return taken
 
         def write_raw() -> float:
+            folder = place / f"raw{next(count)}"
+            folder.mkdir()
+
             def work() -> None:
                 for i, data in enumerate(raw):
-                    with (place / f"raw{i}").open("wb") as file:
+                    with (folder / str(i)).open("wb") as file:
                         file.write(data)
                         file.flush()
                         os.fsync(file.fileno())
 
-            return timed(work)
+            taken = timed(work)
+            shutil.rmtree(folder)
+            return taken
 
         def read() -> float:
             with RunFolder.open(place / "kept", {"benchmark": "store"}) as run:

@@ -172,6 +172,18 @@ def test_warm_start_saves_iterations_and_changes_nothing():
     torch.testing.assert_close(warm.coef, cold.coef, rtol=1e-2, atol=1e-2)
 
 
+def test_a_start_or_a_tolerance_that_cannot_serve_is_told():
+    x, y = draw(60, 8, 4)
+    other = fit_logistic(x[:, :5], y[None])
+    with pytest.raises(InputError, match=r"a start of \(1, 5\) does not fit \(1,\) problems of 8 features"):
+        fit_logistic(x, y[None], start=other)
+    with pytest.raises(InputError, match=r"a start of \(1, 8\) does not fit \(2,\) problems"):
+        fit_logistic(x, torch.stack([y, 1 - y]), start=fit_logistic(x, y[None]))
+    for wrong in (0.0, -1e-3, float("nan")):
+        with pytest.raises(InputError, match="tol"):
+            fit_logistic(x, y[None], tol=wrong)
+
+
 def test_half_precision_is_fitted_in_f32_and_f64_in_f64():
     x, y = draw(60, 5, 2)
     stored = x.to(torch.bfloat16)

@@ -27,6 +27,24 @@ def test_planted_losses_are_told_and_own_tasks_are_shown(run: Run, ordinary_run:
     assert told["own"]["json"]["erased"]["value"] == pytest.approx(-told["own"]["json"]["undisturbed"]["value"])
 
 
+def test_a_change_is_painted_where_its_interval_leaves_out_nothing(run: Run) -> None:
+    unsure = run.behaviour.copy(deep=True)
+    at = {"variant": "erased", "erased": "topic", "target": "sentiment"}
+    assert float(unsure["change_high"].sel(at).max()) < 0
+    unsure["change_high"].loc[at] = 0.1
+    shades = []
+    for behaviour in (run.behaviour, unsure):
+        found = in_the_model(behaviour, run.transfer)
+        assert found is not None
+        cell = found.grid.cells[
+            len(found.grid.tasks) * found.grid.tasks.index("topic") + found.grid.tasks.index("sentiment")
+        ]
+        assert cell.value > 0.5
+        shades.append(cell.shade)
+    assert shades[0] > 5
+    assert shades[1] == 0
+
+
 def test_the_summary_says_which_losses_may_be_damage(make_run: Callable[..., Path], ordinary_run: Path) -> None:
     def summary(path: Path) -> str:
         return str(summarise(path)["summary"])

@@ -195,7 +195,7 @@ def test_a_probe_that_its_control_matches_is_read_with_care(make_run: Callable[.
     [(0.01, 0.03, "0.02 [0.01, 0.03]"), (0.0195, 0.04, "0.020 [0.019, 0.040]"), (0.02, 0.04, "0.02 [0.02, 0.04]")],
 )
 def test_a_bound_that_is_not_on_the_margin_is_not_shown_on_it(low: float, high: float, shown: str) -> None:
-    part = Part("gap", "", Estimate(0.02, low, high), 0.02, True, False, "", 9, "undecided", "", None)
+    part = Part("gap", "", Estimate(0.02, low, high), 0.02, True, False, "", 9, "undecided", "", "", None)
     assert part.shown == shown
 
 

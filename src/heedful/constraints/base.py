@@ -228,8 +228,10 @@ def _suggestion(name: str) -> str:
     near = get_close_matches(name, ids, n=2) or [
         by_name[close] for close in get_close_matches(name.split("/")[-1], by_name, n=2)
     ]
-    known = f"known: {', '.join(ids)}"
-    return f"did you mean {' or '.join(map(repr, near))}? {known}" if near else known
+    if near:
+        return f"did you mean {' or '.join(map(repr, near))}? `heedful check --list` names them all"
+    few = [known for known in ids if known.split("/")[0] not in _LATE]  # benchmarks have dozens
+    return f"known: {', '.join(few)}; `heedful check --list` names those of {', '.join(_LATE)} as well"
 
 
 def _explained(cls: type[Constraint], error: ValidationError) -> InputError:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.errors import InputError
+from heedful.probes import check_labels, check_rows, check_weight
 
 
 class Given(NamedTuple):
@@ -35,18 +36,11 @@ def given(x: Tensor, y: Tensor, weight: Tensor | None) -> Given:
             f"rows {tuple(x.shape)}, labels {tuple(y.shape)} and weights {tuple(weight.shape)} do not go together",
             "rows are [*batch, sample, hidden], labels [sample] or [set, sample], weights [sample]",
         )
-    if bool((weight < 0).any()) or not bool(weight.isfinite().all()):
-        raise InputError("a weight is negative or not finite", "use weight 0 to leave a row out")
+    check_weight(weight)
     kept = weight > 0
     if not bool(kept.any()):
         raise InputError("an eraser cannot be fitted on no rows", "give at least one row a weight")
-    x, y, weight = x[..., kept, :], y[..., kept], weight[kept]
-    if not bool(((y == 0) | (y == 1)).all()):
-        raise InputError("labels must be 0 or 1", "give rows without a label weight 0")
-    if not bool(x.isfinite().all()):
-        bad = int((~x.isfinite()).any(-1).sum())
-        raise InputError(
-            f"{bad} rows hold NaN or infinite values",
-            "read the states in bf16 or f32 (f16 overflows), or drop the rows",
-        )
-    return Given(x, y, weight)
+    check_labels(y, kept)
+    x = x[..., kept, :]
+    check_rows(x, x.mean(-2, keepdim=True, dtype=torch.float64))
+    return Given(x, y[..., kept], weight[kept])

@@ -44,7 +44,8 @@ def random_eraser(
     def subspace(tilt: Float[Tensor, " draw"]) -> Float[Tensor, "draw axis rank"]:
         logs = 0.5 * tilt.unsqueeze(-1) * size
         basis = (logs - logs.amax(-1, keepdim=True)).exp().unsqueeze(-1) * noise
-        return basis / basis.norm(dim=1, keepdim=True) if rank == 1 else torch.linalg.qr(basis).Q
+        drawn: Tensor = basis / basis.norm(dim=1, keepdim=True) if rank == 1 else torch.linalg.qr(basis).Q
+        return drawn
 
     high = variance.new_full((len(seeds),), _STEEPEST)
     low = -high

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -127,7 +129,8 @@ def shared_cells(
     return SharedCells(mine, rows, cells, data.sites[s], data.positions[p])
 
 
-class SharedFold(NamedTuple):
+@dataclass(frozen=True)
+class SharedFold:
     """One outer fold at its shared cell: what was trained on, a probe a task, and what is held out."""
 
     fold: int
@@ -135,18 +138,37 @@ class SharedFold(NamedTuple):
     """Which rows of a task are trained on: neither the fold's nor those of held-out templates."""
     trained: Mapping[str, Float[Tensor, "kept hidden"]]
     """Their states."""
-    rotated: Mapping[str, PrincipalRows]
-    """The same, on their principal axes."""
     label: Mapping[str, Int[Tensor, " kept"]]
     weight: Mapping[str, Float[Tensor, " kept"]]
     """Training weights, balanced."""
     C: Mapping[str, float]
-    probes: Mapping[str, LinearProbes]
-    """Each task's, without the fold."""
     held: Mapping[str, Float[Tensor, "held hidden"]]
     """States of the fold's rows."""
     rows: Mapping[str, Bool[Tensor, " sample"]]
     """Which rows of a task the fold holds."""
+
+    @cached_property
+    def rotated(self) -> Mapping[str, PrincipalRows]:
+        """What is trained on, on its principal axes."""
+        return {task: principal_rows(x) for task, x in self.trained.items()}
+
+    @cached_property
+    def probes(self) -> Mapping[str, LinearProbes]:
+        """Each task's, without the fold."""
+        return {
+            task: fit_logistic(rows, self.label[task][None], self.weight[task][None], self.C[task], tol=1e-2)
+            for task, rows in self.rotated.items()
+        }
+
+    def trained_on(self, rows: Mapping[str, Bool[Tensor, " kept"]]) -> SharedFold:
+        """The same fold with some of its training rows."""
+        kept = {task: every.clone() for task, every in self.kept.items()}
+        for task, mine in rows.items():
+            kept[task][self.kept[task]] = mine
+        trained, label, weight = (
+            {task: each[task][mine] for task, mine in rows.items()} for each in (self.trained, self.label, self.weight)
+        )
+        return replace(self, kept=kept, trained=trained, label=label, weight=weight)
 
 
 def parted(fold: SharedFold, shared: SharedCells) -> tuple[SharedFold, SharedFold]:
@@ -160,18 +182,7 @@ def parted(fold: SharedFold, shared: SharedCells) -> tuple[SharedFold, SharedFol
         task: torch.isin(mine.fold[fold.kept[task]], torch.tensor(sorted(after)))
         for task, mine in shared.examples.items()
     }
-    return _trained_on(fold, {task: ~rows for task, rows in unseen.items()}), _trained_on(fold, unseen)
-
-
-def _trained_on(fold: SharedFold, rows: Mapping[str, Bool[Tensor, " kept"]]) -> SharedFold:
-    """The same fold with some of its training rows, and probes of those."""
-    kept = {task: every.clone() for task, every in fold.kept.items()}
-    for task, mine in rows.items():
-        kept[task][fold.kept[task]] = mine
-    trained, label, weight = (
-        {task: each[task][mine] for task, mine in rows.items()} for each in (fold.trained, fold.label, fold.weight)
-    )
-    return _with_probes(fold.fold, kept, trained, label, weight, fold.C, fold.held, fold.rows)
+    return fold.trained_on({task: ~rows for task, rows in unseen.items()}), fold.trained_on(unseen)
 
 
 def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
@@ -187,19 +198,4 @@ def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
         C = {t: float(f.C[site, position, fold]) for t, f in shared.fits.items()}
         rows = {t: mine.fold == fold for t, mine in examples.items()}
         held = {t: x[t][rows[t]] for t in examples}
-        yield _with_probes(fold, kept, trained, label, weight, C, held, rows)
-
-
-def _with_probes(
-    fold: int,
-    kept: Mapping[str, Bool[Tensor, " sample"]],
-    trained: Mapping[str, Float[Tensor, "kept hidden"]],
-    label: Mapping[str, Int[Tensor, " kept"]],
-    weight: Mapping[str, Float[Tensor, " kept"]],
-    C: Mapping[str, float],
-    held: Mapping[str, Float[Tensor, "held hidden"]],
-    rows: Mapping[str, Bool[Tensor, " sample"]],
-) -> SharedFold:
-    rotated = {t: principal_rows(each) for t, each in trained.items()}
-    probes = {t: fit_logistic(rotated[t], label[t][None], weight[t][None], C[t], tol=1e-2) for t in trained}
-    return SharedFold(fold, kept, trained, rotated, label, weight, C, probes, held, rows)
+        yield SharedFold(fold, kept, trained, label, weight, C, held, rows)

@@ -50,6 +50,7 @@ class Part(NamedTuple):
         above: whether the claim stands above the margin, or below it.
         kind: labels that decide.
         read: the estimate from the lenses' results, for a kind.
+        needs: what there is no estimate without.
         is_gate: a condition under which the claim can be decided at all: if it is not supported, the claim is undecided.
     """
 
@@ -60,6 +61,7 @@ class Part(NamedTuple):
     above: bool
     kind: Kind
     read: Callable[[Results, str], Estimate]
+    needs: str
     is_gate: bool = False
 
     def judge(self, found: Estimate) -> Outcome:
@@ -123,41 +125,47 @@ def _estimate(here: xr.Dataset, name: str, n_tasks: int) -> Estimate:
     return Estimate(value, low, high, n_tasks)
 
 
+_TWO = "two tasks that can be read"
 PARTS = (
     Part(
         "C1", "gap", "AUROC of the specialist − AUROC of the general probe", 0.02, True, "contrast",
-        _specialists("mean_gap"),
+        _specialists("mean_gap"), "a task that can be read",
     ),
     Part(
         "C2", "clusters", "AUROC between the named pairs − between all others", 0.05, True, "contrast",
-        _transfer("planned"),
+        _transfer("planned"), "a named pair of which both can be read, and another pair",
     ),
     Part(
         "C2", "weak", "share of the target's own AUROC − 0.5 that other probes reach", 0.5, False, "contrast",
-        _transfer("mean_share"),
+        _transfer("mean_share"), "two tasks that can be read, of no named pair",
     ),
     Part(
         "C3", "sparse", "AUROC − 0.5 that another task loses, on average, over what the erased task loses itself", 0.25,
-        False, "contrast", _ablation("damage_of_own"),
+        False, "contrast", _ablation("damage_of_own"), _TWO,
     ),
     Part(
         "C3", "no hub", "the same, when the most damaging task is erased", 0.5, False, "contrast",
-        _ablation("hub_of_own"),
+        _ablation("hub_of_own"), _TWO,
     ),
     Part(
-        "C3", "erased", "share of AUROC − 0.5 that the erased task loses itself, by new rows", 0.05, True,
-        "contrast", _ablation("own"), is_gate=True,
+        "C3", "erased", "share of AUROC − 0.5 that the erased task loses itself, by new rows", 0.05, True, "contrast",
+        _ablation("own"), _TWO, is_gate=True,
     ),
-    Part("C4", "order", "relative depth gained from one rank of that order to the next", 0.02, True, "contrast", _slope),
+    Part(
+        "C4", "order", "relative depth gained from one rank of that order to the next", 0.02, True, "contrast", _slope,
+        "several sites, and tasks of two ranks that can be read",
+    ),
     Part(
         "C5", "no plan", "AUROC beyond the prompt's words, before the first token", 0.08, False, "natural",
-        _temporal("planning"),
+        _temporal("planning"), "answers that comply and answers that do not, enough of each",
     ),
     Part(
         "C5", "monitoring", "AUROC − 0.5 while writing", 0.05, True, "contrast", _temporal("monitoring"),
+        "tokens while writing that every readable task has enough squares at",
     ),
     Part(
         "C5", "rise", "AUROC at the end − AUROC at the first token", 0.05, True, "contrast", _temporal("rise"),
+        "tokens while writing that every readable task has enough squares at",
     ),
 )  # fmt: skip
 """What decides each claim. C6 compares models: a study of one has no part of it."""
@@ -200,6 +208,7 @@ def verdict(results: Results) -> xr.Dataset:
         "statement": (("claim",), list(CLAIMS.values()), {"long_name": "what the paper found"}),
         "part_claim": (("part",), [part.claim for part in PARTS], {"long_name": "claim that the part belongs to"}),
         "estimand": (("part",), [part.estimand for part in PARTS], {"long_name": "what is estimated"}),
+        "needs": (("part",), [part.needs for part in PARTS], {"long_name": "what there is no estimate without"}),
         "labels": (("part",), [part.kind for part in PARTS], {"long_name": "labels that decide"}),
         "estimate": (("part",), [each.value for each in found], {"long_name": "estimate"}),
         "estimate_low": (("part",), [each.low for each in found], {"long_name": "lower bound of the estimate"}),

@@ -4,6 +4,7 @@ Knows no task, no model and no file; could be lifted out as a library.
 """
 
 from heedful.probes.canonical import Canonical, View, canonical_pairs, ridge_map, view_of
+from heedful.probes.checks import check_labels, check_rows, check_weight
 from heedful.probes.controls import (
     benjamini_hochberg,
     control_labels,
@@ -78,6 +79,9 @@ __all__ = [
     "bootstrap_auroc",
     "bootstrap_median",
     "canonical_pairs",
+    "check_labels",
+    "check_rows",
+    "check_weight",
     "combine",
     "control_labels",
     "cross_validate",

@@ -68,8 +68,13 @@ def fit_logistic(
         intercept the log-odds with half a row added to each class.
 
     Raises:
-        InputError: see `pose` and `principal_rows`; or a change that does not fit, or is of rows that are not on axes yet.
+        InputError: see `pose` and `principal_rows`; or a start or a change that does not fit, a change of rows that are not on
+            axes yet, or a tolerance that nothing could meet.
     """
+    if not tol > 0 or max_iter < 0:
+        raise InputError(
+            f"tol {tol} and max_iter {max_iter}", "give a tol above 0, such as 1e-3, and a max_iter of 0 or more"
+        )
     if change is not None and not isinstance(x, PrincipalRows):
         raise InputError("a change of rows is written in their principal axes", "give principal_rows(x) in place of x")
     problems = pose(x, y, weight, C)
@@ -81,6 +86,12 @@ def fit_logistic(
     if start is None:
         theta = torch.cat([odds.new_zeros(*odds.shape, rows.z.shape[-1]), odds.unsqueeze(-1)], -1)
     else:
+        hidden = rows.mean.shape[-1]
+        if start.intercept.shape != odds.shape or start.coef.shape != (*odds.shape, hidden):
+            raise InputError(
+                f"a start of {tuple(start.coef.shape)} does not fit {tuple(odds.shape)} problems of {hidden} features",
+                "start from probes of the same rows and problems, [*batch, problem, hidden]",
+            )
         coef, intercept = rows.to_axes(start.coef.to(rows.z), start.intercept.to(rows.z))
         intercept = torch.where(degenerate, odds, intercept)
         theta = torch.cat([coef.masked_fill(degenerate.unsqueeze(-1), 0), intercept.unsqueeze(-1)], -1)
@@ -113,7 +124,7 @@ def _flat(t: Tensor) -> Tensor:
 
 def _posed(change: Change, problems: torch.Size, z: Float[Tensor, "*batch sample axis"]) -> Change:
     """[entry, problem, ...] of a change that may lack batch axes, or be one for all problems."""
-    read, write = (t.to(z) for t in change)
+    read, write = (torch.as_tensor(t).to(z) for t in change)
     try:
         axes, rank = read.shape[-2:]
         if axes != z.shape[-1]:

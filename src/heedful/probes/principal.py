@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.errors import InputError
+from heedful.probes.checks import check_rows
 
 
 class _Reflectors(NamedTuple):
@@ -85,18 +86,13 @@ def principal_rows(x: Float[Tensor, "*batch sample hidden"]) -> PrincipalRows:
         x: any floating dtype; half precision is lifted to f32, f32 and f64 stay.
 
     Raises:
-        InputError: x has no rows or no dimensions, or holds NaN or infinite values.
+        InputError: x has no rows or no dimensions, or holds NaN or infinite values; see `check_rows`.
     """
     if x.shape[-1] == 0 or x.shape[-2] == 0:
         raise InputError(f"probes cannot be fitted on rows of shape {tuple(x.shape)}", "give at least one row")
     x = x if x.dtype in (torch.float32, torch.float64) else x.float()
     mean = x.mean(-2, keepdim=True)
-    if not bool(mean.isfinite().all()):
-        bad = int((~x.isfinite()).any(-1).sum())
-        raise InputError(
-            f"{bad} rows hold NaN or infinite values",
-            "read the states in bf16 or f32 (f16 overflows), or drop the rows",
-        )
+    check_rows(x, mean)
     centred = _centred(x, mean)
     if x.shape[-2] < x.shape[-1]:
         # Fewer rows than dimensions: the row space is all that a probe can use. QR finds it to rounding, small directions too;

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heedful.errors import InputError
+from heedful.probes.checks import check_labels, check_weight
 from heedful.probes.principal import PrincipalRows, principal_rows
 
 
@@ -67,10 +68,8 @@ def pose(
             f"{tuple(z.shape[:-2])} with {z.shape[-2]} samples",
             "labels and weights are [*batch, problem, sample], C is [*batch, problem]; batch axes may be missing",
         )
-    if bool((weight < 0).any()) or not bool(weight.isfinite().all()):
-        raise InputError("a weight is negative or not finite", "use weight 0 to leave a row out")
-    if bool(((y != 0) & (y != 1) & (weight > 0)).any()):
-        raise InputError("labels must be 0 or 1", "give rows without a label weight 0")
+    check_weight(weight)
+    check_labels(y, weight > 0)
     if not bool(((C > 0) & C.isfinite()).all()):
         raise InputError("C must be positive and finite", "a larger C means weaker regularisation; try 0.001 to 1")
     y = torch.where(weight > 0, y, 0)  # a row left out may carry any label, NaN too

@@ -88,10 +88,12 @@ def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
 
 
 def _cell(variants: list[Cell], q: float, a: str, b: str, x: float, y: float) -> MatrixCell:
-    """`variants`: the pair's numbers in the order of `VARIANTS`."""
+    """`variants`: the pair's numbers in the order of `VARIANTS`. White where the interval holds 0: a third of three prompts is
+    no loss yet."""
     change, permuted, random = (estimate(each, "change", "change_low", "change_high") for each in variants)
     lost = -change.value
-    shade = max(-10, min(10, round(lost / REACH * 10))) if change.known else 0
+    sure = change.bounded and not change.low <= 0 <= change.high
+    shade = max(-10, min(10, round(lost / REACH * 10))) if sure else 0
     text = (
         f"{task_name(a)} erased while writing: compliance with {task_name(b)} changes by {with_interval(change)}; under "
         f"permuted labels {with_interval(permuted)}, under a random direction {with_interval(random)}; {q_text(q)}"

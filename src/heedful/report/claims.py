@@ -41,6 +41,8 @@ class Part(NamedTuple):
     n_tasks: int
     outcome: str
     beside: str
+    needs: str
+    """What there is no estimate without."""
     axis: Axis | None
     """None where there is no estimate."""
 
@@ -126,6 +128,7 @@ def _part(row: xr.Dataset, kind_names: Mapping[str, str]) -> Part:
         n_tasks=int(row["n_tasks"]),
         outcome=str(row["part_outcome"].item()),
         beside=str(row["beside"].item()),
+        needs=str(row["needs"].item()),
         axis=_axis(estimate, margin, above) if estimate.bounded else None,
     )
 

@@ -58,6 +58,7 @@ def corrects(why: str) -> Callable[[T], T]:
 
     def decorate(cls: T) -> T:
         benchmark, name = cls.id.split("/")
+        cls.__doc__ = f"{cls.id} as its prompts ask: {why}."
         cls.id = f"{benchmark}-corrected/{name}"
         CORRECTED[cls.ifeval_id] = cls
         _REASONS[cls.ifeval_id] = why
