@@ -9,7 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from heedful.constraints.text import count_words, find_term, fold, word_spans, words_from
+from heedful.constraints.text import (
+    count_words,
+    find_term,
+    fold,
+    fold_to_ascii,
+    seen_in_ascii,
+    term_starts,
+    word_spans,
+    words_from,
+)
 
 ASCII = st.text(st.characters(max_codepoint=127), max_size=60)
 # Characters that compose, decompose, reorder, expand under case folding, or disappear.
@@ -80,6 +89,32 @@ def test_a_term_is_found_wherever_it_cuts_no_word(text: str, term: str) -> None:
     assert find_term(folded, term) == places
     if " " not in term:
         assert find_term(fold(text, case_sensitive=False, spaces=False), term) == places
+
+
+@given(
+    HARD | PROSE | ASCII | st.text(max_size=30),
+    st.sampled_from(["a", "ab", "e", "ss", "c,", "-", "'", "k"]),
+    st.booleans(),
+)
+@example("caf\u00e9 cafe ae", "e", False)
+@example("\u2764\ufe0fab", "ab", False)
+@example("\u212aab a\xadb \U0001f389ab", "ab", False)
+def test_terms_of_ascii_stand_where_they_do_in_the_whole_folded_text(
+    text: str, term: str, case_sensitive: bool
+) -> None:
+    assert seen_in_ascii(term)
+    folded = fold_to_ascii(text, case_sensitive=case_sensitive)
+    if folded is None:
+        assert not text.isascii()
+        return
+    assert folded.isascii()
+    whole = fold(text, case_sensitive=case_sensitive, spaces=False).text
+    assert len(list(term_starts(folded, term))) == len(list(term_starts(whole, term)))
+
+
+@pytest.mark.parametrize("term", ["two words", "snake_case", "caf\u00e9", "\x7f", "a\tb"])
+def test_other_terms_are_looked_for_in_the_whole_folded_text(term: str) -> None:
+    assert not seen_in_ascii(term)
 
 
 @given(HARD | PROSE | ASCII, st.booleans())

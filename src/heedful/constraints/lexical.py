@@ -6,15 +6,15 @@ Knows spellings, not meanings or inflections: 'dogs' is not 'dog'.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, field_validator, model_validator
 
 from heedful.constraints.base import Constraint, monitor_for, register_constraint
 from heedful.constraints.prefix.terms import TermsMonitor
-from heedful.constraints.text import find_term, fold, fold_term
-from heedful.constraints.verdict import Span, Verdict
+from heedful.constraints.text import find_term, fold, fold_term, fold_to_ascii, seen_in_ascii, term_starts
+from heedful.constraints.verdict import Verdict
 from heedful.errors import InputError
 
 
@@ -45,22 +45,29 @@ class _Terms(Constraint):
             seen[folded] = term
         return self
 
+    @cached_property
     def _folded(self) -> dict[str, str]:
         """The terms, and the form in which each is looked up."""
         return {term: fold_term(term, case_sensitive=self.case_sensitive) for term in self.terms}
 
-    def _each_found(self, text: str) -> Iterator[tuple[str, list[Span]]]:
-        terms = self._folded()
-        phrases = any(" " in term for term in terms.values())
-        folded = fold(text, case_sensitive=self.case_sensitive, spaces=phrases)
-        for term, look in terms.items():
-            yield term, find_term(folded, look)
+    @cached_property
+    def _phrases(self) -> bool:
+        """Whether white space matters."""
+        return any(" " in look for look in self._folded.values())
+
+    @cached_property
+    def _plain(self) -> bool:
+        return all(map(seen_in_ascii, self._folded.values()))
 
     def _passes(self, text: str) -> bool:
-        return all(self._allows(len(spans)) for _, spans in self._each_found(text))
+        folded = fold_to_ascii(text, case_sensitive=self.case_sensitive) if self._plain else None
+        if folded is None:
+            folded = fold(text, case_sensitive=self.case_sensitive, spaces=self._phrases).text
+        return all(self._allows(sum(1 for _ in term_starts(folded, look))) for look in self._folded.values())
 
     def _verify(self, text: str) -> Verdict:
-        found = dict(self._each_found(text))
+        folded = fold(text, case_sensitive=self.case_sensitive, spaces=self._phrases)
+        found = {term: find_term(folded, look) for term, look in self._folded.items()}
         counts = {term: len(spans) for term, spans in found.items()}
         score, hint = self._judge(counts)
         return self._verdict(
@@ -144,12 +151,12 @@ class Exclude(_Terms):
 
 @monitor_for(Include)
 def _watch_included(asked: Include) -> TermsMonitor:
-    return TermsMonitor(asked, asked._folded(), case_sensitive=asked.case_sensitive, low=asked.at_least)
+    return TermsMonitor(asked, asked._folded, case_sensitive=asked.case_sensitive, low=asked.at_least)
 
 
 @monitor_for(Exclude)
 def _watch_excluded(asked: Exclude) -> TermsMonitor:
-    return TermsMonitor(asked, asked._folded(), case_sensitive=asked.case_sensitive, high=asked.at_most)
+    return TermsMonitor(asked, asked._folded, case_sensitive=asked.case_sensitive, high=asked.at_most)
 
 
 def _quoted(term: str) -> str:

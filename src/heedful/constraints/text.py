@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
@@ -27,7 +28,8 @@ _ZERO_WIDTH_SPACE = "\u200b"  # a format character by its category, but it separ
 _INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word without being \w
 _WORD = re.compile(rf"\w[\w{_INSIDE}]*")
 _AS_WORDS = bytes(ord("a" if chr(i).isalnum() or chr(i) == "_" else " ") for i in range(128)) + b" " * 128
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_OF_ASCII = bytes(range(128))
+_SYMBOL = "\x7f"  # stands for any character beyond ASCII that is no part of a word
 _FEW = 24  # different characters beyond ASCII, up to which replacing each is faster than a regular expression
 _ASCII = re.compile(r"[\t-\r\x1c-~]+")  # white space too
 _ASCII_RUN = re.compile(r"[!-~]+(?: [!-~]+)*")
@@ -84,8 +86,8 @@ def _as_words(text: str) -> bytes | None:
 
 
 def _beyond_ascii(text: str) -> set[str]:
-    """The different characters; a set of all of them takes three times as long."""
-    return set(_BEYOND_ASCII.findall(text))
+    """The different characters; a set of all of them takes six times as long."""
+    return {*text.encode("utf-8", "surrogatepass").translate(None, _OF_ASCII).decode("utf-8", "surrogatepass")}
 
 
 def _with_marks_inside(text: str) -> str:
@@ -182,6 +184,31 @@ def fold(text: str, *, case_sensitive: bool, spaces: bool = True) -> Folded:
     return Folded("".join(pieces), runs)
 
 
+def fold_to_ascii(text: str, *, case_sensitive: bool) -> str | None:
+    """A text of ASCII in which terms that are `seen_in_ascii` stand where they stand in `fold` of it without `spaces`.
+
+    A letter beyond ASCII is in no such term, and to those beside it only a part of a word; a symbol not even that. Several
+    times as fast. None where a mark is a character of its own: it goes on with the word before it, if there is one.
+    """
+    if not text.isascii():
+        others = _beyond_ascii(text)
+        if len(others) > _FEW:
+            return None
+        for char in others:
+            stand_in = _fold_piece(char, case_sensitive)
+            if not stand_in.isascii():
+                if _continues_word(char):
+                    return None
+                stand_in = "_" if any(map(_is_word, stand_in)) else _SYMBOL
+            text = text.replace(char, stand_in)
+    return text if case_sensitive else text.lower()
+
+
+def seen_in_ascii(term: str) -> bool:
+    """Whether `fold_to_ascii` serves for this folded term."""
+    return term.isascii() and term.isprintable() and not {" ", "_"} & {*term}
+
+
 @lru_cache(maxsize=4096)
 def fold_term(term: str, *, case_sensitive: bool) -> str:
     """A word or phrase in the form in which it is looked for, without white space around it."""
@@ -208,16 +235,19 @@ def find_term(folded: Folded, term: str) -> list[Span]:
     A match never cuts a word: 'art' is not found in 'party', and 'cafe' not in 'café'. It is found in 'art-house' and
     "art's", which are two words each.
     """
-    found: list[Span] = []
-    start = folded.text.find(term)
+    return [folded.source(start, start + len(term)) for start in term_starts(folded.text, term)]
+
+
+def term_starts(folded: str, term: str) -> Iterator[int]:
+    """The same, as places in the folded text."""
+    start = folded.find(term)
     while start >= 0:
         end = start + len(term)
-        if _cuts_word(folded.text, start) or _cuts_word(folded.text, end):
-            start = folded.text.find(term, start + 1)
-            continue
-        found.append(folded.source(start, end))
-        start = folded.text.find(term, end)
-    return found
+        if _cuts_word(folded, start) or _cuts_word(folded, end):
+            end = start + 1
+        else:
+            yield start
+        start = folded.find(term, end)
 
 
 def _cuts_word(text: str, place: int) -> bool:
