@@ -7,8 +7,8 @@ for good, so that decides on dependencies. Beside every drop stand those of two 
 labels, and random directions that take off just as much. Says nothing of behaviour: states are read here, not written back.
 
 After its own erasure a probe of the same training rows finds nothing on them, whatever is left for others to find: that is
-what an eraser is fitted for. So a task's own new probe is fitted on rows that its eraser never saw, and what it loses is
-what a second skill would lose that were the same: the measure of all other drops.
+what an eraser is fitted for. So training rows are parted as well, erasers fitted on some and new probes on the rest. What an
+erased task itself loses so is what a second skill would lose that were the same, and the measure of what others lose.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from heedful.erasure import (
     random_eraser,
 )
 from heedful.lenses.cells import SharedCells, SharedFold, parted, shared_cells, shared_folds
+from heedful.lenses.damage import damage_to
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
@@ -97,7 +98,7 @@ _ABOUT = {
             "before": (("kind", "target"), "AUROC of the target's probe on states as they are", _AUROC),
             "before_own": (
                 ("kind", "reading", "target"),
-                "the same of the probes whose own task is then erased; refitted ones have fewer rows",
+                "the same of the probes whose own task is then erased; those fitted again have fewer rows",
                 _AUROC,
             ),
             "damage": (
@@ -112,11 +113,19 @@ _ABOUT = {
             ),
             "own": (
                 _OVER,
-                "the same of the erased tasks themselves: what a task would lose that is no other than the erased one",
+                "damage of the erased tasks to themselves; fitted again, by probes of rows that erasers never saw",
                 "share; 1 leaves nothing of any erased task",
             ),
-            "damage_of_own": (_OVER, "damage / own", "share; 1 where all tasks are one"),
-            "hub_of_own": (_OVER, "hub / own", "share"),
+            "damage_of_own": (
+                _OVER,
+                "damage by the probes and erasers of own, over own; none where own is not above 0",
+                "share; 1 where all tasks are one",
+            ),
+            "hub_of_own": (
+                _OVER,
+                "the same of the erased task whose erasure does the most; bounds corrected for the choice",
+                "share",
+            ),
         }
     ),
     "p_value": (
@@ -181,17 +190,21 @@ class _Scores:
 
     Attributes:
         before: by target: [sample].
-        before_own: the same, by the probes of rows that erasers of the task never saw.
+        unseen: the same, by probes of rows that no eraser saw.
         after: by target: [eraser, reading, erased, variant, sample].
+        after_unseen: the same of probes fitted again on rows that no eraser saw: [eraser, erased, variant, sample].
         energy: [eraser, erased, fold].
     """
 
     def __init__(self, shared: SharedCells, n_erasers: int) -> None:
         n, rows = len(shared.examples), shared.examples
-        shape = (n_erasers, len(READINGS), n, _VARIANTS)
-        self.before = {t: torch.full((len(mine),), torch.nan) for t, mine in rows.items()}
-        self.before_own = {t: torch.full((len(mine),), torch.nan) for t, mine in rows.items()}
-        self.after = {t: torch.full((*shape, len(mine)), torch.nan) for t, mine in rows.items()}
+
+        def empty(*shape: int) -> dict[str, Tensor]:
+            return {task: torch.full((*shape, len(mine)), torch.nan) for task, mine in rows.items()}
+
+        self.before, self.unseen = empty(), empty()
+        self.after = empty(n_erasers, len(READINGS), n, _VARIANTS)
+        self.after_unseen = empty(n_erasers, n, _VARIANTS)
         self.energy = torch.full((n_erasers, n, len(shared.cells)), torch.nan)
 
 
@@ -209,12 +222,20 @@ def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequen
             for reading, probes in read.items():
                 shape = (len(fitted), _VARIANTS, -1)
                 scores.after[target][e, READINGS.index(reading), :, :, here] = probes.scores(held).reshape(shape)
-        for a, (erased, held) in enumerate(fold.held.items()):
-            own = refitted_probes(unseen, erased, fit_variants(shared, seen, erased, ERASERS[name], seed).erasers)
-            scores.after[erased][e, READINGS.index("refitted"), a, :, fold.rows[erased]] = own.scores(held)[:, 0]
+        if seen.trained:
+            every = joined([fit_variants(shared, seen, erased, ERASERS[name], seed).erasers for erased in seen.trained])
+            places = torch.tensor([[*shared.examples].index(erased) for erased in seen.trained])
+            for target in unseen.trained:
+                left = refitted_probes(unseen, target, every).scores(fold.held[target])
+                here = fold.rows[target].nonzero().squeeze(-1)
+                shape = (len(places), _VARIANTS, -1)
+                scores.after_unseen[target][e, places[:, None, None], torch.arange(_VARIANTS)[:, None], here] = (
+                    left.reshape(shape)
+                )
     for target, held in fold.held.items():
         scores.before[target][fold.rows[target]] = fold.probes[target].scores(held)[0]
-        scores.before_own[target][fold.rows[target]] = unseen.probes[target].scores(held)[0]
+        if target in unseen.trained:
+            scores.unseen[target][fold.rows[target]] = unseen.probes[target].scores(held)[0]
 
 
 class Variants(NamedTuple):
@@ -280,20 +301,25 @@ def _write(
         rows = shared.examples[target]
         return jackknife_auroc(values, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
 
-    # Stacked over targets, which all number base prompts alike: [target], and [eraser, reading, erased, target, variant].
-    before, unseen = (
-        combine(lambda *each: torch.stack(each), *(auroc(t, mine[t]) for t in shared.examples))
-        for mine in (scores.before, scores.before_own)
-    )
+    def stacked(scores: Mapping[str, Tensor], dim: int = 0) -> Jackknife:
+        """Over targets, which all number base prompts alike."""
+        return combine(lambda *each: torch.stack(each, dim), *(auroc(t, scores[t]) for t in shared.examples))
+
+    before, unseen = stacked(scores.before), stacked(scores.unseen)  # [target]
+    after = stacked(scores.after, 3)  # [eraser, reading, erased, target, variant]
+    after_unseen = stacked(scores.after_unseen, 2)
+    # Of probes that share no rows with the erasers; a frozen one reads held-out rows in any case.
     before_own = combine(lambda *each: torch.stack(each), unseen, before)  # [reading, target]
-    after = combine(lambda *each: torch.stack(each, 3), *(auroc(t, scores.after[t]) for t in shared.examples))
+    after_own = combine(lambda new, all_: torch.stack([new, all_[:, READINGS.index("frozen")]], 1), after_unseen, after)
+    same = torch.eye(len(at), dtype=torch.bool)
+    whole = combine(partial(_on_diagonal, same), before, before_own)  # [reading, erased, target]
+    after = combine(lambda own, left: torch.where(_over(same, left, 2), own, left), after_own, after)
+
     noise = torch.stack([shared.noise(task) for task in shared.examples])
     put(canvas, "before", (k, at), before.cross_fitted(noise), "logit")
-    put(canvas, "before_own", (k, slice(None), at), before_own.cross_fitted(), "logit")
+    noises = torch.stack([torch.ones_like(noise), noise])  # the widest, where it is not known
+    put(canvas, "before_own", (k, slice(None), at), before_own.cross_fitted(noises), "logit")
     canvas["energy"][k, :, at] = scores.energy.mean(-1)
-
-    n = len(shared.examples)
-    whole = combine(partial(_on_diagonal, n), before, before_own)
 
     def dropped(variants: slice) -> Jackknife:
         return combine(lambda was, left: was - left[:, :, :, :, variants].mean(4), whole, after)
@@ -309,57 +335,66 @@ def _write(
     put(canvas, "after", pairs, combine(lambda left: left[:, :, :, :, 0], after).cross_fitted(), "logit")
     p = torch.maximum(_one_sided_p(found["beyond_permuted"]), _one_sided_p(found["beyond_random"]))
     canvas["p_value"][pairs] = p
-    others = torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, p).flatten(0, 1)
+    others = torch.where(same, torch.nan, p).flatten(0, 1)
     canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
-    own = before.cross_fitted(noise).interval(LEVEL, "logit").low
-    canvas["share"][pairs] = torch.where(own > SHARE_FROM, drop.estimate / (whole.estimate - 0.5), torch.nan)
-    _write_damage(canvas, k, whole, own > 0.5, found["beyond_random"])
-
-
-def _on_diagonal(
-    n: int, before: Float[Tensor, target * group], own: Float[Tensor, "reading target *group"]
-) -> Float[Tensor, "reading erased target *group"]:
-    """What every pair is compared with: the probe as it was, and of an erased task itself the probes of its own."""
-    same = torch.eye(n, dtype=torch.bool).reshape(n, n, *[1] * (before.ndim - 1))
-    return torch.where(same, own.unsqueeze(2), before)
+    readable = before.cross_fitted(noise).interval(LEVEL, "logit").low
+    sure = torch.where(same, before_own.cross_fitted(noises).interval(LEVEL, "logit").low.unsqueeze(1), readable)
+    canvas["share"][pairs] = torch.where(sure > SHARE_FROM, drop.estimate / (whole.estimate - 0.5), torch.nan)
+    _write_damage(canvas, k, readable > 0.5, combine(lambda a: a.unsqueeze(0), before), found["beyond_random"])
+    beyond = combine(lambda left: left[:, :, :, :, _RANDOM].mean(4) - left[:, :, :, :, 0], after_own)
+    _write_damage_of_own(canvas, k, (readable > 0.5) & unseen.estimate.isfinite(), before_own, beyond)
 
 
 def _write_damage(
-    canvas: dict[str, Canvas], k: int, whole: Jackknife, readable: Bool[Tensor, " task"], beyond: Jackknife
+    canvas: dict[str, Canvas], k: int, able: Bool[Tensor, " task"], before: Jackknife, beyond: Jackknife
 ) -> None:
-    """How much of the other readable tasks goes with each erased one; overall, and of the worst; and of itself."""
-    n = int(readable.sum())
-    if n < 2:
-        return
-    same = torch.eye(n, dtype=torch.bool)
+    """How much of other tasks that can be read goes with an erased one; overall, and with the one that takes the most."""
+    if able.sum() > 1:
+        damage = damage_to(_pairs(able), beyond, before)
+        put(canvas, "damage", k, damage.overall)
+        _put_greatest(canvas, "hub", k, damage.each, able)
 
-    def lost_and_whole(
-        pairs: Bool[Tensor, "erased target"],
-        drop: Float[Tensor, "eraser reading erased target *group"],
-        auroc: Float[Tensor, "reading erased target *group"],
-    ) -> tuple[Tensor, Tensor]:
-        """[eraser, reading, erased, *group] and [reading, erased, *group], summed over the targets of these pairs."""
-        mask = pairs.reshape(n, n, *[1] * (drop.ndim - 4))
-        lost, here = drop[:, :, readable][:, :, :, readable], auroc[:, readable][:, :, readable]
-        return (lost * mask).sum(3), ((here - 0.5) * mask).sum(2)
 
-    def overall(pairs: Bool[Tensor, "erased target"], drop: Tensor, auroc: Tensor) -> Tensor:
-        lost, held = lost_and_whole(pairs, drop, auroc)
-        return lost.sum(2) / held.sum(1)
+def _write_damage_of_own(
+    canvas: dict[str, Canvas], k: int, able: Bool[Tensor, " task"], before: Jackknife, beyond: Jackknife
+) -> None:
+    """The same over what erased tasks lose themselves, all by new probes that share no rows with the erasers."""
+    if able.sum() > 1:
+        # Their few rows make probes noisy, and test each fold's by what trained the next: see `Jackknife.cross_fitted`.
+        own = damage_to(torch.diag(able), beyond, before).cross_fitted().overall
+        damage = damage_to(_pairs(able), beyond, before).cross_fitted().over(own)
+        put(canvas, "own", k, own)
+        put(canvas, "damage_of_own", k, damage.overall)
+        _put_greatest(canvas, "hub_of_own", k, damage.each, able)
 
-    def each(drop: Tensor, auroc: Tensor) -> Tensor:
-        lost, held = lost_and_whole(~same, drop, auroc)
-        return lost / held
 
-    damage, own = (combine(partial(overall, pairs), beyond, whole) for pairs in (~same, same))
-    put(canvas, "damage", k, damage)
-    put(canvas, "own", k, own)
-    put(canvas, "damage_of_own", k, combine(torch.div, damage, own))
-    erased = combine(each, beyond, whole)
-    of_own = combine(lambda one, all_own: one / all_own.unsqueeze(2), erased, own)
-    for name, one in (("hub", erased), ("hub_of_own", of_own)):
-        for end, values in zip(("", "_low", "_high"), one.interval(1 - (1 - LEVEL) / n), strict=False):
-            canvas[f"{name}{end}"][k] = values.amax(2)
+def _pairs(able: Bool[Tensor, " task"]) -> Bool[Tensor, "erased target"]:
+    """Of different tasks, both able."""
+    pairs: Tensor = able.outer(able) & ~torch.diag(able)
+    return pairs
+
+
+def _over(same: Bool[Tensor, "erased target"], like: Tensor, before: int) -> Tensor:
+    """The diagonal, broadcastable against a tensor that has so many axes before it, and others behind it."""
+    spread: Tensor = same.reshape(*same.shape, *[1] * (like.ndim - before - 2))
+    return spread
+
+
+def _on_diagonal(
+    same: Bool[Tensor, "erased target"],
+    before: Float[Tensor, target * group],
+    own: Float[Tensor, "reading target *group"],
+) -> Float[Tensor, "reading erased target *group"]:
+    """What every pair is compared with: the probe as it was, and of an erased task itself the probes of its own."""
+    whole: Tensor = torch.where(_over(same, own.unsqueeze(1), 1), own.unsqueeze(1), before)
+    return whole
+
+
+def _put_greatest(canvas: dict[str, Canvas], name: str, k: int, each: Jackknife, able: Bool[Tensor, " erased"]) -> None:
+    """The greatest over erased tasks of [eraser, reading, erased], its bounds corrected for the choice."""
+    one = combine(lambda values: values[:, :, able], each)
+    for end, values in zip(("", "_low", "_high"), one.interval(1 - (1 - LEVEL) / int(able.sum())), strict=False):
+        canvas[f"{name}{end}"][k] = values.amax(2)
 
 
 def _one_sided_p(one: Jackknife) -> Float[Tensor, "*cell"]:

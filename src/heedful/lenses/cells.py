@@ -161,8 +161,8 @@ class SharedFold:
         }
 
     def trained_on(self, rows: Mapping[str, Bool[Tensor, " kept"]]) -> SharedFold:
-        """The same fold with some of its training rows."""
-        kept = {task: every.clone() for task, every in self.kept.items()}
+        """The same fold with some tasks, and some of their training rows."""
+        kept = {task: self.kept[task].clone() for task in rows}
         for task, mine in rows.items():
             kept[task][self.kept[task]] = mine
         trained, label, weight = (
@@ -172,16 +172,17 @@ class SharedFold:
 
 
 def parted(fold: SharedFold, shared: SharedCells) -> tuple[SharedFold, SharedFold]:
-    """The fold twice, its training rows shared out: what an eraser is fitted on, and what it never saw, about a quarter.
+    """The fold twice, its training rows shared out: to fit erasers on, and what those never saw, to fit new probes on.
 
-    Whole folds, so that no base prompt is on both sides; those that follow the fold, so that each serves as often.
+    The latter are those of the fold that comes next (of five folds; the next two of nine, and so on), so that no base prompt
+    is on both sides and each serves as often. A task without both classes on either side is in neither.
     """
     n_folds = len(shared.cells)
-    after = {(fold.fold + 1 + i) % n_folds for i in range(max(1, (n_folds - 1) // 4))}
-    unseen = {
-        task: torch.isin(mine.fold[fold.kept[task]], torch.tensor(sorted(after)))
-        for task, mine in shared.examples.items()
-    }
+    later = torch.tensor([(fold.fold + 1 + i) % n_folds for i in range(max(1, (n_folds - 1) // 4))])
+    unseen = {task: torch.isin(mine.fold[fold.kept[task]], later) for task, mine in shared.examples.items()}
+    for task, rows in [*unseen.items()]:
+        if any({*fold.label[task][side].tolist()} != {0, 1} for side in (rows, ~rows)):
+            del unseen[task]
     return fold.trained_on({task: ~rows for task, rows in unseen.items()}), fold.trained_on(unseen)
 
 
@@ -195,7 +196,9 @@ def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
         trained = {t: x[t][kept[t]] for t in examples}
         label = {t: mine.label[kept[t]] for t, mine in examples.items()}
         weight = {t: each[kept[t]] for t, each in weight.items()}
-        C = {t: float(f.C[site, position, fold]) for t, f in shared.fits.items()}
+        chosen = {t: f.C[site, position] for t, f in shared.fits.items()}
+        # A fold that holds no rows of a task, the last one, chose nothing for it.
+        C = {t: float(each[fold] if each[fold].isfinite() else each.nanmedian()) for t, each in chosen.items()}
         rows = {t: mine.fold == fold for t, mine in examples.items()}
         held = {t: x[t][rows[t]] for t in examples}
         yield SharedFold(fold, kept, trained, label, weight, C, held, rows)

@@ -140,15 +140,15 @@ PARTS = (
         _transfer("mean_share"), "two tasks that can be read, of no named pair",
     ),
     Part(
-        "C3", "sparse", "AUROC − 0.5 that another task loses, on average, over what the erased task loses itself", 0.25,
+        "C3", "sparse", "share of AUROC − 0.5 that other tasks lose, over the share that erased tasks lose themselves", 0.25,
         False, "contrast", _ablation("damage_of_own"), _TWO,
     ),
     Part(
-        "C3", "no hub", "the same, when the most damaging task is erased", 0.5, False, "contrast",
+        "C3", "no hub", "the same, where the most damaging task is erased", 0.5, False, "contrast",
         _ablation("hub_of_own"), _TWO,
     ),
     Part(
-        "C3", "erased", "share of AUROC − 0.5 that the erased task loses itself, by new rows", 0.05, True, "contrast",
+        "C3", "erased", "share of AUROC − 0.5 that erased tasks lose themselves", 0.05, True, "contrast",
         _ablation("own"), _TWO, is_gate=True,
     ),
     Part(

@@ -121,6 +121,8 @@ class Drops:
     """Task, AUROC before, and after it was itself erased, of new probes of rows that the eraser never saw."""
     own: Estimate
     """Share of the erased tasks' own AUROC − 0.5 that goes so."""
+    of_own: Estimate
+    """The same of all other tasks, over that."""
     min_drop: float
     """AUROC that a drop must exceed to count."""
     damage: dict[str, Estimate]
@@ -198,6 +200,7 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         edges=sorted(edges, key=lambda edge: -edge.drop.value),
         left=left,
         own=estimate(found, "own", "own_low", "own_high"),
+        of_own=estimate(found, "damage_of_own", "damage_of_own_low", "damage_of_own_high"),
         min_drop=float(ablation.attrs["min_drop"]),
         damage={
             str(reading): estimate(by_reading.sel(reading=reading), "damage", "damage_low", "damage_high")

@@ -214,9 +214,10 @@ def _ablation(run: Run, kind: str) -> list[str]:
     first = f"Erasing one skill’s trace hurts another’s probe, beyond both controls, {share}"
     named = listed([f"{task_name(edge.erased)} → {task_name(edge.target)}" for edge in found.edges[:3]] or [""])
     said = [f"{first}{f' (most of all {named})' if edges else ''}."]
-    if found.own.known:
-        other, own = (shown(share) for share in (found.damage["refitted"], found.own))
-        said.append(f"Of its AUROC above chance another skill loses {other} on average, the erased one itself {own}.")
+    if found.of_own.known:
+        said.append(
+            f"Of its AUROC above chance another skill loses {shown(found.of_own)} times what the erased one loses itself."
+        )
     return said
 
 
@@ -231,6 +232,7 @@ def _ablation_dict(run: Run, kind: str) -> dict[str, Any] | None:
         "edges": [{"erased": e.erased, "target": e.target, "drop": _estimate_dict(e.drop)} for e in found.edges],
         "damage": _estimate_dict(found.damage["refitted"]),
         "own": _estimate_dict(found.own),
+        "damage_of_own": _estimate_dict(found.of_own),
         "after_own_erasure": {task: _estimate_dict(after) for task, _, after in found.left},
     }
 
