@@ -52,8 +52,8 @@ class StudySettings(BaseModel):
 
     tasks: tuple[str, ...] = Field((), validate_default=True, description="tasks to study; all nine if left out")
     base_prompts: int = Field(120, ge=10, le=len(base_prompts()), description="base prompts: the split groups")
-    samples: int = Field(400, ge=0, description="natural responses a task")
-    squares: int = Field(200, ge=0, description="contrast squares a task (four rows each)")
+    samples: int = Field(400, ge=0, le=20_000, description="natural responses a task")
+    squares: int = Field(200, ge=0, le=20_000, description="contrast squares a task (four rows each)")
     pool: int = Field(6, ge=2, description="responses to each bare base prompt, from which squares are made")
     prompts_file: str | None = Field(None, description="JSONL or Parquet of base prompts or instructions of your own")
     prompts_sha256: str | None = Field(None, description="that file's contents; filled in")

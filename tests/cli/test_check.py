@@ -182,6 +182,22 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["chekc"]) == 2
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_an_output_that_takes_no_more_is_told_once() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "heedful", "check", "--max-words", "3"],
+            input=b"one",
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines() == [
+        "heedful: the output: No space left on device",
+        "  → give another place",
+    ]
+
+
 def test_python_m_heedful_is_the_same_command_and_loads_no_tensor_library() -> None:
     script = (
         "import runpy, sys; sys.argv = ['heedful', 'check', '--max-words', '3', '--json']\n"

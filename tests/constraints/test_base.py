@@ -252,3 +252,11 @@ def test_a_field_without_a_type() -> None:
         @constraint("custom/untyped")
         def untyped(text, limit=3):  # type: ignore[no-untyped-def]
             return True
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cure"), [([WordCount(at_most=3)], r"check\(text, \*constraints\)"), (3, "constraint_from")]
+)
+def test_what_is_no_constraint_is_told(wrong: Any, cure: str) -> None:
+    with pytest.raises(InputError, match=cure):
+        check("One.", wrong)

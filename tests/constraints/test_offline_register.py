@@ -47,6 +47,8 @@ def test_spans_are_what_spoke() -> None:
     assert {"Nevertheless", "we wish to", "obtain"} <= found
     casual = "gonna be late, soz :)"
     assert {"gonna", "soz", ":)"} <= {casual[start:end] for start, end in classify(casual).spans}
+    low = "please come to the harbour. the harbour is open."
+    assert [low[start:end] for start, end in classify(low).spans] == ["please", "the"]
 
 
 def test_one_contraction_does_not_make_a_page_informal() -> None:

@@ -39,7 +39,7 @@ def test_a_change_is_painted_where_its_interval_leaves_out_nothing(run: Run) -> 
         cell = found.grid.cells[
             len(found.grid.tasks) * found.grid.tasks.index("topic") + found.grid.tasks.index("sentiment")
         ]
-        assert cell.value > 0.5
+        assert cell.value < -0.5
         shades.append(cell.shade)
     assert shades[0] > 5
     assert shades[1] == 0

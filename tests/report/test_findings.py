@@ -133,7 +133,9 @@ def test_the_summary_counts_what_the_findings_say(run: Run, ordinary_run: Path) 
     assert "Undecided: term exclusion, which the probes do not tell from chance." in text
     shared = sum(each.shared for each in found if each.readable)
     assert {6: "six", 7: "seven", 8: "eight"}[shared] + " of them from chance." in text
-    assert "(rank correlation 0.70 [0.35, 0.90])" in text
+    assert (
+        "the signal lies deeper by 0.10 [0.05, 0.13] of the model’s depth (rank correlation 0.70 [0.35, 0.90])" in text
+    )
 
 
 def test_each_turn_of_the_summary(make_run: Callable[..., Path]) -> None:
@@ -195,7 +197,7 @@ def test_a_probe_that_its_control_matches_is_read_with_care(make_run: Callable[.
     [(0.01, 0.03, "0.02 [0.01, 0.03]"), (0.0195, 0.04, "0.020 [0.019, 0.040]"), (0.02, 0.04, "0.02 [0.02, 0.04]")],
 )
 def test_a_bound_that_is_not_on_the_margin_is_not_shown_on_it(low: float, high: float, shown: str) -> None:
-    part = Part("gap", "", Estimate(0.02, low, high), 0.02, True, False, "", 9, "undecided", "", "", None)
+    part = Part("gap", "", Estimate(0.02, low, high), 0.02, True, False, "", 9, "undecided", "", "", False, "", None)
     assert part.shown == shown
 
 

@@ -92,6 +92,11 @@ def test_a_damaged_file_is_a_store_error(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(StoreError, match=r"r\.nc cannot be read"):
         read_results(path)
+    whole = write_results(path, dataset()).read_bytes()
+    for kept in range(100, len(whole), 100):  # wherever it was cut off
+        path.write_bytes(whole[:kept])
+        with pytest.raises(StoreError, match=r"r\.nc cannot be read"):
+            read_results(path)
     path.write_bytes(b"")
     with pytest.raises(StoreError, match=r"r\.nc cannot be read"):
         read_results(path)

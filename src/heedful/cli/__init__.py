@@ -106,6 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read stdout has seen enough; Python must not complain when it closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # the system's refusal, where no room knew better
+        if error.filename is None:  # of a stream: what is left in it would be tried again, and refused again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        place = "the output" if error.filename is None else str(error.filename)
+        return _report(f"{place}: {error.strerror or error}", "give another place", as_json="--json" in given)
 
 
 def _command(given: Sequence[str]) -> str:

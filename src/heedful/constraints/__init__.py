@@ -29,6 +29,7 @@ from heedful.constraints.semantic import Sentiment, Topic
 from heedful.constraints.structural import CharCount, WordCount
 from heedful.constraints.stylistic import Register, Toxicity
 from heedful.constraints.verdict import Outcome, Span, Verdict
+from heedful.errors import InputError
 
 if TYPE_CHECKING:
     from heedful.constraints.ifeval import IFEvalConstraint, check_loose, constraint_from_ifeval
@@ -86,5 +87,16 @@ def __getattr__(name: str) -> Any:
 
 
 def check(text: str, *constraints: Constraint) -> list[Verdict]:
-    """The verdict of each constraint on a complete text, in the order given."""
+    """The verdict of each constraint on a complete text, in the order given.
+
+    Raises:
+        InputError: what is given is no constraint.
+    """
+    if wrong := next((each for each in constraints if not isinstance(each, Constraint)), None):
+        cure = (
+            "give each for itself: check(text, *constraints)"
+            if isinstance(wrong, list | tuple)
+            else "see `constraint_from`"
+        )
+        raise InputError(f"{wrong!r} is not a constraint", cure)
     return [constraint.check(text) for constraint in constraints]

@@ -111,7 +111,11 @@ def _yaml_entries(path: str | Path) -> list[_Entry]:
             return []
         if not isinstance(root, yaml.SequenceNode):
             raise _not_a_list(path)
-        return [_Entry(loader.construct_document(node), node.start_mark.line + 1) for node in root.value]
+        entries = [_Entry(loader.construct_document(node), node.start_mark.line + 1) for node in root.value]
+        json.dumps([entry.value for entry in entries], default=str)
+        return entries
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{path}: an entry is nested too deeply, or in itself", "write it without aliases") from error
     except yaml.YAMLError as error:
         raise InputError(
             f"{path} is not YAML: {_yaml_problem(error)}", "mend it there; colons need a space after them"

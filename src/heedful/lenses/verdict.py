@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import xarray as xr
 
-from heedful.lenses.data import Kind
+from heedful.lenses.data import MIN_NATURAL, Kind
 
 Outcome = Literal["supported", "contradicted", "undecided"]
 Results = Mapping[str, xr.Dataset]
@@ -140,7 +140,7 @@ PARTS = (
         _transfer("mean_share"), "two tasks that can be read, of no named pair",
     ),
     Part(
-        "C3", "sparse", "share of AUROC − 0.5 that other tasks lose, over the share that erased tasks lose themselves", 0.25,
+        "C3", "sparse", "share of AUROC − 0.5 that other tasks’ new probes lose, over what erased tasks lose themselves", 0.25,
         False, "contrast", _ablation("damage_of_own"), _TWO,
     ),
     Part(
@@ -157,7 +157,7 @@ PARTS = (
     ),
     Part(
         "C5", "no plan", "AUROC beyond the prompt's words, before the first token", 0.08, False, "natural",
-        _temporal("planning"), "answers that comply and answers that do not, enough of each",
+        _temporal("planning"), f"{MIN_NATURAL} answers that comply and {MIN_NATURAL} that do not",
     ),
     Part(
         "C5", "monitoring", "AUROC − 0.5 while writing", 0.05, True, "contrast", _temporal("monitoring"),

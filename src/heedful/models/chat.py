@@ -60,10 +60,12 @@ class Chat:
             thinking: passed to templates that know `enable_thinking`; None leaves it to the template.
 
         Raises:
-            InputError: the messages are not a conversation that ends with the user.
+            InputError: the messages are not a conversation that ends with the user, or hold bytes that are no text.
             ModelError: the template does not render, or writes two beginnings of sequence.
         """
         turns = _conversation(messages, system)
+        if not all(turn["content"].isascii() or _is_text(turn["content"]) for turn in turns):
+            raise InputError("the prompt holds bytes that are not UTF-8", "give it as UTF-8 text")
         if self.template is None:
             ids = self._plain(turns)
         else:
@@ -162,3 +164,12 @@ def _conversation(messages: Sequence[Message] | str, system: str | None) -> list
 def _fold_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     system, first, *rest = turns
     return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+
+
+def _is_text(content: str) -> bool:
+    """Whether it has no lone surrogates, which stand for bytes of a terminal or pipe that are not UTF-8."""
+    try:
+        content.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -98,7 +98,7 @@ def _cell(variants: list[Cell], q: float, a: str, b: str, x: float, y: float) ->
         f"{task_name(a)} erased while writing: compliance with {task_name(b)} changes by {with_interval(change)}; under "
         f"permuted labels {with_interval(permuted)}, under a random direction {with_interval(random)}; {q_text(q)}"
     )
-    return MatrixCell(x, y, shade, lost, q <= LEVEL, abs(shade) >= DARK, text)
+    return MatrixCell(x, y, shade, change.value, q <= LEVEL, abs(shade) >= DARK, text)
 
 
 def _effects(here: xr.Dataset, task: str) -> Effects:

@@ -41,6 +41,10 @@ class Part(NamedTuple):
     n_tasks: int
     outcome: str
     beside: str
+    other: str
+    """The labels beside, that `beside` is by."""
+    few: bool
+    """Whether fewer tasks can be read than a decision takes."""
     needs: str
     """What there is no estimate without."""
     axis: Axis | None
@@ -91,7 +95,8 @@ def claims(verdict: xr.Dataset, kind_names: Mapping[str, str] = KIND_NAMES) -> l
     Args:
         kind_names: what the kinds of labels are called.
     """
-    parts = [_part(verdict.isel(part=i), kind_names) for i in range(verdict.sizes["part"])]
+    least = int(verdict.attrs["min_tasks"])
+    parts = [_part(verdict.isel(part=i), kind_names, least) for i in range(verdict.sizes["part"])]
     of = [str(claim) for claim in verdict["part_claim"].values]
     return [
         Claim(
@@ -114,7 +119,7 @@ def claims_sentence(found: list[Claim]) -> str:
     return f"Of the paper’s six claims, this model {listed(said)}."
 
 
-def _part(row: xr.Dataset, kind_names: Mapping[str, str]) -> Part:
+def _part(row: xr.Dataset, kind_names: Mapping[str, str], least: int) -> Part:
     estimate = Estimate(*(float(row[name]) for name in ("estimate", "estimate_low", "estimate_high")))
     margin, above = float(row["margin"]), bool(row["above"])
     return Part(
@@ -128,6 +133,8 @@ def _part(row: xr.Dataset, kind_names: Mapping[str, str]) -> Part:
         n_tasks=int(row["n_tasks"]),
         outcome=str(row["part_outcome"].item()),
         beside=str(row["beside"].item()),
+        other=next(name for kind, name in kind_names.items() if kind != row["labels"].item()),
+        few=estimate.known and int(row["n_tasks"]) < least,
         needs=str(row["needs"].item()),
         axis=_axis(estimate, margin, above) if estimate.bounded else None,
     )

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from heedful.lenses.data import MIN_NATURAL
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
 from heedful.report.behaviour import in_the_model
@@ -31,12 +32,15 @@ from heedful.report.graph import graph
 from heedful.report.matrix import drops, leaf_order, matrix
 from heedful.report.rows import rows_behind
 from heedful.report.run import Run, read_run
-from heedful.report.summary import headline_position, order_correlation, sentences
+from heedful.report.summary import depth_of_a_rank, headline_position, order_correlation, sentences
 from heedful.report.time import lowest_in_time, square, time_axes, time_panel
 from heedful.store import atomic_write
 from heedful.store.manifest import Manifest, StageRecord
 
 REPORT_FILE = "report.html"
+
+_QUOTABLE = (60, 100, 200)
+"""Base prompts, squares and answers a task, below which a study shows no more than a shape."""
 
 
 def write_report(path: Path | str) -> Path:
@@ -112,6 +116,7 @@ def _context(run: Run) -> dict[str, Any]:
     leaks = {k: [p for p in positions if bool(run.specialists["leak_check"].sel(kind=k, position=p))] for k in kinds}
     return {
         "claims": claims(run.verdict, run.kind_names),
+        "small": _small(manifest.settings),
         "universality": {k: _universality(run, k) for k in kinds},
         "model": wording.visible(run.model),
         "created": datetime.fromisoformat(manifest.created),
@@ -147,6 +152,7 @@ def _context(run: Run) -> dict[str, Any]:
         "probe_names": wording.PROBE_NAMES,
         "family_of": {task: run.family(task) for task in run.tasks},
         "found": found,
+        "min_natural": MIN_NATURAL,
         "few": {task: _few(found, i) for i, task in enumerate(run.tasks)},
         "baseline_names": [str(name) for name in run.baselines["baseline"].values],
         "run_folds": manifest.settings.get("folds"),
@@ -185,6 +191,7 @@ def _context(run: Run) -> dict[str, Any]:
         "depth_positions": depth_positions,
         "depth_position": headline_position(run.depth),
         "depths": {k: {p: {t: _depth(run, k, p, t) for t in run.tasks} for p in depth_positions} for k in kinds},
+        "slopes": {k: {p: depth_of_a_rank(run.depth, k, p) for p in depth_positions} for k in kinds},
         "correlations": {k: {p: order_correlation(run.depth, k, p) for p in depth_positions} for k in kinds},
     }
 
@@ -335,3 +342,12 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             leaves.append((f"{prefix}{name}", item))
     return leaves
+
+
+def _small(settings: Mapping[str, Any]) -> str:
+    """How small the study is, in words, where that is too small to quote; '' otherwise."""
+    numbers = [int(settings.get(name) or 0) for name in ("base_prompts", "squares", "samples")]
+    if settings.get("responses_file") or not any(0 < n < least for n, least in zip(numbers, _QUOTABLE, strict=True)):
+        return ""
+    bases, squares, samples = numbers
+    return f"{bases:,} base prompts, {squares:,} contrast squares and {samples:,} answers a task"

@@ -114,6 +114,11 @@ def order_correlation(depth: xr.Dataset, kind: str, position: str) -> Estimate:
     return estimate(cell, "rank_correlation", "rank_correlation_low", "rank_correlation_high")
 
 
+def depth_of_a_rank(depth: xr.Dataset, kind: str, position: str) -> Estimate:
+    """Slope of the tasks' centres over the ranks of that order, in relative depth: what decides."""
+    return estimate(depth.sel(kind=kind, position=position), "slope", "slope_low", "slope_high")
+
+
 def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
     rated = sorted((each for each in answered if each.rate.known), key=lambda each: each.rate.value)
     if not rated:
@@ -242,7 +247,10 @@ def _behaviour(run: Run) -> list[str]:
     if found is None:
         return []
     if not found.hurt:
-        return ["Erased while the model writes, no skill’s trace is shown to cost compliance beyond both controls."]
+        return [
+            "Erased while the model writes, no skill’s trace is shown to cost compliance beyond both controls, within what "
+            f"{count(found.n_prompts)} prompts a task can tell."
+        ]
     named = listed([f"{task_name(a)} → {task_name(b)}" for a, b, _ in found.hurt[:3]])
     rough = sum(a in found.rough for a, _, _ in found.hurt)
     care = (
@@ -323,14 +331,11 @@ def _depth(run: Run, kind: str) -> list[str]:
     found = order_correlation(run.depth, kind, headline_position(run.depth))
     if not found.bounded:
         return []
-    order = "structural, lexical, then semantic and stylistic"
-    if found.low > 0:
-        verdict = f"From shallow to deep layers, skills tend to the order {order}"
-    elif found.high < 0:
-        verdict = f"From shallow to deep layers, skills tend to the reverse of the order {order}"
-    else:
-        verdict = f"Whether skills come in the order {order} from shallow to deep layers is undecided"
-    return [f"{verdict} (rank correlation {shown(found)})."]
+    step = depth_of_a_rank(run.depth, kind, headline_position(run.depth))
+    return [
+        "From one rank of the order structural, lexical, then semantic and stylistic to the next, the signal lies deeper by "
+        f"{shown(step)} of the model’s depth (rank correlation {shown(found)})."
+    ]
 
 
 def _time(run: Run) -> list[str]:

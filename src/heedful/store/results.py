@@ -56,7 +56,7 @@ def read_results(path: Path | str) -> xr.Dataset:
             attrs.update({name: json.loads(value) for name, value in attrs.items()})
         for shape in dataset.attrs.pop(_EMPTY, []):
             dataset = _with_empty(dataset, **shape)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, LookupError, RuntimeError, TypeError, EOFError) as error:
         raise StoreError(
             f"{path} cannot be read: {error}",
             MADE_ANEW,

@@ -23,7 +23,7 @@ LEAST_EVIDENCE = 0.1
 
 
 class Mark(NamedTuple):
-    """A feature of the writing itself: where it is found, and what each find weighs."""
+    """A feature of the writing itself: where it is found (all that matches, or the group `here`), and what each find weighs."""
 
     name: str
     pattern: re.Pattern[str]
@@ -41,7 +41,7 @@ MARKS = (
     Mark("exclamation run", re.compile(r"[!?]{2,}"), -3.0),
     Mark("exclamation mark", re.compile(r"(?<![!?])!(?![!?])"), -1.0),
     Mark("trailing dots", re.compile(r"\.{3,}|…"), -1.0),
-    Mark("lower-case start", re.compile(r"(?:\A|(?<=[.!?])\s+|\n)(?=[a-z]{2,})"), -2.0),
+    Mark("lower-case start", re.compile(r"(?:\A|(?<=[.!?])\s+|\n)(?P<here>[a-z]{2}\w*)"), -2.0),
     Mark("lower-case i", re.compile(r"\bi\b(?!\.)"), -2.0),
     Mark("stretched letters", re.compile(r"\b\w*([a-zA-Z])\1{2,}\w*\b"), -3.0),
     Mark("shouting", re.compile(r"\b[A-Z]{2,}(?:\s+[A-Z]{2,})+\b"), -2.0),
@@ -77,7 +77,7 @@ def classify(text: str) -> Classification:
     for mark in MARKS:
         for found in mark.pattern.finditer(text):
             sums[mark.name] += mark.weight
-            spans.append((mark.weight, found.start(), max(found.end(), found.start() + 1)))
+            spans.append((mark.weight, *found.span("here" if "here" in mark.pattern.groupindex else 0)))
     sums["long words"] = sum(_weight_of_shape(token.text) for token in tokens)
     sentences = max(1, len(SENTENCE.findall(text)))
     length = min(15.0, len(tokens) / sentences - PLAIN_SENTENCE) if len(tokens) >= PLAIN_SENTENCE else 0.0
