@@ -82,7 +82,18 @@ def test_with_json_the_rest_goes_to_standard_error(run: Run) -> None:
 
 def test_standard_input_without_an_argument(run: Run) -> None:
     assert "at most 5 words" in run(stdin="Use at most 5 words.").out
-    assert run(stdin="Write a note.") == Ran(0, "No constraint was read.\n", "")
+    assert run(stdin="Write a note.") == Ran(
+        0, "No constraint was read. What can be is English, as “at most 50 words” is.\n", ""
+    )
+    assert run("--json", stdin="Write a note.").out == "[]\n"
+
+
+def test_a_file_in_the_place_of_words_is_told(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "prompt.txt"
+    path.write_text("Use at most 5 words.")
+    ran = run(str(path))
+    assert ran.status == 2
+    assert f"heedful parse - < {path}" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,8 +41,8 @@ def parse(
 
     `heedful parse --yaml - < prompt.txt > rules.yaml && heedful check answer.txt --constraints rules.yaml`
 
-    Nothing is dropped in silence: what sounds like a requirement and was not understood is listed as such. With --json and
-    --yaml that goes to standard error, so that standard output is a file of constraints.
+    What sounds like a requirement and was not understood is listed as such; how much slips through is measured, see the
+    README. With --json and --yaml that goes to standard error, so that standard output is a file of constraints.
 
     Exit status: **0** all that was noticed is understood, **2** the input cannot be used, **3** something was not
     understood, or two requirements contradict each other (0 with --lenient).
@@ -51,6 +52,8 @@ def parse(
     request = _read() if text == "-" else text
     if not request.strip():
         raise InputError("the request is empty", 'write it in quotation marks: heedful parse "At most 50 words."')
+    if text != "-" and len(text) < 256 and "\0" not in text and Path(text).is_file():
+        raise InputError(f"{text} is a file, and the request is given in words", f"heedful parse - < {text}")
     parsed = parse_text(request)
     if as_json:
         typer.echo(json.dumps([constraint.to_dict() for constraint in parsed.constraints], ensure_ascii=False))
@@ -58,6 +61,8 @@ def parse(
         typer.echo(_yaml(parsed))
     else:
         _print_table(parsed)
+    if not parsed.readings:
+        typer.echo("No constraint was read. What can be is English, as “at most 50 words” is.", err=as_json or as_yaml)
     _print_left(parsed, err=as_json or as_yaml)
     raise typer.Exit(0 if parsed.understood or lenient else 3)
 
@@ -86,7 +91,6 @@ def _flow(value: object) -> str:
 
 def _print_table(parsed: Parsed) -> None:
     if not parsed.readings:
-        typer.echo("No constraint was read.")
         return
     from rich.console import Console
     from rich.table import Table

@@ -19,6 +19,7 @@ from heedful.report.wording import Estimate, interval, number, task_name, with_i
 REACH = 0.5
 """Of the darkest shade, to either side."""
 _LEFT, _TOP, _CELL, _TREE = 112.0, 96.0, 46.0, 96.0
+_LEAST_WIDTH = 340.0  # of few tasks: what is written below them takes so much
 DARK = 6  # from this shade on, a light number reads better than a dark one
 
 
@@ -233,7 +234,7 @@ def grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell],
         cell=_CELL,
         left=_LEFT,
         top=_TOP,
-        width=_LEFT + n * _CELL + tree + 48,
+        width=max(_LEFT + n * _CELL + tree + 48, _LEAST_WIDTH),
         height=_TOP + n * _CELL + 24,
     )
 
