@@ -208,11 +208,17 @@ def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     assert os.listdir(tmp_path) == []
 
 
+def test_a_dry_run_refuses_what_the_study_would(run: Run) -> None:
+    ran = run("study", "pico-llama", "pico-llama", "--dry-run")
+    assert ran.status == 2
+    assert "a model is named twice" in ran.err
+
+
 def test_a_dry_run_says_that_the_folder_is_taken(run: Run, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").write_text("x")
     ran = run("study", "--dry-run", "--out", tmp_path / "thesis")
-    assert ran.status == 0
+    assert ran.status == 2
     assert "answers   4,320" in ran.out
     assert "it would not start: " in ran.err
     assert "it holds thesis.tex" in ran.err

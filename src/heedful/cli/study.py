@@ -234,8 +234,10 @@ def _estimate(models: list[str], out: Path | None, overwrite: bool, as_json: boo
     from heedful.config import study_settings
     from heedful.errors import StoreError
     from heedful.pipeline.cost import study_cost
-    from heedful.pipeline.study import check_folder, folder_of
+    from heedful.pipeline.several import folders_of
+    from heedful.pipeline.study import check_folder
 
+    folders = folders_of(models, out or "runs")
     chosen = [study_settings(model, **settings) for model in models]
     costs = [study_cost(one) for one in chosen]
     if as_json:
@@ -243,12 +245,16 @@ def _estimate(models: list[str], out: Path | None, overwrite: bool, as_json: boo
         typer.echo(json.dumps(told[0] if len(told) == 1 else told))
     else:
         typer.echo("\n".join(cost.describe() for cost in costs))
-    for one in chosen:
+    able = True
+    for one, folder in zip(chosen, folders, strict=True):
         single = out if len(chosen) == 1 else None
         try:
-            check_folder(single or folder_of(one.model, out or "runs"), one, overwrite=overwrite)
+            check_folder(single or folder, one, overwrite=overwrite)
         except StoreError as error:  # the estimate stands all the same
             typer.echo(f"heedful: it would not start: {error.cause}\n  → {error.cure}", err=True)
+            able = False
+    if not able:
+        raise typer.Exit(2)
 
 
 study.__doc__ = f"{study.__doc__}\n{EXAMPLES}"

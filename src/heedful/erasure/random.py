@@ -35,7 +35,7 @@ def random_eraser(
     variance = rows.z.square().sum(0)
     kept = variance > 1e-10 * variance.sum()
     variance, axes = variance[kept] / variance.sum(), rows.axes[:, kept]
-    seeds = [seed] if isinstance(seed, int) else seed
+    seeds = [*seed] if isinstance(seed, Sequence) else [int(seed)]
     shape, size = (len(variance), min(rank, len(variance))), variance.log()
     noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(each)) for each in seeds]).to(
         variance
@@ -55,4 +55,4 @@ def random_eraser(
         low, high = torch.where(short, middle, low), torch.where(short, high, middle)
     basis = axes @ subspace((low + high) / 2)
     drawn = Eraser(rows.mean.expand(len(seeds), -1), basis, basis.mT)
-    return drawn[0] if isinstance(seed, int) else drawn
+    return drawn if isinstance(seed, Sequence) else drawn[0]

@@ -67,9 +67,7 @@ def study_several(
     Raises:
         InputError: a setting is out of range, or a model is named twice; nothing is begun then.
     """
-    folders = [folder_of(model, out) for model in models]
-    if len(set(folders)) < len(models):
-        raise InputError("a model is named twice, or two would share a run folder", "name each model once")
+    folders = folders_of(models, out)
     for model in models:
         study_settings(model, **settings)
     done: dict[str, Study] = {}
@@ -82,6 +80,14 @@ def study_several(
             failed[model] = error
     comparison = compare_runs([each.path for each in done.values()], out) if len(done) > 1 else None
     return Several(done, failed, comparison)
+
+
+def folders_of(models: Sequence[str], out: Path | str) -> list[Path]:
+    """A run folder a model; InputError where two would share one."""
+    folders = [folder_of(model, out) for model in models]
+    if len(set(folders)) < len(models):
+        raise InputError("a model is named twice, or two would share a run folder", "name each model once")
+    return folders
 
 
 def compare(
