@@ -222,20 +222,26 @@ def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequen
             for reading, probes in read.items():
                 shape = (len(fitted), _VARIANTS, -1)
                 scores.after[target][e, READINGS.index(reading), :, :, here] = probes.scores(held).reshape(shape)
-        if seen.trained:
-            every = joined([fit_variants(shared, seen, erased, ERASERS[name], seed).erasers for erased in seen.trained])
-            places = torch.tensor([[*shared.examples].index(erased) for erased in seen.trained])
-            for target in unseen.trained:
-                left = refitted_probes(unseen, target, every).scores(fold.held[target])
-                here = fold.rows[target].nonzero().squeeze(-1)
-                shape = (len(places), _VARIANTS, -1)
-                scores.after_unseen[target][e, places[:, None, None], torch.arange(_VARIANTS)[:, None], here] = (
-                    left.reshape(shape)
-                )
+        _erase_apart(shared, seen, unseen, scores, e, ERASERS[name], seed)
     for target, held in fold.held.items():
         scores.before[target][fold.rows[target]] = fold.probes[target].scores(held)[0]
-        if target in unseen.trained:
-            scores.unseen[target][fold.rows[target]] = unseen.probes[target].scores(held)[0]
+    for target, probes in unseen.probes.items():
+        scores.unseen[target][fold.rows[target]] = probes.scores(fold.held[target])[0]
+
+
+def _erase_apart(
+    shared: SharedCells, seen: SharedFold, unseen: SharedFold, scores: _Scores, e: int, how: Fitter, seed: int
+) -> None:
+    """The same with erasers of the rows seen, and new probes of those unseen."""
+    if not seen.trained:
+        return
+    every = joined([fit_variants(shared, seen, erased, how, seed).erasers for erased in seen.trained])
+    known = torch.tensor([task in seen.trained for task in shared.examples])
+    for target in unseen.trained:
+        left = refitted_probes(unseen, target, every).scores(unseen.held[target])[:, 0]
+        filled = left.new_full((len(known), _VARIANTS, left.shape[-1]), torch.nan)
+        filled[known] = left.reshape(len(seen.trained), *filled.shape[1:])
+        scores.after_unseen[target][e, :, :, unseen.rows[target]] = filled
 
 
 class Variants(NamedTuple):

@@ -148,7 +148,7 @@ PARTS = (
         _ablation("hub_of_own"), _TWO,
     ),
     Part(
-        "C3", "erased", "share of AUROC − 0.5 that erased tasks lose themselves", 0.05, True, "contrast",
+        "C3", "erased", "share of AUROC − 0.5 that erased tasks lose themselves", 0.02, True, "contrast",
         _ablation("own"), _TWO, is_gate=True,
     ),
     Part(
