@@ -25,6 +25,7 @@ QUICK: dict[str, Any] = {
     "samples": 45,
     "pool": 4,
     "positions": ("prompt[-1]", "response[3]", "response[15]", "response[-1]", "eos"),
+    "erasers": ("leace", "mean_projection", "flip"),
     "behaviour_prompts": 3,
 }
 """What `--quick` changes: enough to see the shape of the result, too little to quote it, and to probe most natural labels."""
@@ -67,6 +68,10 @@ class StudySettings(BaseModel):
     sites: Literal["all"] | tuple[str, ...] = Field("all", description="where hidden states are read")
     positions: tuple[str, ...] = Field(POSITIONS, description="at which tokens hidden states are read")
 
+    erasers: tuple[Literal["leace", "inlp", "mean_projection", "flip"], ...] = Field(
+        ("leace", "inlp", "mean_projection", "flip"),
+        description="erasers put to hidden states; leace decides, the others stand beside it",
+    )
     behaviour_prompts: int = Field(
         40, ge=0, description="prompts a task that are answered while traces are erased; 0: none"
     )
@@ -93,6 +98,13 @@ class StudySettings(BaseModel):
         for position in positions:
             parse_position(position)
         return _each_once("position", positions)
+
+    @field_validator("erasers")
+    @classmethod
+    def _one_that_decides(cls, erasers: tuple[str, ...]) -> tuple[str, ...]:
+        if "leace" not in erasers:
+            raise InputError("leace is not among the erasers, and it decides", "add it: leace,mean_projection")
+        return _each_once("eraser", erasers)
 
     @field_validator("sites")
     @classmethod

@@ -10,6 +10,7 @@ import pytest
 
 from heedful.config import QUICK, StudySettings, study_settings
 from heedful.errors import InputError
+from heedful.lenses.ablation import ERASERS, HEADLINE
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,15 @@ def test_tasks_come_as_list_or_tuple_in_any_order() -> None:
     assert study_settings("m", tasks=["topic", "json"]).tasks == ("json", "topic")
     assert study_settings("m", tasks=("topic", "json")).tasks == ("json", "topic")
     assert len(study_settings("m").tasks) == 9
+
+
+def test_erasers_are_those_of_the_lens_and_the_one_that_decides_is_among_them() -> None:
+    assert study_settings("m").erasers == tuple(ERASERS)
+    assert study_settings("m", quick=True).erasers[0] == HEADLINE
+    with pytest.raises(InputError, match="leace is not among the erasers"):
+        study_settings("m", erasers=("inlp",))
+    with pytest.raises(InputError, match="erasers"):
+        study_settings("m", erasers=("leace", "lace"))
 
 
 def test_what_is_given_beats_quick_and_none_keeps_the_default() -> None:

@@ -71,6 +71,12 @@ def study(
     responses: Annotated[
         Path | None, typer.Option(help="JSONL or Parquet: `prompt`, `response`, `constraints`, optionally `group`.")
     ] = None,
+    erasers: Annotated[
+        str | None,
+        typer.Option(
+            help="Erasers put to hidden states: leace, which decides, and by default inlp,mean_projection,flip as well."
+        ),
+    ] = None,
     behaviour_prompts: Annotated[
         int | None, typer.Option(min=0, help="Prompts a task answered while traces are erased (40); 0: none.")
     ] = None,
@@ -113,6 +119,7 @@ def study(
         "base_prompts": base_prompts,
         "prompts_file": str(prompts) if prompts else None,
         "responses_file": str(responses) if responses else None,
+        "erasers": _split(erasers, "--erasers"),
         "behaviour_prompts": behaviour_prompts,
         "full": full or None,
         "extras": extras or None,

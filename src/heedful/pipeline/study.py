@@ -16,7 +16,7 @@ import xarray as xr
 import heedful
 from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
-from heedful.lenses import LENSES, StudyData, fit_probes, verdict
+from heedful.lenses import LENSES, StudyData, ablation, fit_probes, verdict
 from heedful.lenses.ablation import ERASERS, HEADLINE
 from heedful.lenses.arms import fit_arms, thirds
 from heedful.models import LanguageModel, load
@@ -252,14 +252,15 @@ def load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
 
 def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
     """Stage 4: put every lens to the hidden states. Writes `results/`, a file a lens."""
-    inputs = settings.model_dump(include={"folds", "seed", "full"}) | {"arms": settings.intervenes}
+    inputs = settings.model_dump(include={"folds", "seed", "erasers", "full"}) | {"arms": settings.intervenes}
     stage = run.stage("probe", inputs=inputs | {"lenses": list(LENSES)}, reads=["respond", "read"])
     if stage.done:
         return
     data = read_data(run, settings)
     fits = fit_probes(data, lambda what, done, total: progress("fitting probes", done, total))
     results: dict[str, xr.Dataset] = {}
-    for number, (name, lens) in enumerate(LENSES.items()):
+    lenses = LENSES | {"ablation": partial(ablation, erasers=settings.erasers)}
+    for number, (name, lens) in enumerate(lenses.items()):
         progress("measuring", number, len(LENSES))
         results[name] = lens(data, fits)
         stage.write(f"results/{name}.nc", encode_results(results[name]))
