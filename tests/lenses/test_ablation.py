@@ -21,6 +21,7 @@ from heedful.probes import fit_logistic, grouped_folds
 Write = Callable[..., StudyData]
 FIVE = ("word_count", "include", "topic", "sentiment", "toxicity")
 ALONG = {"sentiment": "topic"}
+FEW_CELLS: dict[str, Any] = {"sites": ("embed", "block.0.out"), "positions": ("prompt[-1]", "eos")}
 
 
 def strong(task: str, site: int, position: int) -> float:
@@ -31,7 +32,7 @@ def strong(task: str, site: int, position: int) -> float:
 def erased(write_study: Write) -> xr.Dataset:
     planted = Planted(strong, tasks=FIVE, squares=60, axis=lambda task: (ALONG.get(task, task), 1.0))
     data = write_study(planted)
-    return ablation(data, fit_probes(data)).sel(kind="contrast")
+    return ablation(data, fit_probes(data, general=False, controls=False)).sel(kind="contrast")
 
 
 def together(a: str, b: str) -> bool:
@@ -115,15 +116,15 @@ def test_damage_is_the_share_of_others_that_is_lost_and_the_hub_the_worst_of_it(
     assert float(here["hub_low"]) < float(here["hub"]) < float(here["hub_high"])
 
 
-@pytest.mark.parametrize(
-    ("hidden", "strength", "least", "most"), [(24, 1.5, 0.5, 0.9), (400, 1.5, 0.02, 0.4), (1000, 4.0, 0.05, 0.5)]
-)
+@pytest.mark.parametrize(("hidden", "strength", "least", "most"), [(24, 1.5, 0.5, 0.9), (1000, 4.0, 0.05, 0.5)])
 def test_where_all_tasks_are_one_they_lose_what_the_erased_one_loses(
     write_study: Write, hidden: int, strength: float, least: float, most: float
 ) -> None:
     """With fewer rows than dimensions most of it stays, and that does not pass for tasks that have little in common; nor
     where the signal is so strong that probes with all rows read what is left as well as what there was."""
-    planted = Planted(lambda task, site, position: strength, tasks=FIVE, squares=60, hidden=hidden, shared=True)
+    planted = Planted(
+        lambda task, site, position: strength, tasks=FIVE, squares=60, hidden=hidden, shared=True, **FEW_CELLS
+    )
     data = write_study(planted)
     found = ablation(data, fit_probes(data, general=False), erasers=("leace",)).sel(kind="contrast", eraser="leace")
     here = found.sel(reading="refitted")
@@ -142,7 +143,7 @@ def test_a_frozen_probe_has_its_damage_of_own_from_the_same_rows(erased: xr.Data
 
 def test_over_nothing_there_is_no_share(write_study: Write) -> None:
     """What is turned round can be read again: a new probe loses nothing by it."""
-    data = write_study(Planted(strong, tasks=FIVE, squares=48, shared=True))
+    data = write_study(Planted(strong, tasks=FIVE, squares=48, shared=True, **FEW_CELLS))
     found = ablation(data, fit_probes(data, general=False), erasers=("flip",))
     found = found.sel(kind="contrast", eraser="flip", reading="refitted")
     assert float(found["own_low"]) < 0.05
@@ -150,7 +151,7 @@ def test_over_nothing_there_is_no_share(write_study: Write) -> None:
         assert np.isnan(float(found[name])) == (float(found["own_low"]) <= 0)
 
 
-@pytest.mark.parametrize("missing", range(4))
+@pytest.mark.parametrize("missing", [1, 3])
 def test_a_fold_without_rows_of_a_task_leaves_the_others_as_they_are(write_study: Write, missing: int) -> None:
     bases = grouped_folds(list(range(24)), 4, 0, universe=list(range(24))).tolist()
     some = [base for base in range(24) if bases[base] != missing]
@@ -160,7 +161,7 @@ def test_a_fold_without_rows_of_a_task_leaves_the_others_as_they_are(write_study
             if row["task"] == "topic":
                 row["base_id"] = some[row["base_id"] % len(some)]
 
-    data = write_study(Planted(strong, tasks=FIVE, squares=48, edit=edit))
+    data = write_study(Planted(strong, tasks=FIVE, squares=48, edit=edit, **FEW_CELLS))
     found = ablation(data, fit_probes(data, general=False), erasers=("leace",)).sel(kind="contrast", eraser="leace")
     own = found["drop"].sel(reading="refitted")
     assert all(float(own.sel(erased=task, target=task)) > 0.15 for task in FIVE)
@@ -168,7 +169,7 @@ def test_a_fold_without_rows_of_a_task_leaves_the_others_as_they_are(write_study
 
 
 def test_a_task_is_read_after_its_own_erasure_on_base_prompts_that_the_eraser_never_saw(write_study: Write) -> None:
-    data = write_study(Planted(strong, tasks=FIVE, squares={"include": 48, "topic": 60} | dict.fromkeys(FIVE, 48)))
+    data = write_study(Planted(strong, tasks=FIVE, squares=48, **FEW_CELLS))
     shared = shared_cells(data, fit_probes(data, general=False), "contrast")
     assert shared is not None
     for fold in shared_folds(data, shared):
@@ -195,8 +196,8 @@ def test_asymmetry_is_antisymmetric(erased: xr.Dataset) -> None:
 def test_nothing_planted_draws_no_edge(write_study: Write) -> None:
     edges = 0
     for seed in range(3):
-        data = write_study(Planted(tasks=FIVE, squares=48, seed=seed))
-        found = ablation(data, fit_probes(data), erasers=("leace",)).sel(kind="contrast")
+        data = write_study(Planted(tasks=FIVE, squares=48, seed=seed, **FEW_CELLS))
+        found = ablation(data, fit_probes(data, general=False, controls=False), erasers=("leace",)).sel(kind="contrast")
         edges += int((found["q_value"] < 0.05).sum())
     assert edges <= 2
 

@@ -166,7 +166,7 @@ def test_other_settings_are_refused_with_what_differs(given_study: heedful.Study
 
 def test_another_schema_version_is_refused(tmp_path: Path, model: LanguageModel) -> None:
     RunFolder.open(tmp_path, {}, schema_version=0).close()
-    with pytest.raises(StoreError, match="was written by schema version 0, this is 2"):
+    with pytest.raises(StoreError, match="was written by schema version 0, this is 3"):
         heedful.study("pico-llama", out=tmp_path, loaded=model, **TINY)
     with pytest.raises(StoreError, match="was written by schema version 0"):
         heedful.open_study(tmp_path)
