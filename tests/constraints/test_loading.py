@@ -48,6 +48,7 @@ def test_json(tmp_path: Path) -> None:
         ("a.yaml", b"- structural/word_count: 7\n", "is not a constraint", "family/name"),
         ("a.yaml", b"- structural/json\n- caf\xe9\n", "is not UTF-8 text: byte 0xe9 at line 2 (offset 23)", "as UTF-8"),
         ("a.yaml", b"- &a [*a]\n", "nested too deeply, or in itself", "without aliases"),
+        ("a.yaml", b"- 2020-13-45\n", "is not YAML: month must be in 1..12", "in quotes"),
         ("a.yaml", b"[" * 3000, "nested too deeply, or in itself", "without aliases"),
         ("a.json", b'["structural/json", {"id": "x/y"}]', "a.json, entry 2: there is no constraint 'x/y'", "known"),
         ("a.json", b"[1,]", "is not JSON: line 1, column 4", "mend it there"),

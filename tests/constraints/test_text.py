@@ -98,6 +98,7 @@ def test_a_term_is_found_wherever_it_cuts_no_word(text: str, term: str) -> None:
 )
 @example("caf\u00e9 cafe ae", "e", False)
 @example("\u2764\ufe0fab", "ab", False)
+@example("ab\u0301", "ab", False)
 @example("\u212aab a\xadb \U0001f389ab", "ab", False)
 def test_terms_of_ascii_stand_where_they_do_in_the_whole_folded_text(
     text: str, term: str, case_sensitive: bool

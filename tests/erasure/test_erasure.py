@@ -197,6 +197,9 @@ def test_a_random_control_takes_off_as_much_as_it_is_told(energy: float, rank: i
         torch.testing.assert_close(eraser.write @ eraser.read, torch.eye(rank), atol=1e-5, rtol=0)
     assert (erasers[0].read - erasers[1].read).abs().max() > 0.01
     assert torch.equal(random_eraser(x, energy, rank=rank, seed=1).read, erasers[1].read)
+    together = random_eraser(x, energy, rank=rank, seed=range(3))
+    for alone, one in zip(erasers, (together[i] for i in range(3)), strict=True):
+        torch.testing.assert_close(one.write.mT @ one.read.mT, alone.write.mT @ alone.read.mT, atol=1e-5, rtol=0)
 
 
 def test_what_cannot_be_reached_is_approached() -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from heedful.errors import StoreError
 from heedful.report import render_report, write_report
-from heedful.store import RunFolder, read_results
+from heedful.store import RunFolder, encode_results, read_results
 
 VOID = {"meta", "input", "br", "link", "img", "hr"}
 
@@ -154,6 +154,29 @@ def test_a_task_without_rows_is_listed_as_such(ordinary_page: str) -> None:
     assert "too few rows to probe: 7 complying, 373 violating" in text
     assert "Not probed: too few answers of one class (120 base prompts, 7 complying and 373 violating rows)." in text
     assert "too few passes or failures to probe" in text
+
+
+@pytest.mark.parametrize(("sizes", "small"), [((120, 200, 400), False), ((40, 30, 45), True), ((120, 0, 400), False)])
+def test_a_small_study_says_that_it_is_one(run_folder: Path, sizes: tuple[int, int, int], small: bool) -> None:
+    manifest = json.loads((run_folder / "manifest.json").read_text())
+    manifest["settings"] |= dict(zip(("base_prompts", "squares", "samples"), sizes, strict=True))
+    (run_folder / "manifest.json").write_text(json.dumps(manifest))
+    said = "A small study (40 base prompts, 30 contrast squares and 45 answers a task): the shape of the result"
+    assert (said in render_report(run_folder)) == small
+
+
+def test_a_part_without_an_estimate_or_with_too_few_tasks_says_why(run_folder: Path) -> None:
+    place = run_folder / "results/verdict.nc"
+    found = read_results(place)
+    for name in ("estimate", "estimate_low", "estimate_high"):
+        found[name].loc[{"part": "order"}] = float("nan")
+        found[name].loc[{"part": "gap"}] = 0.3
+    found["n_tasks"].loc[{"part": "gap"}] = 4
+    place.write_bytes(encode_results(found))
+    text = " ".join("".join(Page(render_report(run_folder)).text).split())
+    assert "No estimate: it needs several sites, and tasks of two ranks that can be read." in text
+    assert "contrast squares, 4 tasks, too few to decide; by the model’s own answers:" in text
+    assert text.count("too few to decide") == 1
 
 
 def test_leak_checks_are_never_shown_as_evidence(ordinary_page: str) -> None:

@@ -112,14 +112,23 @@ def _yaml_entries(path: str | Path) -> list[_Entry]:
         if not isinstance(root, yaml.SequenceNode):
             raise _not_a_list(path)
         entries = [_Entry(loader.construct_document(node), node.start_mark.line + 1) for node in root.value]
-        json.dumps([entry.value for entry in entries], default=str)
-        return entries
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"{path}: an entry is nested too deeply, or in itself", "write it without aliases") from error
+    except RecursionError as error:
+        raise _nested(path) from error
+    except ValueError as error:  # a date that is none, say: what it is asked to make refuses, and names no line
+        raise InputError(f"{path} is not YAML: {error}", "mend it there, or put it in quotes") from error
     except yaml.YAMLError as error:
         raise InputError(
             f"{path} is not YAML: {_yaml_problem(error)}", "mend it there; colons need a space after them"
         ) from error
+    try:
+        json.dumps([entry.value for entry in entries], default=str, skipkeys=True)
+    except (RecursionError, ValueError) as error:  # an alias of what it stands in
+        raise _nested(path) from error
+    return entries
+
+
+def _nested(path: str | Path) -> InputError:
+    return InputError(f"{path}: an entry is nested too deeply, or in itself", "write it without aliases")
 
 
 class _Loader(yaml.SafeLoader):

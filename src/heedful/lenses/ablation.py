@@ -34,7 +34,7 @@ from heedful.erasure import (
     random_eraser,
 )
 from heedful.lenses.cells import SharedCells, SharedFold, parted, shared_cells, shared_folds
-from heedful.lenses.damage import damage_to
+from heedful.lenses.damage import damage_to, spread
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
@@ -319,7 +319,7 @@ def _write(
     after_own = combine(lambda new, all_: torch.stack([new, all_[:, READINGS.index("frozen")]], 1), after_unseen, after)
     same = torch.eye(len(at), dtype=torch.bool)
     whole = combine(partial(_on_diagonal, same), before, before_own)  # [reading, erased, target]
-    after = combine(lambda own, left: torch.where(_over(same, left, 2), own, left), after_own, after)
+    after = combine(lambda own, left: torch.where(spread(same, left, 2), own, left), after_own, after)
 
     noise = torch.stack([shared.noise(task) for task in shared.examples])
     put(canvas, "before", (k, at), before.cross_fitted(noise), "logit")
@@ -380,19 +380,13 @@ def _pairs(able: Bool[Tensor, " task"]) -> Bool[Tensor, "erased target"]:
     return pairs
 
 
-def _over(same: Bool[Tensor, "erased target"], like: Tensor, before: int) -> Tensor:
-    """The diagonal, broadcastable against a tensor that has so many axes before it, and others behind it."""
-    spread: Tensor = same.reshape(*same.shape, *[1] * (like.ndim - before - 2))
-    return spread
-
-
 def _on_diagonal(
     same: Bool[Tensor, "erased target"],
     before: Float[Tensor, target * group],
     own: Float[Tensor, "reading target *group"],
 ) -> Float[Tensor, "reading erased target *group"]:
     """What every pair is compared with: the probe as it was, and of an erased task itself the probes of its own."""
-    whole: Tensor = torch.where(_over(same, own.unsqueeze(1), 1), own.unsqueeze(1), before)
+    whole: Tensor = torch.where(spread(same, own.unsqueeze(1), 1), own.unsqueeze(1), before)
     return whole
 
 

@@ -26,9 +26,7 @@ class Damage(NamedTuple):
     def over(self, own: Jackknife) -> Damage:
         """Divided by what erased tasks lose themselves, [eraser, reading]; NaN where that is not beyond 0."""
         lost = own.interval(LEVEL).low > 0
-        whole = combine(
-            lambda share: torch.where(lost.reshape(*lost.shape, *[1] * (share.ndim - 2)), share, torch.nan), own
-        )
+        whole = combine(lambda share: torch.where(spread(lost, share), share, torch.nan), own)
         return Damage(
             combine(torch.div, self.overall, whole),
             combine(lambda each, share: each / share.unsqueeze(2), self.each, whole),
@@ -37,6 +35,12 @@ class Damage(NamedTuple):
     def cross_fitted(self) -> Damage:
         """See `Jackknife.cross_fitted`."""
         return Damage(self.overall.cross_fitted(), self.each.cross_fitted())
+
+
+def spread(over: Bool[Tensor, "*axes"], like: Tensor, before: int = 0) -> Tensor:
+    """Broadcastable against a tensor that has so many axes before these, and others behind them."""
+    broad: Tensor = over.reshape(*over.shape, *[1] * (like.ndim - before - over.ndim))
+    return broad
 
 
 def damage_to(pairs: Bool[Tensor, "erased target"], drop: Jackknife, auroc: Jackknife) -> Damage:
@@ -49,7 +53,7 @@ def damage_to(pairs: Bool[Tensor, "erased target"], drop: Jackknife, auroc: Jack
     """
 
     def counted(values: Float[Tensor, "*over erased target *group"], over: int) -> Tensor:
-        return torch.where(pairs.reshape(*pairs.shape, *[1] * (values.ndim - over - 2)), values, 0).sum(over + 1)
+        return torch.where(spread(pairs, values, over), values, 0).sum(over + 1)
 
     lost = combine(lambda d: counted(d, 2), drop)  # [eraser, reading, erased]
     there = combine(lambda a: counted((a - 0.5).unsqueeze(1).expand(-1, len(pairs), *a.shape[1:]), 1), auroc)

@@ -64,7 +64,7 @@ class Chat:
             ModelError: the template does not render, or writes two beginnings of sequence.
         """
         turns = _conversation(messages, system)
-        if not all(turn["content"].isascii() or _is_text(turn["content"]) for turn in turns):
+        if not all(_is_text(turn["content"]) for turn in turns):
             raise InputError("the prompt holds bytes that are not UTF-8", "give it as UTF-8 text")
         if self.template is None:
             ids = self._plain(turns)
