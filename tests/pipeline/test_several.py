@@ -39,8 +39,8 @@ def test_presets_name_the_papers_models_and_the_embedded_ones() -> None:
     assert [name.split("/")[0] for name in PRESETS["rocchetti-2026"]] == ["meta-llama", "google", "Qwen"]
 
 
-def test_a_dry_run_sizes_each_model(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["study", "--preset", "pico", "--dry-run", "--json", *ASKED]) == 0
+def test_a_dry_run_sizes_each_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "--preset", "pico", "--dry-run", "--json", "--out", str(tmp_path), *ASKED]) == 0
     assert [cost["model"] for cost in json.loads(capsys.readouterr().out)] == [*PRESETS["pico"]]
 
 
