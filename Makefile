@@ -16,7 +16,7 @@ test: $(VENV)/.ready lint
 	$(BIN)/pytest -m "not slow" -q $(ON_TWO_CORES)
 
 test-all: $(VENV)/.ready lint
-	$(BIN)/pytest -q $(ON_TWO_CORES)
+	$(BIN)/pytest -q --hypothesis-profile=drawn $(ON_TWO_CORES)
 
 # Peers are installed in environments of their own under .bench; two hours on two cores.
 bench: $(VENV)/.ready

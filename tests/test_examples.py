@@ -21,6 +21,7 @@ SMALL = {
     "sites": ("block.1.out", "block.7.out"),
     "positions": ("response[-1]", "eos"),
     "behaviour_prompts": 0,
+    "erasers": ("leace",),
 }
 
 

@@ -82,7 +82,13 @@ class Process:
 
 @pytest.mark.parametrize("command", [GUARD, CHAT, ["study", "pico-llama", "--quick"]], ids=["guard", "chat", "study"])
 @pytest.mark.parametrize(
-    ("moment", "after"), [("importing", 0.0), ("importing", 0.3), ("loading", 0.0), ("loading", 0.5)]
+    ("moment", "after"),
+    [
+        pytest.param("importing", 0.0, marks=pytest.mark.slow),
+        ("importing", 0.3),
+        ("loading", 0.0),
+        pytest.param("loading", 0.5, marks=pytest.mark.slow),
+    ],
 )
 def test_at_any_time(command: list[str], moment: str, after: float, tmp_path: Path) -> None:
     out = ["--out", str(tmp_path / "run")] if command[0] == "study" else []
@@ -115,7 +121,7 @@ def endless(asked):
 """
 
 
-@pytest.mark.parametrize("after", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("after", [0.0, *(pytest.param(later, marks=pytest.mark.slow) for later in (0.1, 0.3))])
 def test_amid_drafts_the_best_of_them_is_given(after: float, tmp_path: Path) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(ENDLESS)

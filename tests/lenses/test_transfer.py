@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ PAIR = {"sentiment": "topic", "toxicity": "exclude"}
 
 def strong(task: str, site: int, position: int) -> float:
     return 0.0 if site == 0 else 1.2
+
+
+FEW_CELLS: dict[str, Any] = {"sites": ("embed", "block.0.out"), "positions": ("prompt[-1]", "eos")}
 
 
 def lens(write_study: Write, planted: Planted) -> xr.Dataset:
@@ -81,7 +85,7 @@ def test_a_label_that_lies_the_other_way_round_transfers_below_chance(write_stud
 def test_nothing_planted_is_nothing_found(write_study: Write) -> None:
     significant, within = 0, []
     for seed in range(4):
-        here = lens(write_study, Planted(tasks=SIX, squares=48, seed=seed)).sel(kind="contrast")
+        here = lens(write_study, Planted(tasks=SIX, squares=48, seed=seed, **FEW_CELLS)).sel(kind="contrast")
         off = ~np.eye(6, dtype=bool)
         significant += int((here["q_value"].values[off] < 0.05).sum())
         within.append(bool(here["mean_off_diagonal_low"] < 0.5 < here["mean_off_diagonal_high"]))
@@ -98,9 +102,10 @@ def test_mantel_tells_families_that_share_from_families_that_do_not(write_study:
         "topic": "topic",
         "sentiment": "topic",
     }
-    planted = Planted(strong, tasks=SIX[:5], squares=48, axis=lambda task: (family[task], 1.0))
+    planted = Planted(strong, tasks=SIX[:5], squares=48, axis=lambda task: (family[task], 1.0), **FEW_CELLS)
     together = lens(write_study, planted).sel(kind="contrast")
-    crossed = lens(write_study, Planted(strong, tasks=SIX, squares=48, axis=lambda task: (PAIR.get(task, task), 1.0)))
+    pairs = Planted(strong, tasks=SIX, squares=48, axis=lambda task: (PAIR.get(task, task), 1.0), **FEW_CELLS)
+    crossed = lens(write_study, pairs)
     assert float(together["mantel"]) > 0.9
     assert float(together["mantel_p"]) < 0.1  # five tasks in two pairs: one labelling in fifteen is as good
     assert float(crossed["mantel"].sel(kind="contrast")) < 0.9

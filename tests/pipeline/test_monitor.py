@@ -26,7 +26,7 @@ from heedful.pipeline.respond import respond
 from heedful.store import RunFolder, read_table
 
 SETTINGS: dict[str, Any] = {
-    "base_prompts": 30, "samples": 120, "squares": 0, "tasks": ("word_count", "register"), "max_new_tokens": 128
+    "base_prompts": 30, "samples": 90, "squares": 0, "tasks": ("word_count", "register"), "max_new_tokens": 128
 }  # fmt: skip
 
 

@@ -34,6 +34,11 @@ def differences(root: Path, *flags: str) -> list[str]:
 
 
 def test_killed_in_every_stage_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    assert differences(tmp_path, "--few") == []
+
+
+@pytest.mark.slow
+def test_killed_at_more_moments_of_every_stage(tmp_path: Path) -> None:
     assert differences(tmp_path) == []
 
 

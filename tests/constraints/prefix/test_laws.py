@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from heedful.constraints import CharCount, Constraint, Exclude, Include, JsonFormat, WordCount
@@ -346,7 +346,6 @@ def texts(pieces: list[str]) -> st.SearchStrategy[str]:
 
 
 @every_case
-@settings(max_examples=60)
 @given(data=st.data())
 def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
@@ -354,7 +353,6 @@ def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
 
 
 @every_case
-@settings(max_examples=40)
 @given(data=st.data())
 def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
@@ -368,7 +366,6 @@ def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObje
 
 
 @every_case
-@settings(max_examples=15)
 @given(data=st.data())
 def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
     deltas = data.draw(st.lists(texts(case.pieces), max_size=4))
@@ -382,7 +379,6 @@ def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "case", [each for each in CASES if type(each.constraint)._passes is not Constraint._passes], ids=repr
 )
-@settings(max_examples=50)
 @given(data=st.data())
 def test_passing_is_checking(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
@@ -411,7 +407,6 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if isinstance(case.constraint, JsonFormat)], ids=str)
-@settings(max_examples=80)
 @given(VALUES, st.booleans(), st.sampled_from(["", " ", "```json\n", "```\n"]), st.integers(0, 300), st.data())
 def test_what_complies_is_never_called_violated(
     case: Case, value: Any, escaped: bool, before: str, cut: int, data: st.DataObject
