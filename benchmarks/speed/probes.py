@@ -38,8 +38,9 @@ N_TASKS, N_FOLDS, N_CONTROLS = 9, 5, 5
 SETS_AT_ONCE = (1 + N_CONTROLS) // 2
 GRID = tuple(10.0**power for power in range(-5, 3))
 PROBLEMS = N_TASKS * N_FOLDS * len(GRID) * (1 + N_CONTROLS)
-TOLERANCE = 5e-3
-"""Relative distance of the weights to the optimum; a study's 1e-2 moves AUROC by up to 0.004 at d 4,096."""
+TOLERANCE = 3e-3
+"""Relative distance of the weights to the optimum; a study's 1e-2 moves AUROC by up to 0.004 at d 4,096, 5e-3 by 0.0022 at
+d 2,048."""
 N_EXACT = 16
 
 

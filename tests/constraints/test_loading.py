@@ -46,6 +46,7 @@ def test_json(tmp_path: Path) -> None:
         ("a.yaml", b"", "lists no constraints", "add one"),
         ("a.yaml", b"- 7\n", "line 1, entry 1: 7 is not a constraint", "family/name"),
         ("a.yaml", b"- structural/word_count: 7\n", "is not a constraint", "family/name"),
+        ("a.yaml", b"- 2020-01-01: 3\n", 'line 1, entry 1: {"2020-01-01": 3} is not a constraint', "family/name"),
         ("a.yaml", b"- structural/json\n- caf\xe9\n", "is not UTF-8 text: byte 0xe9 at line 2 (offset 23)", "as UTF-8"),
         ("a.yaml", b"- &a [*a]\n", "nested too deeply, or in itself", "without aliases"),
         ("a.yaml", b"- 2020-13-45\n", "is not YAML: month must be in 1..12", "in quotes"),

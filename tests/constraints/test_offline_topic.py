@@ -110,6 +110,7 @@ def test_an_unknown_topic_is_unscored_and_never_guessed() -> None:
     (verdict,) = check(CLEAR["chess"], Topic(topic="quantum gravity"))
     assert verdict.outcome == "unscored"
     assert "does not know 'quantum gravity'" in verdict.reason
+    assert "or ask for one of animals, art, astronomy" in verdict.reason
     assert "hf:ID" in verdict.reason
 
 

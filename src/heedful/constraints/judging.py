@@ -43,6 +43,10 @@ class Judged(Constraint):
         """Does the classifier know what is asked at all?"""
         return answer.label is None or self.label in answer.scores
 
+    def _instead(self) -> str:
+        """What may be asked of a classifier that does not know what was asked: the rest of a sentence."""
+        return ""
+
     def _verify(self, text: str) -> Verdict:
         try:
             answer = get_classifier(self.task, self.verifier)(text)
@@ -50,7 +54,8 @@ class Judged(Constraint):
             return self._undecided(f"the {self.task} verifier could not be asked: {error.cause}", error=True)
         if not self._known(answer):
             return self._undecided(
-                f"the {self.task} verifier {self.verifier!r} does not know {self.label!r}: use one that does ('hf:ID')"
+                f"the {self.task} verifier {self.verifier!r} does not know {self.label!r}: use one that does "
+                f"('hf:ID'){self._instead()}"
             )
         if answer.label is None:
             return self._undecided(answer.reason)

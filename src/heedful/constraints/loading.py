@@ -160,8 +160,9 @@ def _constraint(entry: object) -> Constraint:
             ((name, fields),) = entry.items()
             if fields is None or isinstance(fields, dict):
                 return constraint_from({**(fields or {}), "id": name})
+    shown = {str(key): value for key, value in entry.items()} if isinstance(entry, dict) else entry
     raise InputError(
-        f"{json.dumps(entry, ensure_ascii=False, default=str)} is not a constraint",
+        f"{json.dumps(shown, ensure_ascii=False, default=str)} is not a constraint",
         "write {id: family/name, field: value} or family/name: {field: value}",
     )
 

@@ -12,7 +12,7 @@ from pydantic import Field, StrictStr, field_validator
 from heedful.constraints.base import register_constraint
 from heedful.constraints.classification import Classification
 from heedful.constraints.judging import Judged
-from heedful.constraints.offline.topic import known_topic
+from heedful.constraints.offline.topic import known_topic, topics
 from heedful.errors import InputError
 
 
@@ -44,6 +44,9 @@ class Topic(Judged):
     def _known(self, answer: Classification) -> bool:
         # The offline verifier scores only the topics that it found: a topic without a score may still be known to it.
         return known_topic(self.topic) is not None if self.verifier == "offline" else super()._known(answer)
+
+    def _instead(self) -> str:
+        return f", or ask for one of {', '.join(topics())}" if self.verifier == "offline" else ""
 
     def describe(self) -> str:
         return f"about {self.topic}"

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 import xarray as xr
 from jaxtyping import Float
-from scipy.stats import t as student_t
+from scipy.special import stdtr
 from torch import Tensor
 
 from heedful.erasure import (
@@ -400,4 +400,4 @@ def _put_greatest(canvas: dict[str, Canvas], name: str, k: int, each: Jackknife,
 def _one_sided_p(one: Jackknife) -> Float[Tensor, "*cell"]:
     """P that a difference as large comes up where it is `MIN_DROP`, by Student's t of the jackknife."""
     t = (one.estimate - MIN_DROP) / one.se.clamp_min(1e-12)
-    return torch.from_numpy(student_t.sf(t.numpy(), one.n_groups - 1))
+    return torch.from_numpy(stdtr(one.n_groups - 1, -t.numpy()))

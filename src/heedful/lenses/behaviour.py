@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 import xarray as xr
 from jaxtyping import Bool, Float, Int
-from scipy.stats import t as student_t
+from scipy.special import stdtr
 from torch import Tensor
 
 from heedful.lenses.arms import DIRECTIONS, ERASED, PERMUTED, RANDOM, STEP, VARIANTS, Arm
@@ -206,4 +206,4 @@ def _one_sided_p(one: Jackknife) -> Tensor:
     se = float(one.se)
     if se == 0:
         return torch.tensor(0.0 if float(one.estimate) > 0 else 1.0, dtype=torch.float64)
-    return torch.tensor(float(student_t.sf(float(one.estimate) / se, one.n_groups - 1)), dtype=torch.float64)
+    return torch.tensor(float(stdtr(one.n_groups - 1, -float(one.estimate) / se)), dtype=torch.float64)

@@ -13,7 +13,7 @@ from math import hypot, isnan
 from typing import NamedTuple
 
 import xarray as xr
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from heedful.lenses.result import LEVEL
 from heedful.lenses.verdict import MIN_TASKS, Outcome
@@ -70,9 +70,9 @@ def models_differ(specificity: Mapping[str, xr.Dataset]) -> ModelsDiffer:
         elif n < MIN_TASKS:
             left_out[name] = f"{n} readable tasks, at least {MIN_TASKS} are needed"
         else:
-            known[name] = value, (high - low) / (2 * float(norm.ppf((1 + LEVEL) / 2)))
+            known[name] = value, (high - low) / (2 * float(ndtri((1 + LEVEL) / 2)))
     couples = list(combinations(known, 2))
-    reach = float(norm.ppf(1 - (1 - LEVEL) / 2 / max(len(couples), 1)))
+    reach = float(ndtri(1 - (1 - LEVEL) / 2 / max(len(couples), 1)))
     pairs = []
     for a, b in couples:
         value, se = known[a][0] - known[b][0], hypot(known[a][1], known[b][1])

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 from torch import Tensor
 
 from heedful.errors import InputError
@@ -88,7 +88,7 @@ class Jackknife:
         if n < 2:
             raise InputError(f"a jackknife over {n} group(s) has no variance", "use at least 2 groups, better 20")
         alpha, theta, se = 1 - level, self.estimate, self.se
-        reach = float(student_t.ppf(1 - alpha / 2, n - 1))
+        reach = float(stdtrit(n - 1, 1 - alpha / 2))
         if scale == "plain":
             return Interval(theta, theta - reach * se, theta + reach * se, se)
         edge = (theta <= 0) | (theta >= 1)
