@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,11 @@ import xarray as xr
 from heedful.cli import main
 from heedful.errors import InputError
 from heedful.lenses.models_differ import models_differ
+from heedful.lenses.verdict import PARTS
+from heedful.prompts.tasks import TASKS
 from heedful.report import compare_runs
 from heedful.report.run import Run
+from heedful.report.wording import PART_NAMES
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}\u202e'
 
@@ -77,6 +81,22 @@ def test_the_page_and_its_data_say_what_each_study_found(make_run: Callable[...,
     first = told["models"]["pico-llama"]
     assert first["specialist"]["json"]["low"] < first["specialist"]["json"]["value"]
     assert 'http-equiv="Content-Security-Policy"' in page
+
+
+def test_a_study_without_squares_has_all_compared_by_answers_and_says_so(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    too_few = tuple(("contrast", task) for task in TASKS)
+    runs = [make_run("a", model="a"), make_run("b", model="b", too_few=too_few)]
+    found = compare_runs(runs, tmp_path / "compared")
+    assert found.cautions == ["all are compared by the models’ own answers: b has too few contrast squares to probe"]
+    assert compare_runs([runs[1], make_run("c", too_few=too_few)], tmp_path / "neither").cautions == []
+
+
+def test_parts_are_named_in_words(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    page = compare_runs([make_run("a"), make_run("b")], tmp_path / "c").report.read_text("utf-8")
+    assert re.search(r"specialist − general: [−\d.]+ \[[^]]+\] \(above 0\.02 bears it out\)", page)
+    assert all(part.name in PART_NAMES for part in PARTS)
 
 
 def test_what_was_drawn_is_no_caution_where_answers_were_given(make_run: Callable[..., Path], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import Field, StrictStr, field_validator, model_validator
@@ -63,7 +64,8 @@ class _Terms(Constraint):
         folded = fold_to_ascii(text, case_sensitive=self.case_sensitive) if self._plain else None
         if folded is None:
             folded = fold(text, case_sensitive=self.case_sensitive, spaces=self._phrases).text
-        return all(self._allows(sum(1 for _ in term_starts(folded, look))) for look in self._folded.values())
+        looks = self._folded.values()
+        return all(self._allows(sum(1 for _ in islice(term_starts(folded, look), self._decisive))) for look in looks)
 
     def _verify(self, text: str) -> Verdict:
         folded = fold(text, case_sensitive=self.case_sensitive, spaces=self._phrases)
@@ -78,6 +80,11 @@ class _Terms(Constraint):
             spans=sorted(span for spans in found.values() for span in spans),
             hint=hint,
         )
+
+    @property
+    @abstractmethod
+    def _decisive(self) -> int:
+        """How many uses of a term settle it, however many follow."""
 
     @abstractmethod
     def _allows(self, count: int) -> bool:
@@ -110,6 +117,10 @@ class Include(_Terms):
     def _each(self) -> str:
         return " each" if len(self.terms) > 1 else ""
 
+    @property
+    def _decisive(self) -> int:
+        return self.at_least
+
     def _allows(self, count: int) -> bool:
         return count >= self.at_least
 
@@ -139,6 +150,10 @@ class Exclude(_Terms):
         if self.at_most == 0:
             return f"do not use {self._listed()}"
         return f"use {self._listed()} at most {_times(self.at_most)}{' each' if len(self.terms) > 1 else ''}"
+
+    @property
+    def _decisive(self) -> int:
+        return self.at_most + 1
 
     def _allows(self, count: int) -> bool:
         return count <= self.at_most

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import xarray as xr
 
-from heedful.report.wording import KIND_NAMES, Estimate, listed, number, with_interval
+from heedful.report.wording import KIND_NAMES, PART_NAMES, Estimate, listed, number, with_interval
 
 _WIDTH, _PAD = 150.0, 8.0
 
@@ -56,6 +56,11 @@ class Part(NamedTuple):
         bounds = (self.estimate.low, self.estimate.high)
         hidden = self.estimate.bounded and any(round(b, 2) == self.margin and b != self.margin for b in bounds)
         return with_interval(self.estimate, 3 if hidden else 2)
+
+    @property
+    def short(self) -> str:
+        """'specialist − general', where there is no room for the estimand."""
+        return PART_NAMES[self.name]
 
     @property
     def wanted(self) -> str:

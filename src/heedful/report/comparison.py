@@ -24,7 +24,7 @@ from heedful.report.matrix import Matrix, leaf_order, matrix
 from heedful.report.page import rendered
 from heedful.report.run import Run, read_run
 from heedful.report.summary import headline_position
-from heedful.report.wording import Estimate, number, visible, with_interval
+from heedful.report.wording import Estimate, listed, number, visible, with_interval
 from heedful.store import atomic_write
 
 PAGE_FILE, DATA_FILE = "comparison.html", "comparison.json"
@@ -213,6 +213,11 @@ def _cautions(runs: Mapping[str, Run]) -> list[str]:
                 values = {name: _file_name(run, setting.replace("_sha256", "_file")) for name, run in runs.items()}
             told = "; ".join(f"{name}: {_short(value)}" for name, value in values.items())
             said.append(f"{setting.removesuffix('_sha256').replace('_', ' ')} differ: {told}")
+    without = [name for name, run in runs.items() if deciding_kind(run) != "contrast"]
+    if 0 < len(without) < len(runs):
+        said.append(
+            f"all are compared by the models’ own answers: {listed(without)} has too few contrast squares to probe"
+        )
     return said
 
 

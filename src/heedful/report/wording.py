@@ -25,6 +25,19 @@ PROBE_NAMES = {
 }
 KIND_NAMES = {"contrast": "contrast squares", "natural": "the model’s own answers"}
 KINDS = tuple(KIND_NAMES)
+PART_NAMES = {
+    "gap": "specialist − general",
+    "clusters": "named pairs − all others",
+    "weak": "share of the target’s own that others reach",
+    "sparse": "share that others lose",
+    "no hub": "… to the most damaging one",
+    "erased": "share that the erased lose",
+    "order": "depth from rank to rank",
+    "no plan": "beyond the prompt’s words, before the first token",
+    "monitoring": "while writing",
+    "rise": "at the end − at the first token",
+}
+"""What a part of a claim is, where there is no room for its estimand in full."""
 
 _BLOCK = re.compile(r"block\.(\d+)\.out")
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
