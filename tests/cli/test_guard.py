@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -225,3 +227,13 @@ def test_who_interrupts_gets_the_best_draft_until_then(
     assert (found["status"], found["stopped"]) == (130, "cancelled")
     assert found["text"] == shown.out.strip()
     assert len(found["attempts"]) < 100
+
+
+def test_a_process_that_stopped_a_draft_ends_with_its_status() -> None:
+    """What draws is no daemon: cut off amid torch, it would abort the process as it leaves."""
+    for flags in (
+        ["--include", "harbour", "--exclude", "harbour", "--policy", "abort"],
+        ["--mode", "stop", "--stream"],
+    ):
+        command = [sys.executable, "-m", "heedful", "guard", "pico-llama", ASK, "--max-words", "2", *flags]
+        assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 1

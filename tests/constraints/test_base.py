@@ -260,3 +260,10 @@ def test_a_field_without_a_type() -> None:
 def test_what_is_no_constraint_is_told(wrong: Any, cure: str) -> None:
     with pytest.raises(InputError, match=cure):
         check("One.", wrong)
+
+
+def test_nothing_to_check_is_no_success() -> None:
+    with pytest.raises(InputError, match="no constraint is given"):
+        check("a text")
+    with pytest.raises(InputError, match="a bytes is no text"):
+        check(b"a text", WordCount(at_most=2))  # type: ignore[arg-type]

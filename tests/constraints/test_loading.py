@@ -119,7 +119,12 @@ def test_plugin(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "cause"),
-    [("1 / 0", "ZeroDivisionError: division by zero"), ("def f(:", "SyntaxError"), (None, "FileNotFoundError")],
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("def f(:", "SyntaxError"),
+        (None, "FileNotFoundError"),
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+    ],
 )
 def test_bad_plugins(tmp_path: Path, content: str | None, cause: str) -> None:
     path = tmp_path / "broken.py"

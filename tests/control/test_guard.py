@@ -504,6 +504,11 @@ def test_what_a_killed_writer_left_is_left_out_and_what_is_whole_is_read(tmp_pat
         ),
         ({"policy": "steer:strength=.nan"}, "cannot read 'strength=.nan' in the policy 'steer'"),
         ({"window": 0}, "window is 0"),
+        ({"constraints": FEW}, "give a list of constraints"),
+        ({"constraints": ["x"]}, "'x' is not a constraint"),
+        ({"budget": 5}, "budget is 5"),
+        ({"policy": 3}, "policy is 3"),
+        ({"monitors": "run/monitors"}, "monitors is 'run/monitors'"),
     ],
 )
 def test_what_cannot_be_is_said_at_once(settings: dict[str, object], cause: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
+import heedful
 from heedful.cli import main
 from heedful.errors import InputError
 from heedful.lenses.models_differ import models_differ
@@ -125,3 +126,8 @@ def test_the_command_prints_claims_and_bad_input_names_cause_and_cure(
             compare_runs(folders, tmp_path)
     assert main(["compare", str(a), str(tmp_path / "nowhere")]) == 2
     assert "is not a run folder" in capsys.readouterr().err
+
+
+def test_one_name_is_not_a_list_of_letters() -> None:
+    with pytest.raises(InputError, match="'runs/q' alone is nothing to compare"):
+        heedful.compare("runs/q")

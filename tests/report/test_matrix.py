@@ -79,3 +79,24 @@ def test_the_summary_says_what_transfers(ordinary_run: Path) -> None:
     assert summary["ablation"]["contrast"]["own"]["value"] == pytest.approx(0.8)
     assert [edge["target"] for edge in summary["ablation"]["contrast"]["edges"]] == ["sentiment"]
     assert summary["transfer"]["contrast"]["auroc"]["topic"]["sentiment"] > 0.65
+
+
+@pytest.mark.parametrize(
+    ("tasks", "unread", "named"),
+    [
+        (("json", "topic", "sentiment", "toxicity"), (), [("sentiment", "topic")]),
+        (("json", "exclude", "topic", "sentiment", "toxicity"), ("exclude",), [("sentiment", "topic")]),
+        (("json", "exclude", "topic", "sentiment", "toxicity"), (), [("exclude", "toxicity"), ("sentiment", "topic")]),
+    ],
+)
+def test_only_pairs_that_took_part_are_named(
+    make_run: Callable[..., Path], tasks: tuple[str, ...], unread: tuple[str, ...], named: list[tuple[str, str]]
+) -> None:
+    run = read_run(make_run(tasks=tasks, too_few=()))
+    for task in tasks:
+        low = 0.45 if task in unread else 0.6
+        run.transfer["auroc_low"].loc[{"kind": "contrast", "source": task, "target": task}] = low
+    found = matrix(run.transfer, "contrast")
+    assert found is not None
+    assert found.unread == list(unread)
+    assert sorted(found.named) == named

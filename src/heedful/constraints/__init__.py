@@ -90,13 +90,20 @@ def check(text: str, *constraints: Constraint) -> list[Verdict]:
     """The verdict of each constraint on a complete text, in the order given.
 
     Raises:
-        InputError: what is given is no constraint.
+        InputError: nothing is given to check against, or what is given is no constraint, or the text is none.
     """
+    if not constraints:
+        raise InputError(
+            "no constraint is given, so there is nothing to check",
+            "give one or several: check(text, WordCount(at_most=9))",
+        )
+    if not isinstance(text, str):
+        raise InputError(f"a {type(text).__name__} is no text", "give a str; decode bytes first")
     if wrong := next((each for each in constraints if not isinstance(each, Constraint)), None):
         cure = (
             "give each for itself: check(text, *constraints)"
             if isinstance(wrong, list | tuple)
-            else "see `constraint_from`"
+            else "give WordCount(at_most=5), say, or what heedful.constraints.constraint_from makes of a dict"
         )
         raise InputError(f"{wrong!r} is not a constraint", cure)
     return [constraint.check(text) for constraint in constraints]

@@ -129,7 +129,7 @@ def load_plugin(name: str | Path) -> None:
         spec.loader.exec_module(module)
     except HeedfulError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # whoever leaves from within would leave everything unchecked
         raise InputError(
             f"cannot load the plugin {name}: {type(error).__name__}: {error}",
             "give a Python file that runs by itself, or the name of a module that can be imported",

@@ -99,4 +99,5 @@ def where_in(text: str, place: int) -> str:
 
 
 def _plain(message: str) -> str:
-    return message[:1].lower() + message[1:]
+    """'unterminated string' for 'Unterminated string starting at': where, we say ourselves."""
+    return (message[:1].lower() + message[1:]).removesuffix(" starting at")

@@ -165,7 +165,8 @@ class SharedBatch:
             self._waiting += answers
             if not self._running:
                 self._running = True
-                threading.Thread(target=self._run, name=f"heedful: {self._model.name}").start()
+                # Not a daemon, as the thread that asks may be: one that is cut off amid torch aborts the process at exit.
+                threading.Thread(target=self._run, name=f"heedful: {self._model.name}", daemon=False).start()
 
     def _run(self) -> None:
         try:

@@ -81,6 +81,26 @@ class Guard:
 
     def __post_init__(self) -> None:
         """Raises `InputError` for what cannot be: no constraint, an unknown mode, a repair of what has gone out at once."""
+        for asked, given, right, instead in (
+            (
+                "constraints",
+                self.constraints,
+                not isinstance(self.constraints, Constraint | str),
+                "a list of constraints",
+            ),
+            ("budget", self.budget, isinstance(self.budget, Budget), "a Budget, such as Budget(tokens=2000)"),
+            (
+                "monitors",
+                self.monitors,
+                not isinstance(self.monitors, str | Path),
+                "monitors, as load_monitors reads them",
+            ),
+            ("policy", self.policy, isinstance(self.policy, str) or callable(self.policy), "a policy or its name"),
+        ):
+            if not right:
+                raise InputError(f"{asked} is {given!r}", f"give {instead}")
+        if wrong := next((each for each in self.constraints if not isinstance(each, Constraint)), None):
+            raise InputError(f"{wrong!r} is not a constraint", "give each as WordCount(at_most=50) is, say")
         if not self.constraints:
             raise InputError(
                 "a guard without constraints guards nothing", "give at least one, e.g. WordCount(at_most=50)"

@@ -69,7 +69,11 @@ _FLOATS = {
     "mean_off_diagonal_low": (("kind",), "lower bound of the mean over pairs", "probability"),
     "mean_off_diagonal_high": (("kind",), "upper bound of the mean over pairs", "probability"),
     "mantel": (("kind",), "correlation of symmetrised transfer with 'same family' (Mantel)", "correlation"),
-    "mantel_p": (("kind",), "share of relabelled matrices that correlate as much, with one added", "probability"),
+    "mantel_p": (
+        ("kind",),
+        "share of relabelled matrices that correlate as much or more (one-sided), with one added",
+        "probability",
+    ),
     "height": (
         ("kind", "merge"),
         "distance (1 − mean symmetrised AUROC) at which two clusters merge",

@@ -101,6 +101,8 @@ def compare(
         InputError: fewer than two; run folders and models mixed; settings given for studies that are finished.
         HeedfulError: a study failed; what the others came to is kept.
     """
+    if isinstance(models, str | Path):
+        raise InputError(f"{str(models)!r} alone is nothing to compare", "give a list of two or more")
     finished = [(Path(each) / "manifest.json").is_file() for each in models]
     if all(finished) and models:
         if settings:

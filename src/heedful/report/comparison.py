@@ -32,7 +32,7 @@ N_STYLES = 6
 """Lines that can be told apart; more models share them."""
 _SAME = (
     "tasks", "base_prompts", "samples", "squares", "seed", "folds", "temperature", "max_new_tokens", "system", "positions",
-    "prompts_sha256", "responses_sha256",
+    "sites", "prompts_sha256", "responses_sha256",
 )  # fmt: skip
 _DRAWN = {"base_prompts", "samples", "squares", "temperature", "max_new_tokens"}
 """Settings of what is drawn and answered: they decide nothing where answers are read from a file."""

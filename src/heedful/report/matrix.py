@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from heedful.lenses.transfer import NAMED_PAIRS
 from heedful.report.findings import CHANCE, LEVEL, Cell, by_pair, estimate
 from heedful.report.wording import Estimate, interval, number, task_name, with_interval
 
@@ -98,6 +99,10 @@ class Matrix:
     position: str
     mean: Estimate
     planned: Estimate
+    named: list[tuple[str, str]]
+    """The pairs said to transfer that take part in `planned`."""
+    unread: list[str]
+    """Tasks that their own probe does not read there: they take no part in it."""
     mantel: float
     mantel_p: float
 
@@ -149,6 +154,7 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
     branches = _branches(found, leaves) if order is None else []
     tasks = leaves if order is None else [task for task in order if task in leaves]
     pair = by_pair(found, "source", "target")
+    unread = [task for task in tasks if not float(found["auroc_low"].sel(source=task, target=task)) > CHANCE]
 
     def cell(source: str, target: str, x: float, y: float) -> MatrixCell:
         return transfer_cell(pair(source, target), source, target, x, y)
@@ -159,6 +165,8 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
         position=str(found["shared_position"].item()),
         mean=estimate(found, "mean_off_diagonal", "mean_off_diagonal_low", "mean_off_diagonal_high"),
         planned=estimate(found, "planned", "planned_low", "planned_high"),
+        named=[(a, b) for a, b in map(sorted, NAMED_PAIRS) if not {a, b} - {*tasks} and not {a, b} & {*unread}],
+        unread=unread,
         mantel=float(found["mantel"]),
         mantel_p=float(found["mantel_p"]),
     )

@@ -90,6 +90,7 @@ def _environment() -> Environment:
         "signed": wording.signed,
         "interval": wording.interval,
         "with_interval": wording.with_interval,
+        "listed": wording.listed,
         "percent": wording.percent,
         "percent_interval": wording.percent_interval,
         "thousands": wording.thousands,

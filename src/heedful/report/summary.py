@@ -198,15 +198,17 @@ def _transfer(run: Run, kind: str) -> list[str]:
     said = [
         f"Put to another skill, a probe reaches AUROC {shown(found.mean)} on average; {told} are told from chance{wrong}."
     ]
-    if found.planned.bounded:
-        named = "Topic with sentiment and exclusion with toxicity, which are said to transfer,"
+    if found.planned.bounded and found.named:
+        named = listed([f"{task_name(a)} with {task_name(b)}" for a, b in found.named])
+        several = len(found.named) > 1
         if found.planned.low > 0:
-            verdict = "do so more than the other pairs"
+            verdict = f"{'do' if several else 'does'} so more than the other pairs"
         elif found.planned.high < 0:
-            verdict = "do so less than the other pairs"
+            verdict = f"{'do' if several else 'does'} so less than the other pairs"
         else:
-            verdict = "are not told from the other pairs"
-        said.append(f"{named} {verdict} (difference {shown(found.planned)}).")
+            verdict = f"{'are' if several else 'is'} not told from the other pairs"
+        which = f"{named}, which {'are' if several else 'is'} said to transfer,"
+        said.append(f"{which[0].upper()}{which[1:]} {verdict} (difference {shown(found.planned)}).")
     return said
 
 

@@ -32,6 +32,7 @@ _NEGATIONS = frozenset({"not", "never", "avoid", "without", "cannot", "nor"})
 _OPPOSITES = {"formal": "informal", "informal": "formal", "toxic": "clean"}
 _COUNTS = frozenset("words characters sentences include include_each_time".split())
 _PARTS = frozenset("line section paragraph sentence stanza verse bullet item point entry chapter row".split())
+_IN_EACH = [[where, each] for where in ("in", "for") for each in ("each", "every")]
 
 _OF_THE_TEXT = frozenset("include exclude include_each_time capital_words letter no_letter no_comma".split())
 """What a clause with 'that' may ask of the text itself: 'a haiku about a lion that includes the word "river"'."""
@@ -88,7 +89,9 @@ def _read(tokens: list[Token], sentence: Sentence) -> _Read:
         found.append(_negated(tokens, sentence, found, _of_each_part(tokens, sentence, best)))
         closed = [_ended_by(zone, best) for zone in closed]
         place = best.end
-    topics = _topics(tokens, sentence, zones(tokens, sentence), found)
+    topics = [
+        _negated(tokens, sentence, found, topic) for topic in _topics(tokens, sentence, zones(tokens, sentence), found)
+    ]
     return _Read(found + topics, _signs(tokens, sentence, closed, found + topics))
 
 
@@ -139,17 +142,25 @@ def _negated(tokens: list[Token], sentence: Sentence, before: Sequence[Found], f
 
 
 def _of_each_part(tokens: list[Token], sentence: Sentence, found: Found) -> Found:
-    """'each line should contain one sentence' says nothing of the whole text, which is all that a constraint can judge."""
+    """'each line should contain one sentence' and '50 words per paragraph' say nothing of the whole text, which is all that a
+    constraint can judge."""
     begins = found.start
     while begins > sentence.start and not clause_begins(tokens, begins):
         begins -= 1
-    if found.kind not in _COUNTS or not any(
+    after = [token.key for token in tokens[found.end : min(found.end + 3, sentence.end)]]
+    each = any(
         tokens[place].key in {"each", "every"} and tokens[place + 1].key in _PARTS
         for place in range(begins, found.start)
-    ):
+    )
+    behind = 2 if after[:1] == ["per"] else 3 if after[:2] in _IN_EACH else 0
+    if not _PARTS & {*after[behind - 1 : behind]}:
+        behind = 0
+    if found.kind not in _COUNTS or not (each or behind):
         return found
     return found._replace(
-        kind="unsaid", captures={"why": "it is asked of each part, and constraints judge the whole text"}
+        end=found.end + behind,
+        kind="unsaid",
+        captures={"why": "it is asked of each part, and constraints judge the whole text"},
     )
 
 
