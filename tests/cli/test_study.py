@@ -63,7 +63,17 @@ def test_a_study_shows_its_result_its_time_and_its_report_on_one_screen(run: Run
     ran = run("study", *TINY, "--out", out)
     assert ran.status == 0
     assert "pico-llama: AUROC on " in ran.out
-    for shown in ("task", "passes", "specialist", "general", "read at", "word_count", "topic", "too few rows"):
+    for shown in (
+        "task",
+        "passes",
+        "specialist",
+        "baseline",
+        "general",
+        "read at",
+        "word_count",
+        "topic",
+        "too few rows",
+    ):
         assert shown in ran.out
     for stage in STAGES:
         assert f"{stage} " in ran.out

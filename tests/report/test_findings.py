@@ -134,7 +134,8 @@ def test_the_summary_counts_what_the_findings_say(run: Run, ordinary_run: Path) 
     shared = sum(each.shared for each in found if each.readable)
     assert {6: "six", 7: "seven", 8: "eight"}[shared] + " of them from chance." in text
     assert (
-        "the signal lies deeper by 0.10 [0.05, 0.13] of the model’s depth (rank correlation 0.70 [0.35, 0.90])" in text
+        "the signal’s depth changes by 0.10 [0.05, 0.13] of the model’s (more is deeper; rank correlation 0.70 [0.35, 0.90])"
+        in text
     )
 
 

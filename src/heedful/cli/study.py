@@ -205,16 +205,20 @@ def _show(summary: dict[str, Any]) -> None:
     table = Table(title=Text(f"{summary['model']}: AUROC on {kind} labels, chance 0.5"), title_justify="left")
     table.add_column("task")
     table.add_column("passes", justify="right")
-    table.add_column("specialist", justify="right")
+    table.add_column("specialist", justify="right", no_wrap=True)
+    table.add_column("baseline", justify="right")
     table.add_column("general", justify="right")
     table.add_column("read at")
     for name, task in summary["tasks"].items():
         rate, found = task["pass_rate"]["value"], task[kind]
         where = f"{found['site']}, {found['position']}" if found["site"] else f"too few rows: {found['n_rows']}"
+        # The best of what needs no hidden states: words, length, log p.
+        baselines = [each["value"] for each in found["baselines"].values() if each["value"] is not None]
         cells = (
             name,
             "" if rate is None else f"{rate:.0%}",
             _with_interval(found["specialist"]),
+            f"{max(baselines):.2f}" if baselines else "",
             "" if found["general"]["value"] is None else f"{found['general']['value']:.2f}",
             where,
         )

@@ -335,8 +335,8 @@ def _depth(run: Run, kind: str) -> list[str]:
         return []
     step = depth_of_a_rank(run.depth, kind, headline_position(run.depth))
     return [
-        "From one rank of the order structural, lexical, then semantic and stylistic to the next, the signal lies deeper by "
-        f"{shown(step)} of the model’s depth (rank correlation {shown(found)})."
+        "From one rank of the order structural, lexical, then semantic and stylistic to the next, the signal’s depth changes "
+        f"by {shown(step)} of the model’s (more is deeper; rank correlation {shown(found)})."
     ]
 
 
