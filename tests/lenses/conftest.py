@@ -43,6 +43,9 @@ class Read:
     max_softmax_last: Tensor | None = None
 
 
+FEW_CELLS: dict[str, Any] = {"sites": ("embed", "block.0.out"), "positions": ("prompt[-1]", "eos")}
+"""Of a `Planted` study, where one that shows what it is about at a single cell is enough."""
+
 Signal = Callable[[str, int, int], float]
 """Strength of the label's trace at (task, site index, position index)."""
 

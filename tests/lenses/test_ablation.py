@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from tests.lenses.conftest import Planted
+from tests.lenses.conftest import FEW_CELLS, Planted
 
 from heedful.erasure import fit_inlp, fit_leace, fit_mean_flip, joined, stacked
 from heedful.lenses import StudyData, fit_probes
@@ -21,7 +21,6 @@ from heedful.probes import fit_logistic, grouped_folds
 Write = Callable[..., StudyData]
 FIVE = ("word_count", "include", "topic", "sentiment", "toxicity")
 ALONG = {"sentiment": "topic"}
-FEW_CELLS: dict[str, Any] = {"sites": ("embed", "block.0.out"), "positions": ("prompt[-1]", "eos")}
 
 
 def strong(task: str, site: int, position: int) -> float:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
-from tests.lenses.conftest import Planted
+from tests.lenses.conftest import FEW_CELLS, Planted
 
 from heedful.lenses import StudyData, fit_probes
 from heedful.lenses.transfer import transfer
@@ -22,9 +21,6 @@ PAIR = {"sentiment": "topic", "toxicity": "exclude"}
 
 def strong(task: str, site: int, position: int) -> float:
     return 0.0 if site == 0 else 1.2
-
-
-FEW_CELLS: dict[str, Any] = {"sites": ("embed", "block.0.out"), "positions": ("prompt[-1]", "eos")}
 
 
 def lens(write_study: Write, planted: Planted) -> xr.Dataset:
