@@ -124,3 +124,8 @@ def test_bad_fields(fields: dict[str, Any], cause: str, monkeypatch: pytest.Monk
         JsonFormat(**fields)
     assert cause in raised.value.cause
     assert raised.value.cure
+
+
+def test_a_string_that_never_ends_is_told_with_its_place_once() -> None:
+    reason = JsonFormat().check('{"name": "Ann').reason
+    assert reason.endswith("column 10: unterminated string")

@@ -11,7 +11,9 @@ import typer
 from typer.testing import CliRunner
 
 from heedful.cli.report import report
+from heedful.cli.study import _show
 from heedful.errors import StoreError
+from heedful.report.summary import summarise
 
 app = typer.Typer()
 app.command()(report)
@@ -42,3 +44,15 @@ def test_open_shows_the_page_or_says_that_it_cannot(run_folder: Path, monkeypatc
 def test_what_is_no_run_is_the_users_error(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [str(tmp_path)])
     assert isinstance(done.exception, StoreError)
+
+
+def test_the_terminal_shows_the_best_baseline_beside_each_specialist(
+    ordinary_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = summarise(ordinary_run)
+    _show(summary)
+    shown = capsys.readouterr().out
+    for name, task in summary["tasks"].items():
+        best = max(each["value"] for each in task["contrast"]["baselines"].values())
+        row = next(line for line in shown.splitlines() if line.startswith(f"│ {name} "))
+        assert row.split("│")[4].strip() == f"{best:.2f}"

@@ -131,3 +131,11 @@ def test_the_command_prints_claims_and_bad_input_names_cause_and_cure(
 def test_one_name_is_not_a_list_of_letters() -> None:
     with pytest.raises(InputError, match="'runs/q' alone is nothing to compare"):
         heedful.compare("runs/q")
+
+
+def test_sites_that_differ_are_told(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    runs = [make_run(name) for name in "ab"]
+    manifest = json.loads((runs[1] / "manifest.json").read_text("utf-8"))
+    manifest["settings"]["sites"] = ["embed"]
+    (runs[1] / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    assert [told.split(" differ")[0] for told in compare_runs(runs, tmp_path).cautions] == ["sites"]
