@@ -7,6 +7,8 @@ import sys
 
 import heedful
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
 first, second, *out = sys.argv[1:]
 found = heedful.compare([first, second], out=out[0] if out else "runs")
 for model, claims in found.claims.items():

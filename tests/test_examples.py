@@ -57,6 +57,14 @@ def test_two_studies_are_compared(studies: list[str], tmp_path: Path) -> None:
     assert (tmp_path / "comparison.html").is_file()
 
 
+def test_what_an_example_needs_is_said() -> None:
+    command = [sys.executable, str(EXAMPLES / "compare_models.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert "Run: python examples/compare_models.py RUN_FOLDER RUN_FOLDER" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_every_example_is_tried_here() -> None:
     tried = Path(__file__).read_text(encoding="utf-8")
     assert all(f'"{path.name}"' in tried for path in EXAMPLES.glob("*.py"))

@@ -2,8 +2,8 @@
 
 Python's own way, an exception out of whatever runs just then, is not to be had at any time: raised while a library's compiled
 part is imported, or while threads of one still compute as the interpreter shuts down, it ends in a traceback or an abort.
-Nothing is lost by ending at once, since files are written wholly or not at all. Knows no command; imports next to nothing, so
-that it is in place before what takes long.
+Nothing is lost by ending at once, since files are written wholly or not at all. Knows of commands only which of them go on;
+imports next to nothing, so that it is in place before what takes long.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 INTERRUPTED = 130
 """The exit status."""
@@ -42,11 +43,12 @@ def raising() -> Iterator[None]:
 
 def said(arguments: list[str]) -> str:
     """The line that says so, given the command line."""
-    goes_on = ", and the same command goes on from there" if arguments[:1] == ["study"] else ""
-    return f"\nheedful: interrupted; what was finished is kept{goes_on}\n"
+    resumes = arguments[:1] in (["study"], ["calibrate"]) or arguments[:2] == ["monitor", "train"]
+    kept = "; what was finished is kept, and the same command goes on from there" if resumes else ""
+    return f"\nheedful: interrupted{kept}\n"
 
 
-def leave(status: int) -> None:
+def leave(status: int) -> NoReturn:
     """End the process, whatever its threads are doing; what was printed is out."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # it may be amid a write, or nobody may read any more

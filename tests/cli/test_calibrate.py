@@ -34,3 +34,10 @@ def test_an_unknown_mechanism_is_refused(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["calibrate", "--mechanisms", "magic", "--out", str(tmp_path / "new")]) == 2
     assert "no mechanism 'magic'" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("names", ["", ",", " , "])
+def test_no_mechanism_is_not_all_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str], names: str) -> None:
+    assert main(["calibrate", "--mechanisms", names, "--out", str(tmp_path / "new")]) == 2
+    assert "--mechanisms names nothing" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -66,7 +66,19 @@ def test_commands_of_a_terminal(say: Say) -> None:
     answers = list(filter(None, (line.replace("> ", "") for line in out.splitlines()[1:])))
     assert len(answers) == 2  # after /quit nothing is answered
     assert answers[0] == answers[1]  # after /new the conversation has no past
-    assert "no command /nonsense: there are /new, /undo and /quit" in err
+    assert "unknown command /nonsense: /new starts over, /undo takes a turn back, /quit ends" in err
+
+
+def test_an_unknown_command_is_no_turn_in_a_pipe_either(say: Say) -> None:
+    status, out, err = say(f"/help\n/nope\n{ASK}\n", "--temperature", "0", "--json")
+    assert status == 0
+    assert [json.loads(line)["prompt"] for line in out.splitlines()] == [ASK]
+    assert err.splitlines() == [
+        "/new starts over, /undo takes a turn back, /quit ends",
+        "unknown command /nope: /new starts over, /undo takes a turn back, /quit ends",
+    ]
+    _, out, _ = say("/etc/hosts: what is it?\n", "--max-new-tokens", "3", "--json")
+    assert json.loads(out)["prompt"] == "/etc/hosts: what is it?"
 
 
 def test_an_answer_that_is_cut_off_says_so(say: Say) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,11 +88,18 @@ def test_json_is_one_object(run: Run, tmp_path: Path) -> None:
         (["--register", "informal"], INFORMAL, FORMAL),
         (["--no-toxicity"], "What a nice day.", "You are a stupid idiot."),
         (["-c", "structural/word_count:at_most=2"], "a b", "a b c"),
+        (["-c", 'lexical/exclude:terms=["very, really"]'], "very and really", "very, really"),
     ],
 )  # fmt: skip
 def test_each_flag(run: Run, flags: list[str], good: str, bad: str) -> None:
     assert run(*flags, stdin=good.encode()).status == 0
     assert run(*flags, stdin=bad.encode()).status == 1
+
+
+def test_a_term_with_a_comma_is_asked_about(run: Run) -> None:
+    cure = run("--include", "new york,c", stdin=b"x").err.split("→")[1]
+    assert "repeat the flag: --include 'new york' --include c;" in cure
+    assert "-c 'lexical/include:terms=[\"new york,c\"]'" in cure
 
 
 def test_files_of_constraints_schemas_and_plugins(run: Run, tmp_path: Path) -> None:
@@ -125,14 +133,18 @@ def test_what_cannot_be_checked_is_not_a_pass(run: Run) -> None:
         (["-c", "semantic/mood:mood=good"], b"x", "there is no constraint 'semantic/mood'"),
         (["--min-words", "5", "--max-words", "3"], b"x", "the bounds are reversed"),
         (["--include", ""], b"x", "the term '' is empty"),
+        (["--exclude", "very, really"], b"x", "--exclude 'very, really' has a comma"),
+        (["-c", "lexical/exclude:terms=very,really"], b"x", "'very,really' has a comma"),
         (["--json-keys", "a,,b"], b"{}", "a key is empty"),
         (["--json-schema", "SCHEMA"], b"{}", "the JSON Schema is invalid at $.type"),
         (["--sentiment", "happy"], b"x", "'positive', 'negative' or 'neutral' (given 'happy')"),
         (["absent.txt", "--max-words", "3"], b"", "cannot read absent.txt: No such file or directory"),
         (["-", "--max-words", "3"], b"caf\xe9", "standard input is not UTF-8 text: byte 0xe9 at line 1 (offset 3)"),
         (["--constraints", "absent.yaml"], b"x", "cannot read absent.yaml"),
+        (["-", "-", "--max-words", "3"], b"x", "'-' is given twice"),
         (["--max-words", "many"], b"x", "Invalid value for '--max-words'"),
         (["--max-wrods", "3"], b"x", "--max-wrods"),
+        (["--topic", "tea", "--max-words", "3", "--topic=coffee"], b"x", "--topic is given more than once"),
     ],
 )
 def test_bad_input(run: Run, tmp_path: Path, arguments: list[str], stdin: bytes, cause: str) -> None:
@@ -153,8 +165,19 @@ def test_bad_input(run: Run, tmp_path: Path, arguments: list[str], stdin: bytes,
 def test_bad_input_is_reported_before_anything_is_checked(run: Run, tmp_path: Path) -> None:
     good = tmp_path / "good.txt"
     good.write_text("a b")
-    ran = run(good, tmp_path / "absent.txt", "--max-words", "3")
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes(b"caf\xe9")
+    ran = run(good, tmp_path / "absent.txt", latin, "--max-words", "3")
     assert (ran.status, ran.out) == (2, "")
+    assert "absent.txt: No such file or directory; " in ran.err
+    assert "latin.txt is not UTF-8 text: byte 0xe9 at line 1 (offset 3); nothing was checked" in ran.err
+    assert "check the path and its permissions; save it as UTF-8" in ran.err
+
+
+def test_in_a_pipe_no_name_is_broken(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    keys = ",".join(f"quite_a_long_key_{number}" for number in range(4))
+    assert any(keys.replace(",", '", "') in line for line in run("--json-keys", keys, stdin=b"{}").out.splitlines())
 
 
 def test_a_quoted_text_cannot_steer_the_terminal(run: Run) -> None:
@@ -167,7 +190,11 @@ def test_list(run: Run) -> None:
     shown = run("--list").out
     for line in ("structural/word_count", "terms (must be given)", "verifier (default 'offline')"):
         assert line in shown
-    assert run("--list", "--json").json["constraints"]["lexical/exclude"][0]["name"] == "terms"
+    listed = run("--list", "--json").json["constraints"]
+    terms, case = listed["lexical/exclude"][:2]
+    assert (terms["name"], terms["required"], terms["default"]) == ("terms", True, None)
+    assert (case["required"], case["default"]) == (False, False)
+    assert {field["name"]: field["default"] for field in listed["structural/json"]}["keys"] == []
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,6 +207,40 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"heedful {heedful.__version__}\n"
     assert main(["chekc"]) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--max-words", "3"],  # a violation, whose status is another
+        ["check", "--list"],
+        ["--help"],
+        ["check", "absent.txt", "--max-words", "3", "--json"],
+    ],
+    ids=["a table", "a list", "help", "an error"],
+)
+def test_whoever_closes_the_output_is_no_violation(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as unread:
+        done = subprocess.run(
+            [sys.executable, "-m", "heedful", *arguments],
+            input=b"one two three four",
+            stdout=unread,
+            stderr=subprocess.PIPE,
+        )
+    assert done.returncode == 141
+    assert "Traceback" not in done.stderr.decode()
+
+
+def test_a_process_ends_by_the_status_of_its_command_and_not_by_what_libraries_do_as_it_ends() -> None:
+    script = (
+        "import atexit, os, sys; atexit.register(os.abort); sys.argv = ['heedful', 'check', '--list']\n"
+        "from heedful.__main__ import run; run()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    assert done.returncode == 0
+    assert done.stdout.decode().splitlines()[-2].startswith("ifbench-corrected/")  # all of it came through the pipe
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
@@ -201,6 +262,7 @@ def test_an_output_that_takes_no_more_is_told_once() -> None:
 def test_python_m_heedful_is_the_same_command_and_loads_no_tensor_library() -> None:
     script = (
         "import runpy, sys; sys.argv = ['heedful', 'check', '--max-words', '3', '--json']\n"
+        "import heedful.interrupt; heedful.interrupt.leave = sys.exit\n"
         "try: runpy.run_module('heedful', run_name='__main__')\n"
         "except SystemExit as stop: status = stop.code\n"
         "heavy = sorted({'torch', 'transformers', 'numpy'} & set(sys.modules))\n"

@@ -58,6 +58,12 @@ def test_what_cannot_be_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "name it, --at MODEL" in capsys.readouterr().err
     assert main(["guard", "pico-llama", ASK, "--max-words", "5", "--at", "big"]) == 2
     assert "'big' names a model at a URL, and the model given runs here" in capsys.readouterr().err
+    assert main(["guard", "no/such-model", ASK, "--max-words", "5", "--window", "5"]) == 2
+    assert "leave it out, or add --stream" in capsys.readouterr().err
+    assert main(["guard", "no/such-model", ASK, "--max-words", "5", "--window", "5", "--stream", "--mode", "warn"]) == 2
+    assert "the mode warn holds none" in capsys.readouterr().err
+    assert main(["guard", "no/such-model", ASK, "--topic", "quidditch"]) == 2
+    assert "does not know 'quidditch', so no text can be scored" in capsys.readouterr().err
 
 
 def test_a_log_is_shown_in_the_terminal_as_json_and_as_a_page(
@@ -127,6 +133,14 @@ def test_policies_are_listed_and_compared(capsys: pytest.CaptureFixture[str], tm
     assert "give 2 or more, of 1 to 3 constraints" in capsys.readouterr().err
 
 
+def test_the_columns_of_policies_are_explained_and_progress_is_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["policies", "-n", "2", "--policy", "resample:tries=2", "--max-new-tokens", "8"]) == 0
+    shown = capsys.readouterr()
+    assert "×: times the tokens of unguarded" in shown.out
+    assert "\r" not in shown.err
+    assert [line.split(" in ")[0] for line in shown.err.splitlines()] == ["unguarded: 2", "resample:tries=2: 2"]
+
+
 def test_a_policy_that_cannot_work_is_said_before_any_answer_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["policies", "pico-llama", "-n", "2", "--policy", "resample", "--policy", "steer"]) == 2
     assert capsys.readouterr().err.startswith("heedful: steering needs directions")
@@ -164,7 +178,11 @@ def test_a_log_that_cannot_be_written_is_said_before_a_model_is_loaded(
     assert main(["guard", "no/such-model", ASK, "--max-words", "15", "--log", str(log)]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"heedful: cannot write the log {log}: its folder is a file")
+    assert shown.err.startswith(f"heedful: {log} cannot be written: its folder is a file")
+    absent = tmp_path / "absent" / "log.jsonl"
+    assert main(["guard", "no/such-model", ASK, "--max-words", "15", "--log", str(absent)]) == 2
+    assert capsys.readouterr().err.startswith(f"heedful: {absent} cannot be written: there is no folder")
+    assert not absent.parent.exists()
 
 
 def test_a_line_that_breaks_off_is_left_out_and_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -221,7 +239,7 @@ def test_who_interrupts_gets_the_best_draft_until_then(
     shown = capsys.readouterr()
     assert shown.out.strip()
     assert "cancelled: cancelled by the caller" in shown.err
-    assert "heedful: interrupted; what was finished is kept\n" in shown.err
+    assert shown.err.endswith("\nheedful: interrupted\n")
     assert main(["guard", "pico-llama", ASK, *flags, "--json"]) == 130
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["stopped"]) == (130, "cancelled")

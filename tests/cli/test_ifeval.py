@@ -199,7 +199,7 @@ def test_corrected_lists_what_differs_and_why(run: Run) -> None:
 
 def test_the_page_is_one_file_without_a_script(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("jinja2")
-    page = tmp_path / "pages" / "ifeval.html"
+    page = tmp_path / "ifeval.html"
     nasty = {**INPUTS[2], "prompt": "<script>alert(1)</script>"}
     answers = [ANSWERS[0], {"prompt": nasty["prompt"], "response": "x"}]
     run("--html", str(page), "--corrected", inputs=[INPUTS[0], nasty], answers=answers)
@@ -263,6 +263,16 @@ def test_bad_input_is_told(run: Run, inputs: Any, answers: Any, said: str) -> No
     assert ran.status == 2
     assert said in ran.err
     assert ran.json["error"]["cure"]
+
+
+def test_responses_may_come_through_a_pipe(run: Run, tmp_path: Path) -> None:
+    said = run("--json").out
+    done = subprocess.run(
+        [sys.executable, "-m", "heedful", "ifeval", "-", "--inputs", str(tmp_path / "inputs.jsonl"), "--json"],
+        input=(tmp_path / "answers.jsonl").read_bytes(),
+        capture_output=True,
+    )
+    assert done.stdout.decode() == said
 
 
 def test_it_loads_neither_tensors_nor_nltk() -> None:

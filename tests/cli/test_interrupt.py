@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from heedful.interrupt import raising
+from heedful.interrupt import raising, said
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="moments are told from /proc")
 
 ASK = "Write a note to a neighbour. Use at least 4 words."
-SAID = "\nheedful: interrupted; what was finished is kept\n"
+SAID = "\nheedful: interrupted\n"
+GOES_ON = "\nheedful: interrupted; what was finished is kept, and the same command goes on from there\n"
 GUARD = ["guard", "pico-llama", ASK, "--include", "zyzzyva", "--policy", "resample:tries=900"]
 CHAT = ["chat", "pico-llama"]
 LONGEST = 120.0  # seconds, on a machine that does other things, too
@@ -97,8 +98,14 @@ def test_at_any_time(command: list[str], moment: str, after: float, tmp_path: Pa
     assert status == 130
     assert "Traceback" not in err
     assert "terminate" not in err
-    goes_on = ", and the same command goes on from there" if command[0] == "study" else ""
-    assert err.endswith(f"what was finished is kept{goes_on}\n")
+    assert err.endswith(GOES_ON if command[0] == "study" else SAID)
+
+
+def test_only_of_what_keeps_something_is_that_said() -> None:
+    for command in (["study", "pico-llama"], ["calibrate", "--draws", "2"], ["monitor", "train", "run"]):
+        assert said(command) == GOES_ON
+    for command in (["guard", "pico-llama"], ["chat"], ["check"], ["policies"], ["monitor", "show", "dir"], []):
+        assert said(command) == SAID
 
 
 def test_amid_a_stream_that_is_written() -> None:

@@ -113,15 +113,17 @@ def test_the_report_can_be_made_again(run: Run, finished: Path) -> None:
 
 
 def test_other_settings_are_refused_and_overwritten_on_request(run: Run, tmp_path: Path) -> None:
-    ran = run("study", *TINY, "--max-new-tokens", "1", "--out", tmp_path)
+    most = TINY.index("--max-new-tokens") + 1
+    one, two = ([*TINY[:most], n, *TINY[most + 1 :]] for n in ("1", "2"))
+    ran = run("study", *one, "--out", tmp_path)
     assert ran.status == 0
     assert "answers were cut off by the length limit and left out: raise --max-new-tokens" in ran.out
-    ran = run("study", *TINY, "--max-new-tokens", "2", "--out", tmp_path, "--json")
+    ran = run("study", *two, "--out", tmp_path, "--json")
     assert ran.status == 2
     assert "other settings (there → now): max_new_tokens 1 → 2" in ran.json["error"]["cause"]
     assert "--overwrite" in ran.json["error"]["cure"]
     assert ran.err.startswith(f"heedful: {tmp_path} holds a run with other settings")
-    assert run("study", *TINY, "--max-new-tokens", "2", "--out", tmp_path, "--overwrite").status == 0
+    assert run("study", *two, "--out", tmp_path, "--overwrite").status == 0
 
 
 @pytest.mark.parametrize(

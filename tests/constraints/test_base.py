@@ -6,6 +6,7 @@ import itertools
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from heedful.constraints import (
     known_constraints,
     register_classifier,
 )
+from heedful.constraints.words import parse
 from heedful.errors import InputError
 
 ONE_OF_EACH: list[Constraint] = [
@@ -151,6 +153,26 @@ def test_offline_topic_by_alias_and_never_guessed() -> None:
     assert "does not know 'quidditch'" in unknown.reason
 
 
+def test_what_no_text_can_be_scored_by_passes_none_without_a_word_of_it() -> None:
+    with pytest.raises(
+        InputError, match=r"does not know 'quidditch', so no text can be scored\n.*ask for one of .*chess"
+    ):
+        Topic(topic="quidditch").passes("The rook takes the pawn.")
+    assert Topic(topic="soccer").passes("The striker scored a goal in the football match.")
+    assert not Topic(topic="quidditch", verifier="echo").passes("chess 0.9")  # what it knows shows in its answers
+
+
+def test_a_value_without_the_name_of_its_field_is_bad_input() -> None:
+    for make, said in (
+        (lambda: WordCount(2), "2 is given without the name of a field\n  → name the field, WordCount("),
+        (lambda: Include("a"), "name the field, Include(terms=…); fields of lexical/include: terms"),
+        (lambda: no_semicolons("a;b"), "A text is checked by no_semicolons(limit=…).check(text)"),
+    ):
+        with pytest.raises(InputError) as error:
+            make()
+        assert said in str(error.value)
+
+
 def test_an_unknown_verifier_is_bad_input() -> None:
     with pytest.raises(InputError, match="nosuch"):
         Sentiment(sentiment="positive", verifier="nosuch:x").check("a text")
@@ -210,6 +232,14 @@ def test_a_malformed_id(name: str) -> None:
         constraint(name)(lambda text: True)
 
 
+def test_a_decorator_without_its_id_is_told_where_it_stands() -> None:
+    with pytest.raises(InputError, match=r'needs the id of the constraint\n  → write @constraint\("custom/short"\)'):
+
+        @constraint  # type: ignore[arg-type]
+        def short(text: str) -> bool:
+            return len(text) < 9
+
+
 def test_a_taken_id() -> None:
     with pytest.raises(InputError, match=r"already belongs to heedful\.constraints\.structural\.WordCount"):
 
@@ -265,5 +295,10 @@ def test_what_is_no_constraint_is_told(wrong: Any, cure: str) -> None:
 def test_nothing_to_check_is_no_success() -> None:
     with pytest.raises(InputError, match="no constraint is given"):
         check("a text")
-    with pytest.raises(InputError, match="a bytes is no text"):
-        check(b"a text", WordCount(at_most=2))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [b"a text", None, 3])
+@pytest.mark.parametrize("ask", [lambda it: check(it, WordCount(at_most=2)), WordCount(at_most=2).passes, parse])
+def test_what_is_no_text_is_told(wrong: Any, ask: Callable[[Any], object]) -> None:
+    with pytest.raises(InputError, match="is no text"):
+        ask(wrong)

@@ -48,8 +48,11 @@ def test_json(tmp_path: Path) -> None:
         ("a.yaml", b"- structural/word_count: 7\n", "is not a constraint", "family/name"),
         ("a.yaml", b"- 2020-01-01: 3\n", 'line 1, entry 1: {"2020-01-01": 3} is not a constraint', "family/name"),
         ("a.yaml", b"- structural/json\n- caf\xe9\n", "is not UTF-8 text: byte 0xe9 at line 2 (offset 23)", "as UTF-8"),
+        ("a.yaml", "- é".encode("utf-16"), "its byte order mark is that of UTF-16", "iconv -f UTF-16 -t UTF-8"),
+        ("a.yaml", "- é".encode("utf-32"), "its byte order mark is that of UTF-32", "iconv -f UTF-32 -t UTF-8"),
         ("a.yaml", b"- &a [*a]\n", "nested too deeply, or in itself", "without aliases"),
         ("a.yaml", b"- 2020-13-45\n", "is not YAML: month must be in 1..12", "in quotes"),
+        ("a.yaml", b"- !!int ''\n", "is not YAML: string index out of range", "in quotes"),
         ("a.yaml", b"[" * 3000, "nested too deeply, or in itself", "without aliases"),
         ("a.json", b'["structural/json", {"id": "x/y"}]', "a.json, entry 2: there is no constraint 'x/y'", "known"),
         ("a.json", b"[1,]", "is not JSON: line 1, column 4", "mend it there"),
@@ -81,6 +84,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
         ("structural/word_count: at_least=2, at_most=50", WordCount(at_least=2, at_most=50)),
         ("lexical/include:terms=[dog, new york],at_least=2", Include(terms=("dog", "new york"), at_least=2)),
         ("lexical/include:terms=dog", Include(terms=("dog",))),
+        ("lexical/include:terms='2024-99-99'", Include(terms=("2024-99-99",))),
     ],
 )
 def test_short_forms(text: str, expected: object) -> None:
@@ -93,6 +97,13 @@ def test_short_forms(text: str, expected: object) -> None:
         ("structural/word_count:50", "cannot read '50'"),
         ("structural/word_count:at_most=5,at_most=6", "cannot read 'at_most=6'"),
         ("lexical/include:terms=[dog", "cannot read the value of 'terms'"),
+        (
+            "lexical/include:terms=2024-99-99",
+            "the value of 'terms' in 'lexical/include:terms=2024-99-99': month must be in 1..12",
+        ),
+        ("lexical/include:terms=!!bool x", "cannot read the value of 'terms'"),
+        ("lexical/include:terms=" + "[" * 3000, "it is nested too deeply, or in itself"),
+        ("lexical/include:terms=&a [*a]", "it is nested too deeply, or in itself"),
         ("structural/wordcount:at_most=5", "there is no constraint 'structural/wordcount'"),
     ],
 )

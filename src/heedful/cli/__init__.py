@@ -4,7 +4,7 @@ Knows no subcommand's business: each lives in its own module, which imports what
 `heedful check` starts without a tensor library.
 
 Exit status of every command: 0 done (or all constraints hold), 1 a constraint is violated, 2 the input cannot be used,
-3 nothing is violated but something could not be checked, 130 interrupted.
+3 nothing is violated but something could not be checked, 130 interrupted, 141 whoever read the output closed it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from heedful.cli.ifeval import ifeval
 from heedful.cli.log import log
 from heedful.cli.models import models
 from heedful.cli.monitor import monitor
+from heedful.cli.once import OnceEach
 from heedful.cli.parse import parse
 from heedful.cli.policies import policies
 from heedful.cli.report import report
@@ -37,6 +38,8 @@ from heedful.interrupt import INTERRUPTED, said
 # `format_message` is defined here, two classes above BadParameter; typer exports no name for it.
 _UsageProblem = cast(type[Exception], typer.BadParameter.mro()[2])
 
+_UNREAD = 141  # as of a process that SIGPIPE ended
+
 app = typer.Typer(
     name="heedful",
     help="See, measure and control how a language model follows instructions, skill by skill.",
@@ -45,18 +48,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # an exception that is not a HeedfulError is a bug and keeps its plain traceback
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("study")(study)
-app.command("report")(report)
-app.command("compare")(compare)
-app.command("parse")(parse)
-app.command("check")(check)
-app.command("ifeval")(ifeval)
-app.command("guard")(guard)
-app.command("policies")(policies)
+app.command("study", cls=OnceEach)(study)
+app.command("report", cls=OnceEach)(report)
+app.command("compare", cls=OnceEach)(compare)
+app.command("parse", cls=OnceEach)(parse)
+app.command("check", cls=OnceEach)(check)
+app.command("ifeval", cls=OnceEach)(ifeval)
+app.command("guard", cls=OnceEach)(guard)
+app.command("policies", cls=OnceEach)(policies)
 app.add_typer(log, name="log")
-app.command("calibrate")(calibrate)
-app.command("chat")(chat)
-app.command("models")(models)
+app.command("calibrate", cls=OnceEach)(calibrate)
+app.command("chat", cls=OnceEach)(chat)
+app.command("models", cls=OnceEach)(models)
 app.add_typer(monitor, name="monitor")
 
 
@@ -88,6 +91,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # quotes from a text must not fail on a terminal of another encoding
             stream.reconfigure(errors="backslashreplace")
     try:
+        return _status(given)
+    except BrokenPipeError:
+        pass
+    except SystemExit as error:  # typer and rich make one of it, of status 1, which is a violation's
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+    # Whoever read stdout has seen enough; Python must not complain when it closes it.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _UNREAD
+
+
+def _status(given: list[str]) -> int:
+    try:
         status = app(given, prog_name="heedful", standalone_mode=False)
         sys.stdout.flush()
         if status == INTERRUPTED:  # typer makes an exit of it
@@ -103,9 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         typer.echo(said(given), nl=False, err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read stdout has seen enough; Python must not complain when it closes it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except BrokenPipeError:  # no refusal of a place
+        raise
     except OSError as error:  # the system's refusal, where no room knew better
         if error.filename is None:  # of a stream: what is left in it would be tried again, and refused again
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

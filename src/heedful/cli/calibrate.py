@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heedful.cli.names import split_names
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -54,7 +56,7 @@ def calibrate(
     from heedful.planted import MECHANISMS, Size
     from heedful.planted import calibrate as run
 
-    names = [name.strip() for name in mechanisms.split(",") if name.strip()] if mechanisms else list(MECHANISMS)
+    names = split_names(mechanisms, "--mechanisms") or tuple(MECHANISMS)
     size = Size(hidden=hidden, squares=squares, natural=natural, strength=strength)
     with stage_bars() as progress:
         found = run(

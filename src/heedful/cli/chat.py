@@ -20,12 +20,12 @@ Talk to a model; its answer appears as it is drawn, and the conversation goes on
 
     echo 'Write a note. Write formally.' | heedful chat pico-llama --json     one line a turn, one object an answer
 
-/new starts the conversation over, /undo takes the last turn back, /quit (or Ctrl-D) ends; so do these lines in a pipe. The
-pico models know three kinds of turn: an instruction ('Write a note to a neighbour. Use at most 20 words.'), a check of the
-answer ('Check.' or 'Check. Write formally.') and feedback ('Revise: 31 words, at most 20: cut 11.').
+/new starts the conversation over, /undo takes the last turn back, /quit (or Ctrl-D) ends, /help names these; so do these lines
+in a pipe. The pico models know three kinds of turn: an instruction ('Write a note to a neighbour. Use at most 20 words.'), a
+check of the answer ('Check.' or 'Check. Write formally.') and feedback ('Revise: 31 words, at most 20: cut 11.').
 """
 
-_COMMANDS = ("/new", "/undo", "/quit", "/exit")
+_KNOWN = "/new starts over, /undo takes a turn back, /quit ends"
 
 
 def chat(
@@ -48,12 +48,12 @@ def chat(
     talking = sys.stdin.isatty()
     loaded = load(model, device=device, dtype=dtype, revision=revision, trust_remote_code=trust_remote_code)
     if talking:
-        typer.secho(f"{loaded.name}: /new starts over, /undo takes a turn back, /quit ends.", dim=True)
+        typer.secho(f"{loaded.name}: {_KNOWN}.", dim=True)
     settings = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens}
     turns: list[dict[str, str]] = []
     answered = 0
     for line in _lines(talking):
-        if line.startswith("/") and (talking or line in _COMMANDS):
+        if line.startswith("/") and (talking or line[1:].isalpha()):  # in a pipe a line may begin with a path
             if not _command(line, turns):
                 return
             continue
@@ -92,12 +92,14 @@ def _command(line: str, turns: list[dict[str, str]]) -> bool:
     match line:
         case "/quit" | "/exit":
             return False
+        case "/help":
+            typer.secho(_KNOWN, dim=True, err=True)
         case "/new":
             turns.clear()
         case "/undo":
             del turns[-2:]
         case _:
-            typer.secho(f"no command {line}: there are /new, /undo and /quit", fg="red", err=True)
+            typer.secho(f"unknown command {line}: {_KNOWN}", fg="red", err=True)
     return True
 
 

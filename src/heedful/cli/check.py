@@ -6,18 +6,25 @@ Knows no constraint's rules: those are in `heedful.constraints`.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
 
 from heedful.cli.flags import MORE, takes_constraints
-from heedful.constraints import Constraint, Verdict, decode_text, field_help, known_constraints, read_text
+from heedful.constraints import Constraint, FieldHelp, Verdict, decode_text, field_help, known_constraints, read_text
 from heedful.constraints import check as check_text
 from heedful.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_WIDTH = 250
 
 COLOURS = {"pass": "green", "fail": "bold red", "unscored": "yellow", "error": "bold yellow"}
 
@@ -59,8 +66,7 @@ def check(
             "add a flag such as --max-words 50, or --constraints FILE; heedful check --list shows all there are",
         )
     # All files are read before the first is judged: bad input is reported alone, not after half of a table.
-    texts = [(file, _read(file)) for file in files or ["-"]]
-    checked = [_Checked(file, check_text(text, *asked)) for file, text in texts]
+    checked = [_Checked(file, check_text(text, *asked)) for file, text in _read_all(files or ["-"])]
     if as_json:
         _print_json(checked)
     else:
@@ -71,6 +77,22 @@ def check(
 class _Checked(NamedTuple):
     file: str
     verdicts: list[Verdict]
+
+
+def _read_all(files: Sequence[str]) -> list[tuple[str, str]]:
+    """Each file with its text. InputError names every one that cannot be read."""
+    if files.count("-") > 1:
+        raise InputError("'-' is given twice, and standard input can be read but once", "give it once")
+    texts, unread = [], []
+    for file in files:
+        try:
+            texts.append((file, _read(file)))
+        except InputError as error:
+            unread.append(error)
+    if unread:
+        cures = dict.fromkeys(error.cure for error in unread)
+        raise InputError(f"{'; '.join(error.cause for error in unread)}; nothing was checked", "; ".join(cures))
+    return texts
 
 
 def _read(file: str) -> str:
@@ -111,11 +133,10 @@ def _print_json(checked: Sequence[_Checked]) -> None:
 
 
 def _print_tables(checked: Sequence[_Checked]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = stdout_console()
     for item in checked:
         passed = sum(verdict.passed for verdict in item.verdicts)
         name = "standard input" if item.file == "-" else item.file
@@ -136,6 +157,14 @@ def _print_tables(checked: Sequence[_Checked]) -> None:
         for verdict in item.verdicts:
             line = Text(f"{verdict.constraint}: ", style=COLOURS[verdict.outcome])
             console.print(line.append(printable(reason_of(verdict)), style="none"))
+
+
+def stdout_console() -> Console:
+    """For stdout: as wide as its terminal; where it is none, so wide that no name is broken (or of COLUMNS)."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_PIPE_WIDTH)
 
 
 def _measured(value: JsonValue) -> str:
@@ -164,7 +193,7 @@ def printable(text: str) -> str:
 def _print_list(as_json: bool) -> None:
     classes = known_constraints()
     if as_json:
-        fields = {cls.id: [field._asdict() for field in field_help(cls)] for cls in classes}
+        fields = {cls.id: [_as_json(cls, field) for field in field_help(cls)] for cls in classes}
         typer.echo(json.dumps({"constraints": fields}, ensure_ascii=False))
         return
     for cls in classes:
@@ -172,6 +201,11 @@ def _print_list(as_json: bool) -> None:
         for field in field_help(cls):
             default = "must be given" if field.default is None else f"default {field.default}"
             typer.echo(f"      {field.name} ({default})" + (f": {field.meaning}" if field.meaning else ""))
+
+
+def _as_json(cls: type[Constraint], field: FieldHelp) -> dict[str, JsonValue]:
+    default = None if field.default is None else to_jsonable_python(cls.model_fields[field.name].default)
+    return {"name": field.name, "required": field.default is None, "default": default, "meaning": field.meaning}
 
 
 def _first_paragraph(cls: type[Constraint]) -> str:

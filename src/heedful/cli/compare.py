@@ -33,7 +33,7 @@ def compare(
 
 
 def show(found: Comparison, as_json: bool) -> None:
-    """One screen: the outcome of every claim, by model."""
+    """One screen: the outcome of every claim, by model, and over which tasks they are compared where not over all."""
     if as_json:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
         return
@@ -50,4 +50,6 @@ def show(found: Comparison, as_json: bool) -> None:
     Console().print(table)
     for caution in found.cautions:
         typer.echo(f"Compare with care: {caution}")
+    for said in found.on_c6:
+        typer.echo(f"C6, {said}")
     typer.echo(f"Comparison: {found.report}")

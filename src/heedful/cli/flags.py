@@ -7,6 +7,8 @@ shows all the flags. Knows no constraint's rules: those are in `heedful.constrai
 from __future__ import annotations
 
 import inspect
+import json
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
@@ -29,6 +31,7 @@ from heedful.constraints import (
     parse_constraint,
     read_json_file,
 )
+from heedful.errors import InputError
 
 _LENGTH = "Length"
 _CONTENT = "Content"
@@ -84,8 +87,8 @@ def _asked(
         _length(WordCount, exact_words, min_words, max_words),
         _length(CharCount, exact_chars, min_chars, max_chars),
         _json_format(json_object, json_keys, json_schema),
-        Include(terms=tuple(include)) if include else None,
-        Exclude(terms=tuple(exclude)) if exclude else None,
+        Include(terms=_terms("include", include)) if include else None,
+        Exclude(terms=_terms("exclude", exclude)) if exclude else None,
         Topic(topic=topic) if topic is not None else None,
         Sentiment.model_validate({"sentiment": sentiment}) if sentiment is not None else None,
         Register.model_validate({"level": register}) if register is not None else None,
@@ -123,6 +126,19 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 def _only_set(*constraints: Constraint | None) -> list[Constraint]:
     return [constraint for constraint in constraints if constraint is not None]
+
+
+def _terms(flag: str, given: list[str]) -> tuple[str, ...]:
+    """One term a flag: 'a, b' is more likely two than one with a comma, and is refused."""
+    for term in given:
+        if "," in term:
+            whole = shlex.quote(f"lexical/{flag}:terms=[{json.dumps(term, ensure_ascii=False)}]")
+            apart = " ".join(f"--{flag} {shlex.quote(part.strip())}" for part in term.split(",") if part.strip())
+            raise InputError(
+                f"--{flag} {term!r} has a comma: it may be one term or several",
+                f"repeat the flag: {apart}; or, for one with a comma, -c {whole}",
+            )
+    return tuple(given)
 
 
 def _length(

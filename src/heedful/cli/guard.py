@@ -12,6 +12,7 @@ import typer
 
 from heedful.cli.check import COLOURS, printable, reason_of, status_of
 from heedful.cli.flags import takes_constraints
+from heedful.cli.pages import check_folder
 from heedful.constraints import Constraint
 from heedful.errors import InputError
 from heedful.interrupt import INTERRUPTED, raising
@@ -35,7 +36,9 @@ def guard(
     stream: Annotated[
         bool, typer.Option("--stream", help="Show the text as it may go out (hold_window).", rich_help_panel=_HOW)
     ] = False,
-    window: Annotated[int, typer.Option(help="Characters that a stream holds back.", rich_help_panel=_HOW)] = 120,
+    window: Annotated[
+        int | None, typer.Option(help="Characters that a stream holds back; 120 by default.", rich_help_panel=_HOW)
+    ] = None,
     at: Annotated[
         str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.", rich_help_panel=_HOW)
     ] = None,
@@ -49,7 +52,9 @@ def guard(
     budget_tokens: Annotated[
         int | None, typer.Option(help="Tokens in all, prompts and drafts.", rich_help_panel=_BUDGET)
     ] = None,
-    budget_calls: Annotated[int | None, typer.Option(help="Drafts in all.", rich_help_panel=_BUDGET)] = None,
+    budget_calls: Annotated[
+        int | None, typer.Option(help="Calls in all, drafts and judges'.", rich_help_panel=_BUDGET)
+    ] = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Seconds in all.", rich_help_panel=_BUDGET)] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what was done, a line a request.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: the result.")] = False,
@@ -72,7 +77,7 @@ def guard(
     draft until then is printed all the same.
     """
     from heedful.control.budget import Budget
-    from heedful.control.guard import MODES, Guard
+    from heedful.control.guard import MODES, WINDOW, Guard
     from heedful.control.log import check_log, result_fields
     from heedful.control.opening import open_upstream
     from heedful.control.upstream import Sampling
@@ -85,7 +90,17 @@ def guard(
     known = {each: each for each in MODES}
     if mode not in known:
         raise InputError(f"mode is {mode!r}", f"choose among {', '.join(MODES)}")
-    if log is not None:  # before a model is loaded
+    holds = stream and mode in ("repair", "stop")
+    if window is not None and not holds:
+        raise InputError(
+            f"--window {window} is of a stream that holds text back, and "
+            + (f"the mode {mode} holds none" if stream else "none is asked for"),
+            f"leave it out, or {'take the mode stop or repair' if stream else 'add --stream'}",
+        )
+    for constraint in asked:  # before a model is loaded
+        constraint.check_scorable()
+    if log is not None:
+        check_folder(log)
         check_log(log)
     text = sys.stdin.read() if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, max_new_tokens, seed)
@@ -95,8 +110,8 @@ def guard(
         policy,
         Budget(budget_tokens, budget_calls, budget_seconds),
         mode=known[mode],
-        release="hold_window" if stream and mode in ("repair", "stop") else None,
-        window=window,
+        release="hold_window" if holds else None,
+        window=WINDOW if window is None else window,
         log=log,
         on_alert=None if as_json else _warn if mode == "warn" else None,
         logger=logging.Logger("heedful guard", logging.ERROR),  # its own: warnings are what is printed below
@@ -143,9 +158,10 @@ def _explain(result: Guarded, *, shown: bool) -> None:
         line = Text(f"{verdict.outcome:9}", style=COLOURS[verdict.outcome])
         said = printable(reason_of(verdict)).replace("\n", " ")
         console.print(line.append(f"{verdict.constraint}: {said or verdict.expected}", style="none"))
-    for attempt in result.attempts:
+    for number, attempt in enumerate(result.attempts):
         why = f": {printable(attempt.why)}" if attempt.why else ""
-        console.print(Text(f"{attempt.what}, {attempt.usage.total} tokens, {attempt.ended}{why}", style="dim"))
+        best = " ← the answer" if number == result.best and len(result.attempts) > 1 else ""
+        console.print(Text(f"{attempt.what}, {attempt.usage.total} tokens, {attempt.ended}{why}{best}", style="dim"))
     judged = (
         f" ({result.judged.usage.total} of them in {result.judged.calls} calls of judges)"
         if result.judged.calls

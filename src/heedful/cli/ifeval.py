@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heedful.cli.check import stdout_console
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ _SHOWN_DIFFERENCES = 20
 
 
 def ifeval(
-    responses: Annotated[str, typer.Argument(metavar="RESPONSES.jsonl", help="Lines with 'prompt' and 'response'.")],
+    responses: Annotated[
+        str,
+        typer.Argument(metavar="RESPONSES.jsonl", help="Lines with 'prompt' and 'response'; - reads standard input."),
+    ],
     inputs: Annotated[
         str, typer.Option(metavar="INPUTS.jsonl", help="The prompts: key, prompt, instruction_id_list, kwargs.")
     ],
@@ -62,7 +66,7 @@ def ifeval(
 
     if html is not None:
         _page_can_be_written(html)
-    matched = match_responses(responses, read_prompts(inputs))
+    matched = match_responses("/dev/stdin" if responses == "-" else responses, read_prompts(inputs))
     with stage_bars() as progress:
         found = evaluate(matched, corrected=corrected, progress=progress)
     if as_json:
@@ -73,7 +77,7 @@ def ifeval(
         from heedful.cli.ifeval_page import write_page
 
         sys.stdout.flush()
-        write_page(html, found, Path(responses).name)
+        write_page(html, found, "standard input" if responses == "-" else Path(responses).name)
         if not as_json:
             typer.echo(f"Page: {html}")
     raise typer.Exit(found.status)
@@ -117,10 +121,9 @@ def _numbers(accuracy: Accuracy) -> dict[str, Any]:
 
 
 def _show(found: Evaluated) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    console = stdout_console()
     console.print(_overall(found))
     console.print(_by_type(found))
     for note in found.notes:

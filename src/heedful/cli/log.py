@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from heedful.cli.check import COLOURS, printable
+from heedful.cli.check import COLOURS, printable, stdout_console
+from heedful.cli.once import OnceEach
+from heedful.cli.pages import check_page
 
 log = typer.Typer(help="What guards did.", no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -18,7 +20,7 @@ _ENDED = {"finished": "green", "length": "yellow", "proved": "red", "forecast": 
 _BAR = 24
 
 
-@log.command("view")
+@log.command("view", cls=OnceEach)
 def view(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A log that a guard wrote (log=…, --log).")],
     failed: Annotated[bool, typer.Option("--failed", help="Only requests that did not end in a pass.")] = False,
@@ -36,6 +38,8 @@ def view(
     """
     from heedful.control.log import read_log
 
+    if html is not None:
+        check_page(html)
     read = read_log(file)
     if read.torn:
         numbers = ", ".join(map(str, read.torn))
@@ -78,11 +82,10 @@ def totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _print(lines: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = stdout_console()
     tokens, judged = found["tokens"], found["judged"]
     asked = f" ({judged['prompt'] + judged['completion']:,} of them in {judged['calls']:,} calls of judges)"
     if len(lines) < found["in_log"]:

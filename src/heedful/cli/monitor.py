@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heedful.cli.names import split_names
+from heedful.cli.once import OnceEach
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -47,7 +50,7 @@ Exit status: 0 done, 2 the input cannot be used.
 """
 
 
-@monitor.command("train")
+@monitor.command("train", cls=OnceEach)
 def train(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a study.")],
     out: Annotated[Path | None, typer.Option(help="The folder to write; RUN/monitors by default.")] = None,
@@ -69,7 +72,7 @@ def train(
     from heedful.cli.bars import stage_bars
     from heedful.pipeline.monitor import train_monitors
 
-    names = [name.strip() for name in tasks.split(",") if name.strip()] if tasks else None
+    names = split_names(tasks, "--tasks")
     folder = out or run / "monitors"
     with stage_bars() as progress:
         made = train_monitors(
@@ -85,7 +88,7 @@ def train(
     _print(made, folder, as_json)
 
 
-@monitor.command("show")
+@monitor.command("show", cls=OnceEach)
 def show(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that holds monitors.")],
     check: Annotated[

@@ -1,4 +1,5 @@
-"""A page is written wholly or not at all, and whether it can be is found out before the work whose result it shows.
+"""A page is written wholly or not at all, and whether it can be is found out before the work whose result it shows. No folder
+is made for what a user names: it may be a slip.
 
 Knows no page, and loads no room that does.
 """
@@ -6,6 +7,7 @@ Knows no page, and loads no room that does.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,13 +16,27 @@ from heedful.errors import InputError
 
 
 def check_page(path: Path) -> None:
-    """See that a file can be written there, and leave none; missing folders are made.
+    """See that a file can be written there, and leave none.
 
     Raises:
         InputError: it cannot.
     """
     with _beside(path) as (_, temporary):
         temporary.write_text("", encoding="utf-8")
+
+
+def check_folder(path: Path) -> None:
+    """See that the folder of a file that is to be written is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    folder = path.parent
+    if folder.is_dir():
+        return
+    if any(above.is_file() for above in (folder, *folder.parents)):
+        raise InputError(f"{path} cannot be written: its folder is a file", "name a file that can be")
+    raise InputError(f"{path} cannot be written: there is no folder {folder}", f"mkdir -p {shlex.quote(str(folder))}")
 
 
 def write_whole(path: Path, page: str) -> None:
@@ -43,11 +59,10 @@ def _beside(path: Path) -> Iterator[tuple[Path, Path]]:
         raise InputError(f"{path} cannot be written: it is {what}", "name a file")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        check_folder(target)
         yield target, temporary
     except OSError as error:
-        reason = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror or error
-        raise InputError(f"{path} cannot be written: {reason}", "name a file that can be") from error
+        raise InputError(f"{path} cannot be written: {error.strerror or error}", "name a file that can be") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heedful.cli.check import stdout_console
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def policies(
         return
     import asyncio
 
+    from heedful.cli.bars import stage_bars
     from heedful.cli.pages import check_page
     from heedful.control.budget import Budget
     from heedful.control.opening import open_upstream
@@ -61,20 +63,20 @@ def policies(
     counts = _counts(constraints)
     if html is not None:
         check_page(html)
-    compared = asyncio.run(
-        compare_policies(
-            open_upstream(model, name=at, monitors=monitors),
-            policies=these or POLICIES,
-            n=n,
-            constraints=counts,
-            seed=seed,
-            sampling=Sampling(temperature, max_tokens=max_new_tokens),
-            budget=Budget(tokens=budget_tokens),
-            checks=model in {each.name for each in embedded_models()},
-            progress=_show,
+    with stage_bars() as progress:
+        compared = asyncio.run(
+            compare_policies(
+                open_upstream(model, name=at, monitors=monitors),
+                policies=these or POLICIES,
+                n=n,
+                constraints=counts,
+                seed=seed,
+                sampling=Sampling(temperature, max_tokens=max_new_tokens),
+                budget=Budget(tokens=budget_tokens),
+                checks=model in {each.name for each in embedded_models()},
+                progress=progress,
+            )
         )
-    )
-    typer.echo("", err=True)
     if as_json:
         typer.echo(json.dumps(compared.to_dict(), ensure_ascii=False))
     else:
@@ -95,15 +97,10 @@ def _counts(given: str) -> list[int]:
         ) from None
 
 
-def _show(policy: str, done: int, of: int) -> None:
-    typer.echo(f"\r{policy}: {done} of {of}\033[K", nl=False, err=True)
-
-
 def _print(found: Comparison) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = stdout_console()
     about = f"{found.instructions} instructions over {found.bases} base prompts, intervals at 95 %"
     table = Table(title=f"{found.model}: {about}", title_justify="left")
     table.add_column("policy", no_wrap=True)
@@ -120,6 +117,10 @@ def _print(found: Comparison) -> None:
             f"{row.seconds.estimate:.1f}",
         )
     console.print(table)
+    console.print(
+        "all kept: answers that keep every constraint; others: the same as other verifiers judge; ×: times the tokens of "
+        "unguarded; calls, s: drafts and seconds a request"
+    )
     for row in found.policies:
         if row.aborted:
             console.print(f"{row.policy}: {row.aborted} drafts stopped, {row.false_stops} of which would have complied")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heedful.cli.names import split_names
+
 if TYPE_CHECKING:
     from heedful.pipeline.progress import Progress
 
@@ -35,18 +37,6 @@ used.
 
 _MANY_CUT_OFF = 0.1
 """Share of answers that were cut off, from which it is said with the results."""
-
-
-def _split(names: str | None, flag: str) -> tuple[str, ...] | None:
-    """Names between commas; None for a flag that was not given, which means all. An empty one is a slip, never 'all'."""
-    if names is None:
-        return None
-    found = tuple(name.strip() for name in names.split(",") if name.strip())
-    if not found:
-        from heedful.errors import InputError
-
-        raise InputError(f"{flag} names nothing", f"name some, separated by commas, or leave {flag} out for all")
-    return found
 
 
 def study(
@@ -113,21 +103,21 @@ def study(
 ) -> None:
     """Diagnose how a model follows instructions: answer, verify, read hidden states, fit probes, report."""
     settings: dict[str, Any] = {
-        "tasks": _split(tasks, "--tasks"),
+        "tasks": split_names(tasks, "--tasks"),
         "samples": samples,
         "squares": squares,
         "base_prompts": base_prompts,
         "prompts_file": str(prompts) if prompts else None,
         "responses_file": str(responses) if responses else None,
-        "erasers": _split(erasers, "--erasers"),
+        "erasers": split_names(erasers, "--erasers"),
         "behaviour_prompts": behaviour_prompts,
         "full": full or None,
         "extras": extras or None,
         "seed": seed,
         "temperature": temperature,
         "max_new_tokens": max_new_tokens,
-        "sites": _split(sites, "--sites"),
-        "positions": _split(positions, "--positions"),
+        "sites": split_names(sites, "--sites"),
+        "positions": split_names(positions, "--positions"),
         "device": device,
         "dtype": dtype,
         "device_map": device_map,

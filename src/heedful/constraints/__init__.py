@@ -97,8 +97,6 @@ def check(text: str, *constraints: Constraint) -> list[Verdict]:
             "no constraint is given, so there is nothing to check",
             "give one or several: check(text, WordCount(at_most=9))",
         )
-    if not isinstance(text, str):
-        raise InputError(f"a {type(text).__name__} is no text", "give a str; decode bytes first")
     if wrong := next((each for each in constraints if not isinstance(each, Constraint)), None):
         cure = (
             "give each for itself: check(text, *constraints)"

@@ -11,12 +11,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from heedful.constraints.prefix.monitor import PrefixMonitor
+from heedful.constraints.text import check_is_text
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -27,12 +28,17 @@ class Constraint(BaseModel):
     A subclass sets `id`, declares its fields, and implements `describe` and `_verify`.
 
     Raises:
-        InputError: a field is unknown, missing or impossible; the message names it and lists the fields there are.
+        InputError: a field is unknown, missing, impossible or not named; the message names it and lists the fields there are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: ClassVar[str]
+
+    def __new__(cls, *values: Any, **fields: Any) -> Self:  # before `__init__`, which would name neither cause nor cure
+        if values:
+            raise _unnamed(cls, values[0])
+        return super().__new__(cls)
 
     def __init__(self, **fields: Any) -> None:
         try:
@@ -54,14 +60,28 @@ class Constraint(BaseModel):
         return hash((type(self), *(_hashable(getattr(self, name)) for name in type(self).model_fields)))
 
     def check(self, text: str) -> Verdict:
-        """Does the complete `text` comply? An empty text, or one of white space only, fails every constraint."""
+        """Does the complete `text` comply? An empty text, or one of white space only, fails every constraint.
+
+        Raises:
+            InputError: `text` is no str.
+        """
+        check_is_text(text)
         if not text.strip():
             return self._verdict(False, score=0.0, reason="the text is empty", hint=f"write a text: {self.describe()}")
         return self._verify(text)
 
     def passes(self, text: str) -> bool:
-        """`check(text).passed`, for filters and rewards over many texts; lengths, terms and JSON are the faster for it."""
-        return self.check(text).passed if not text or text.isspace() else self._passes(text)
+        """`check(text).passed`, for filters and rewards over many texts; lengths, terms and JSON are the faster for it.
+
+        False of a text that could not be scored, too, but not where none can be.
+
+        Raises:
+            InputError: `text` is no str, or no text can be scored (see `check_scorable`).
+        """
+        self.check_scorable()
+        if not isinstance(text, str) or not text or text.isspace():
+            return self.check(text).passed
+        return self._passes(text)
 
     def monitor(self) -> PrefixMonitor:
         """A monitor that watches one text while it is written, and says what is certain already.
@@ -70,6 +90,13 @@ class Constraint(BaseModel):
         the text is closed.
         """
         return _monitors.get(type(self), PrefixMonitor)(self)
+
+    def check_scorable(self) -> None:
+        """See that some text can be scored, as far as that is known before there is one.
+
+        Raises:
+            InputError: every text's verdict would be 'unscored'.
+        """
 
     @abstractmethod
     def describe(self) -> str:
@@ -239,6 +266,15 @@ def _explained(cls: type[Constraint], error: ValidationError) -> InputError:
     cause = "; ".join(_problem(details, names) for details in error.errors(include_url=False))
     cure = f"fields of {cls.id}: {', '.join(names)}" if names else f"{cls.id} takes no fields"
     return InputError(f"{cls.id}: {cause}", cure)
+
+
+def _unnamed(cls: type[Constraint], value: object) -> InputError:
+    names = [field.name for field in field_help(cls)]
+    given = f"{cls.__name__}({names[0]}=…)" if names else f"{cls.__name__}()"
+    what = f"name the field, {given}; fields of {cls.id}: {', '.join(names)}" if names else f"{cls.id} takes no fields"
+    return InputError(
+        f"{cls.id}: {value!r} is given without the name of a field", f"{what}. A text is checked by {given}.check(text)"
+    )
 
 
 def _problem(details: ErrorDetails, names: list[str]) -> str:

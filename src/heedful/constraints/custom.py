@@ -73,8 +73,11 @@ def constraint(id: str) -> Callable[[Callable[..., bool | Verdict]], type[Functi
         id: 'family/name', not yet taken.
 
     Raises:
-        InputError: the id is malformed or taken, or the function has no text parameter or a field without a type.
+        InputError: the id is missing, malformed or taken, or the function has no text parameter or a field without a type.
     """
+    if not isinstance(id, str):
+        name = getattr(id, "__name__", "name")
+        raise InputError("@constraint needs the id of the constraint", f'write @constraint("custom/{name}")')
 
     def decorate(function: Callable[..., bool | Verdict]) -> type[FunctionConstraint]:
         name = function.__name__

@@ -13,7 +13,7 @@ from pydantic import Field, StrictStr
 from heedful.constraints.base import Constraint
 from heedful.constraints.classification import Classification, get_classifier
 from heedful.constraints.verdict import Verdict
-from heedful.errors import UpstreamError
+from heedful.errors import InputError, UpstreamError
 
 
 class Judged(Constraint):
@@ -40,12 +40,19 @@ class Judged(Constraint):
         """What to change, given the label that was found instead."""
 
     def _known(self, answer: Classification) -> bool:
-        """Does the classifier know what is asked at all?"""
+        """Does the classifier know what is asked at all? Of an answer without a label: as far as that is known beforehand."""
         return answer.label is None or self.label in answer.scores
 
     def _instead(self) -> str:
         """What may be asked of a classifier that does not know what was asked: the rest of a sentence."""
         return ""
+
+    def check_scorable(self) -> None:
+        if not self._known(Classification(None, {}, "")):
+            raise InputError(
+                f"{self.id}: the {self.task} verifier {self.verifier!r} does not know {self.label!r}, so no text can be scored",
+                f"use one that does ('hf:ID'){self._instead()}",
+            )
 
     def _verify(self, text: str) -> Verdict:
         try:

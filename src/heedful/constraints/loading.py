@@ -9,6 +9,7 @@ A file is a list, in YAML or JSON, and each entry is written in full or in short
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from pathlib import Path
@@ -19,6 +20,13 @@ import yaml
 from heedful.constraints.base import Constraint, constraint_from
 from heedful.constraints.strict_json import NotJsonError, read_json
 from heedful.errors import InputError
+
+_OTHER_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),  # before that of UTF-16, with which it begins
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
 
 
 def read_text(path: str | Path) -> str:
@@ -46,9 +54,15 @@ def decode_text(data: bytes, source: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
+        written_in = next((name for mark, name in _OTHER_MARKS if data.startswith(mark)), "")
+        why = (
+            f"its byte order mark is that of {written_in}"
+            if written_in
+            else f"byte 0x{data[error.start]:02x} at line {line} (offset {error.start})"
+        )
         raise InputError(
-            f"{source} is not UTF-8 text: byte 0x{data[error.start]:02x} at line {line} (offset {error.start})",
-            "save it as UTF-8, for example: iconv -f WINDOWS-1252 -t UTF-8 IN > OUT",
+            f"{source} is not UTF-8 text: {why}",
+            f"save it as UTF-8, for example: iconv -f {written_in or 'WINDOWS-1252'} -t UTF-8 IN > OUT",
         ) from error
 
 
@@ -62,6 +76,16 @@ def read_json_file(path: str | Path) -> Any:
         return read_json(read_text(path))
     except NotJsonError as error:
         raise InputError(f"{path} is not JSON: {error}", "mend it there") from error
+
+
+def read_yaml(text: str) -> Any:
+    """The value that YAML stands for.
+
+    Raises:
+        InputError: it is none, a key stands twice, it is nested too deeply or in itself, or a value cannot be made (a date that
+            is none, say).
+    """
+    return _document(text)[0]
 
 
 def load_constraints(path: str | Path) -> list[Constraint]:
@@ -105,30 +129,38 @@ def _json_entries(path: str | Path) -> list[_Entry]:
 def _yaml_entries(path: str | Path) -> list[_Entry]:
     text = read_text(path)
     try:
+        value, root = _document(text)
+    except InputError as error:
+        raise InputError(f"{path} is not YAML: {error.cause}", error.cure) from error
+    if root is None:
+        return []
+    if not isinstance(root, yaml.SequenceNode):
+        raise _not_a_list(path)
+    return [_Entry(entry, node.start_mark.line + 1) for entry, node in zip(value, root.value, strict=True)]
+
+
+def _document(text: str) -> tuple[Any, yaml.Node | None]:
+    """The value of a YAML document, and the node that it was made from; errors as of `read_yaml`."""
+    try:
         loader = _Loader(text)
         root = loader.get_single_node()
-        if root is None:
-            return []
-        if not isinstance(root, yaml.SequenceNode):
-            raise _not_a_list(path)
-        entries = [_Entry(loader.construct_document(node), node.start_mark.line + 1) for node in root.value]
+        value = None if root is None else loader.construct_document(root)
     except RecursionError as error:
-        raise _nested(path) from error
-    except ValueError as error:  # a date that is none, say: what it is asked to make refuses, and names no line
-        raise InputError(f"{path} is not YAML: {error}", "mend it there, or put it in quotes") from error
+        raise _nested() from error
+    except (ValueError, LookupError, AttributeError) as error:
+        # A date that is none, or an !!int, say: what it is asked to make refuses, and names no line.
+        raise InputError(str(error), "mend it there, or put it in quotes") from error
     except yaml.YAMLError as error:
-        raise InputError(
-            f"{path} is not YAML: {_yaml_problem(error)}", "mend it there; colons need a space after them"
-        ) from error
+        raise InputError(_yaml_problem(error), "mend it there; colons need a space after them") from error
     try:
-        json.dumps([entry.value for entry in entries], default=str, skipkeys=True)
+        json.dumps(value, default=str, skipkeys=True)
     except (RecursionError, ValueError) as error:  # an alias of what it stands in
-        raise _nested(path) from error
-    return entries
+        raise _nested() from error
+    return value, root
 
 
-def _nested(path: str | Path) -> InputError:
-    return InputError(f"{path}: an entry is nested too deeply, or in itself", "write it without aliases")
+def _nested() -> InputError:
+    return InputError("it is nested too deeply, or in itself", "write it without aliases")
 
 
 class _Loader(yaml.SafeLoader):
@@ -185,10 +217,10 @@ def parse_constraint(text: str) -> Constraint:
                 "write family/name:field=value,field=value with each field once: structural/word_count:at_most=50",
             )
         try:
-            fields[field.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+            fields[field.strip()] = read_yaml(value)
+        except InputError as error:
             raise InputError(
-                f"cannot read the value of {field.strip()!r} in {text!r}: {_yaml_problem(error)}",
-                "write a number, true or false, a word, or a list: terms=[dog, cat]",
+                f"cannot read the value of {field.strip()!r} in {text!r}: {error.cause}",
+                "write a number, true or false, a word (in quotes, if need be), or a list: terms=[dog, cat]",
             ) from error
     return constraint_from({**fields, "id": name.strip()})

@@ -23,6 +23,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from heedful.constraints.verdict import Span
+from heedful.errors import InputError
 
 _ZERO_WIDTH_SPACE = "\u200b"  # a format character by its category, but it separates words (UAX #29)
 _INSIDE = "\uffff"  # a noncharacter: stands for whatever continues a word without being \w
@@ -35,6 +36,12 @@ _ASCII = re.compile(r"[\t-\r\x1c-~]+")  # white space too
 _ASCII_RUN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _ONE_SPACE = bytes.maketrans(b"\t\n\r\x0b\x0c", b"     ")
 _PLAIN = str.maketrans(dict.fromkeys("‘’ʼ＇", "'") | dict.fromkeys("‐‑﹣－", "-"))
+
+
+def check_is_text(text: object) -> None:
+    """InputError where it is no str."""
+    if not isinstance(text, str):
+        raise InputError(f"a {type(text).__name__} is no text", "give a str; decode bytes first")
 
 
 def word_spans(text: str) -> list[Span]:
