@@ -1,4 +1,4 @@
-"""How well `heedful parse` reads requirements: on 160 hand-written phrasings, and on IFEval's prompts where they are at hand.
+"""How well `heedful parse` reads requirements: on hand-written phrasings, and on IFEval's prompts where they are at hand.
 
 `python benchmarks/parse.py` measures all and writes the tables into parse/README.md; `--half tune` or `--half held-out`
 prints that half only. The frozen phrasings and IFEval's prompts with odd keys are never to be looked at while rules are

@@ -39,6 +39,15 @@ def test_one_term_may_be_a_string() -> None:
     assert Include(terms="harbour") == Include(terms=("harbour",))
 
 
+@pytest.mark.parametrize("terms", ["very, really", "very,really"])
+def test_a_string_with_a_comma_may_be_one_term_or_several(terms: str) -> None:
+    with pytest.raises(InputError) as raised:
+        Exclude(terms=terms)
+    assert "has a comma" in raised.value.cause
+    assert f"terms: [very, really] for several, terms: [{terms!r}] for one" in raised.value.cure
+    assert Exclude(terms=[terms]).terms == (terms,)
+
+
 @given(st.lists(st.sampled_from(["red", "blue", "green", "-", "Red"]), min_size=1).map(" ".join), st.integers(1, 3))
 def test_inclusion_and_exclusion_are_complements(text: str, k: int) -> None:
     included, excluded = Include(terms="red", at_least=k).check(text), Exclude(terms="red", at_most=k - 1).check(text)

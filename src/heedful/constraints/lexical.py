@@ -28,7 +28,16 @@ class _Terms(Constraint):
     @field_validator("terms", mode="before")
     @classmethod
     def _one_or_several(cls, terms: Any) -> Any:
-        return (terms,) if isinstance(terms, str) else terms
+        """One term may stand for itself, unless it looks like several: a term with a comma must be in a list."""
+        if not isinstance(terms, str):
+            return terms
+        if "," in terms:
+            several = ", ".join(part.strip() for part in terms.split(",") if part.strip())
+            raise InputError(
+                f"{cls.id}: {terms!r} has a comma: it may be one term or several",
+                f"give a list: terms: [{several}] for several, terms: [{terms!r}] for one with a comma",
+            )
+        return (terms,)
 
     @model_validator(mode="after")
     def _terms_can_be_found(self) -> _Terms:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heedful.constraints import WordCount
+from heedful.constraints import CharCount, Topic, WordCount
 from heedful.constraints.words import parse
 
 NUMBERS = st.integers(2, 3000)
@@ -30,6 +30,12 @@ def read(text: str) -> tuple[object, ...]:
         "a maximum of {n} words",
         "{n} words or less",
         "{n} or less words",
+        "≤ {n} words",
+        "<= {n} words",
+        "< {m} words",
+        "max. {n} words",
+        "not longer than {n} words",
+        "limit: {n} words",
     ],
 )
 @some
@@ -39,7 +45,8 @@ def test_greatest(form: str, n: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["at least {n} words", "{n} words or more", "no fewer than {n} words",
-    "a minimum of {n} words", "more than {m} words", "over {m} words", "{n}+ words"])  # fmt: skip
+    "a minimum of {n} words", "more than {m} words", "over {m} words", "{n}+ words", "≥ {n} words",
+    ">= {n} words", "> {m} words", "min. {n} words", "not shorter than {n} words"])  # fmt: skip
 @some
 @given(NUMBERS)
 def test_least(form: str, n: int) -> None:
@@ -47,11 +54,40 @@ def test_least(form: str, n: int) -> None:
 
 
 @pytest.mark.parametrize("form", ["between {n} and {m} words", "{n} to {m} words", "{n}-{m} words", "{n}–{m} words",
-    "from {n} to {m} words", "at least {n} and at most {m} words"])  # fmt: skip
+    "from {n} to {m} words", "at least {n} and at most {m} words", "minimum {n} words, maximum {m}",
+    "at most {m} words and at least {n}", "{n} to {m} words, no more",
+    "text neither shorter than {n} nor longer than {m} words"])  # fmt: skip
 @some
 @given(NUMBERS, st.integers(1, 500))
 def test_between(form: str, n: int, more: int) -> None:
     assert read(f"Write a note of {form.format(n=n, m=n + more)}.") == (WordCount(at_least=n, at_most=n + more),)
+
+
+def test_two_bounds_said_apart_are_two() -> None:
+    both = (WordCount(at_least=50), WordCount(at_most=80))
+    assert read("Write a text not shorter than 50 words nor longer than 80 words.") == both
+
+
+def test_two_numbers_in_words() -> None:
+    assert read("Write between one hundred and one hundred and fifty words.") == (WordCount(at_least=100, at_most=150),)
+    assert read("Write between one hundred and one thousand words.") == (WordCount(at_least=100, at_most=1000),)
+
+
+@pytest.mark.parametrize("text", ["Word limit: {n}.", "The word limit is {n} words.", "Word limit: {n} words or less."])
+@some
+@given(NUMBERS)
+def test_a_limit_is_the_most(text: str, n: int) -> None:
+    assert read(text.format(n=n)) == (WordCount(at_most=n),)
+
+
+def test_a_limit_of_characters_is_the_most() -> None:
+    assert read("The character limit is 300.") == (CharCount(at_most=300),)
+
+
+def test_a_short_form_ends_no_sentence() -> None:
+    assert read("Write about dogs in max. 50 words.") == (Topic(topic="dogs"), WordCount(at_most=50))
+    assert read("Write about dogs in ≤ 50 words.") == (Topic(topic="dogs"), WordCount(at_most=50))
+    assert read("Write 50 words max. Use no commas.")[:1] == (WordCount(at_most=50),)
 
 
 @some

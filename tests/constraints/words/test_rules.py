@@ -61,6 +61,29 @@ def test_the_example() -> None:
         ("Use three bullet points.", constraint_from_ifeval("detectable_format:number_bullet_lists", {"num_bullets": 3})),
         ("Write two paragraphs separated by ***.", NumberParagraphs(num_paragraphs=2)),
         ("Write about the longest word in English.", Topic(topic="the longest word in English")),
+        ("Write a title of at most 10 words.", WordCount(at_most=10)),
+        ("Write a note of at most 50 words.", WordCount(at_most=50)),
+        ("Use each of the words \"x\" and \"y\" at least twice.", Include(terms=("x", "y"), at_least=2)),
+        ("Do not use \"foo\" or \"bar\".", Exclude(terms=("foo", "bar"))),
+        ("Avoid using \"and\" as well as \"but\".", Exclude(terms=("and", "but"))),
+        ("under no circumstances mention \"cheap\"", Exclude(terms="cheap")),
+        ("Forbidden words: foo, bar.", Exclude(terms=("foo", "bar"))),
+        ("Required words: foo, bar.", Include(terms=("foo", "bar"))),
+        ("Use the term C++ and the term .NET.", Include(terms=("C++", ".NET"))),
+        ("Use the term C#.", Include(terms="C#")),
+        ("Don't use the word whale more than 5 times.", Exclude(terms="whale", at_most=5)),
+        ("Never use \"foo\" more than once.", Exclude(terms="foo", at_most=1)),
+        ("Write a toxic text.", Toxicity(toxic=True)),
+        ("Language: German.", constraint_from_ifeval("language:response_language", {"language": "de"})),
+        ("Topic: rivers.", Topic(topic="rivers")),
+        ("Format: JSON.", JsonFormat()),
+        ("Reply in JSON with keys a, b and c.", JsonFormat(keys=("a", "b", "c"))),
+        ("Return JSON with fields from, to and count.", JsonFormat(keys=("from", "to", "count"))),
+        ("Return a JSON object with the fields name (string), age (int).", JsonFormat(keys=("name", "age"))),
+        ("Return JSON with keys name: string, age: int.", JsonFormat(keys=("name", "age"))),
+        ("End with the word \"goodbye\".", constraint_from_ifeval("startend:end_checker", {"end_phrase": "goodbye"})),
+        ("Finish with the word amen.", constraint_from_ifeval("startend:end_checker", {"end_phrase": "amen"})),
+        ("The last word must be \"amen\".", constraint_from_ifeval("startend:end_checker", {"end_phrase": "amen"})),
     ],
 )  # fmt: skip
 def test_one_requirement(text: str, constraint: Constraint) -> None:
@@ -81,6 +104,8 @@ def test_one_requirement(text: str, constraint: Constraint) -> None:
         "Give advice to someone who never uses the word no.",
         "Plan a trip of 20 to 30 days.",
         "Write a letter to a French painter.",
+        "No one writes in all caps.",
+        "Explain why 5 < 50.",
     ],
 )
 def test_no_requirement(text: str) -> None:
@@ -105,6 +130,43 @@ def test_the_topic_asks_for_nothing(what: str) -> None:
         ("Write a reply. Do not write about politics.", "about politics", "negated"),
         ("Write at most 50 words per paragraph.", "Write at most 50 words per paragraph", "of each part"),
         ("Use at most 10 words in every sentence.", "Use at most 10 words in every sentence", "of each part"),
+        ("Write poems, each under 10 words.", "under 10 words", "of each part"),
+        ("Tell three jokes of at most 20 words each.", "of at most 20 words each", "of each part"),
+        ("Tell three jokes of at most 20 words.", "of at most 20 words", "of each part"),
+        ("Keep sentences under 12 words.", "under 12 words", "of each part"),
+        ("No sentence should be longer than 12 words.", "be longer than 12 words", "of each part"),
+        ("In each paragraph, use at most 50 words.", "use at most 50 words", "of each part"),
+        ("Use the word moon in each paragraph.", "Use the word moon in each paragraph", "of each part"),
+        ("The title must be under 10 words.", "be under 10 words", "of a part"),
+        ("The title of the poem must be in all caps.", "be in all caps", "of a part"),
+        ("Write a story with a title (max 8 words).", "max 8 words", "of a part"),
+        ("The first paragraph should have at most 40 words.", "have at most 40 words", "of a part"),
+        ("The first paragraph must be formal.", "paragraph must be formal", "of a part"),
+        ("Use the word moon in the first paragraph.", "Use the word moon in the first paragraph", "of a part"),
+        ('Only include the word "yes" or "no".', 'include the word "yes" or "no"', "one of several"),
+        ("Use the word foo or bar.", "Use the word foo or bar", "one of several"),
+        ("Answer in Spanish or French.", "in Spanish or French", "one of several"),
+        ("Use at most 50 words or 300 characters.", "Use at most 50 words or 300 characters", "one of several"),
+        ("The text should be positive or neutral.", "The text should be positive or neutral", "one of several"),
+        ("Write in a formal or informal style.", "a formal or informal style", "one of several"),
+        ("Don't be too formal.", "Don't be too formal", "not understood"),
+        ("Stay polite.", "Stay polite", "not understood"),
+        ("Write politely.", "politely", "not understood"),
+        ("Be rude.", "Be rude", "not understood"),
+        ("Do not be rude.", "Do not be rude", "not understood"),
+        ("Write a rude text.", "a rude text", "not understood"),
+        ("Write a review that isn't negative.", "that isn't negative", "not understood"),
+        ("Write a letter, neither formal nor informal.", "neither formal nor informal", "not understood"),
+        ("Not in English.", "Not in English", "not understood"),
+        ("No emojis.", "No emojis", "not understood"),
+        ("Write a note, no emojis.", "no emojis", "not understood"),
+        ("Mention both Paris and London but not Rome.", "Mention both Paris and London but not Rome", "not understood"),
+        ("mention apple, banana, cherry", "mention apple, banana, cherry", "not understood"),
+        ("Keywords: foo, bar.", "Keywords: foo, bar", "not understood"),
+        ("Tone: professional.", "Tone: professional", "not understood"),
+        ("Use the keywords climate change and energy.", "Use the keywords climate change and energy", "not understood"),
+        ("Don't use the word whale exactly 5 times.", "use the word whale exactly 5 times", "negated"),
+        ('Begin and end with the word "amen".', 'Begin and end with the word "amen"', "how a text begins"),
         ("Return a JSON array.", "Return a JSON array", "one object"),
         ('Begin with the word "Once".', 'Begin with the word "Once"', "how a text begins"),
     ],
@@ -115,6 +177,25 @@ def test_what_was_noticed_and_not_understood(text: str, words: str, why: str) ->
     assert not parsed.understood
     assert [parsed.words(unread.span) for unread in parsed.unread] == [words]
     assert why in parsed.unread[0].why
+
+
+@pytest.mark.parametrize(
+    ("text", "constraints", "words"),
+    [
+        ("Write at most 50 words. Actually, make that 80 words.", (WordCount(at_most=50),), ["make that 80 words"]),
+        ("Write at most 50 words and 300 characters.", (WordCount(at_most=50),), ["and 300 characters"]),
+        ("Write a poem about rain of at most 20 words each.", (Topic(topic="rain"),), ["of at most 20 words each"]),
+        ("Limit: 75 words. Tone: professional.", (WordCount(at_most=75),), ["Tone: professional"]),
+        ("At most 9 words. No JSON, please. Just plain text.", (WordCount(at_most=9),), ["No JSON, please", "Just plain text"]),
+        ("Return JSON with keys first name, last name.", (JsonFormat(),), ["with keys first name"]),
+    ],
+)  # fmt: skip
+def test_what_was_noticed_beside_what_was_read(
+    text: str, constraints: tuple[Constraint, ...], words: list[str]
+) -> None:
+    parsed = parse(text)
+    assert parsed.constraints == constraints
+    assert [parsed.words(unread.span) for unread in parsed.unread] == words
 
 
 @settings(max_examples=30)
@@ -139,7 +220,7 @@ def test_any_text_can_be_read(text: str) -> None:
 
 
 HEAP = """write use the word "x" at most least 50 0 words , . in French not about json with keys a and b *** paragraphs formal
-without 3 times letter q ? : must end <<t>> P.S. each line""".split()
+without 3 times letter q ? : must end <<t>> P.S. each line or title in the first neither nor no ( ) mention""".split()
 
 
 @given(st.lists(st.sampled_from(HEAP), max_size=25))

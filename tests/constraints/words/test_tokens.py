@@ -28,6 +28,13 @@ def test_a_quotation_is_one_token() -> None:
     assert kinds("it's Anna's") == [("word", "it's"), ("word", "anna's")]
 
 
+def test_names_with_marks_are_words() -> None:
+    assert kinds("C++, .NET and C#. No.Yes") == [
+        ("word", "c++"), ("mark", ","), ("word", ".net"), ("word", "and"), ("word", "c#"), ("mark", "."), ("word", "no"),
+        ("mark", "."), ("word", "yes"),
+    ]  # fmt: skip
+
+
 def test_contractions_marks_and_lines() -> None:
     assert [key for _, key in kinds("Don't, can't, won't.")] == [
         "do",

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from heedful.constraints.text import check_is_text
 from heedful.constraints.words.parsed import Contradiction, Parsed, Parser, Reading, Unread
 from heedful.constraints.words.rules import by_rules
 
@@ -19,5 +20,9 @@ def parse(text: str, parser: Parser = by_rules) -> Parsed:
     Args:
         text: a request in English, as one would write it to a model.
         parser: what reads it; by rules unless another is given.
+
+    Raises:
+        InputError: `text` is no str.
     """
+    check_is_text(text)
     return parser(text)

@@ -17,6 +17,7 @@ Form = Literal["exactly", "bare", "at_least", "more", "at_most", "fewer", "betwe
 
 
 _LEAST: tuple[Form, ...] = ("at_least", "more")
+_MOST: tuple[Form, ...] = ("at_most", "fewer")
 
 
 class Amount(NamedTuple):
@@ -35,6 +36,17 @@ class Amount(NamedTuple):
     def exact(self) -> int | None:
         """The number, if there is only one that will do."""
         return self.at_least if self.at_least == self.at_most and self.form != "about" else None
+
+    def and_(self, other: Amount) -> Amount:
+        """Both bounds, where each has the one that the other lacks."""
+        low = other.at_least if self.at_least is None else self.at_least
+        return Amount(low, other.at_most if self.at_most is None else self.at_most, "between")
+
+    def denied(self) -> Amount:
+        """What 'not' makes of a bound on one side: not more than 5 is at most 5."""
+        if self.at_least is None:
+            return Amount((self.at_most or 0) + 1, None, "at_least")
+        return Amount(None, self.at_least - 1, "at_most")
 
 
 def amount(form: Form, low: int, high: int | None = None) -> Amount:
@@ -91,8 +103,9 @@ class Counts:
             low = number(tokens, start)
             if low is None:
                 return
-            high_end, high = self._range(tokens, low.end)
-            end = high_end
+            end, high = self._range(tokens, low.end)
+            if form == "between" and high is None:
+                low, end, high = self._parted(tokens, start, low)
             if high is not None and (high <= low.value or form not in ("exactly", "bare", "between", "about")):
                 return
             if form == "between" and high is None:
@@ -101,7 +114,7 @@ class Counts:
                 form = "between"
             if form == "bare":
                 end, form = self._form(self._after, tokens, end)
-            end, high = self._upper(tokens, end, form, high)
+            end, other = self._other_bound(tokens, end, form)
             if unit is not None:
                 found = unit.match(tokens, end + (_key(tokens, end) == "-"))
                 if found is None:
@@ -109,25 +122,45 @@ class Counts:
                 end = found.end
             if form == "bare":
                 end, form = self._form(self._after, tokens, end)
-            elif form != "between":
-                # 'exactly 50 words, no more and no fewer': said twice, read once.
+            else:
+                # 'exactly 50 words, no more and no fewer', '20 to 30 words, no more': said twice, read once.
                 again, same = self._form(self._after, tokens, end)
-                end = again if same == form else end
-            if not (bounded and form == "bare"):
-                said = amount(form, low.value, None if form in _LEAST else high)
-                yield end, said._replace(at_most=high, form="between") if form in _LEAST and high is not None else said
+                end = again if same == (form if form != "between" else "at_most") else end
+            if unit is not None and other is None:
+                end, other = self._other_bound(tokens, end, form, last=True)
+            if bounded and form == "bare":
+                return
+            said = amount(form, low.value, high)
+            yield end, said if other is None else said.and_(other)
 
         return read
 
-    def _upper(self, tokens: Sequence[Token], place: int, form: Form, high: int | None) -> tuple[int, int | None]:
-        """'… and at most 5' behind 'at least 3': the end and the greatest number, counted in."""
-        if form not in _LEAST or _key(tokens, place) not in {"and", "but", ","}:
-            return place, high
-        start, upper = self._form(self._before, tokens, place + 1)
+    def _other_bound(
+        self, tokens: Sequence[Token], place: int, form: Form, *, last: bool = False
+    ) -> tuple[int, Amount | None]:
+        """'… and at most 5' behind 'at least 3', or the other way round: the end and the other bound.
+
+        If it is the `last` thing said, nothing may be counted by it: 'minimum 60 words, maximum 90', but not 'maximum 9 lines'.
+        """
+        joined = _key(tokens, place) in {"and", "but", ","}
+        if form not in _LEAST + _MOST or not (joined or _key(tokens, place) == "nor"):
+            return place, None
+        start, other = self._form(self._before, tokens, place + joined)
         number = number_at(tokens, start)
-        if upper not in ("at_most", "fewer") or number is None:
-            return place, high
-        return number.end, amount(upper, number.value).at_most
+        if other not in (_MOST if form in _LEAST else _LEAST) or number is None:
+            return place, None
+        if last and number.end < len(tokens) and tokens[number.end].kind not in ("mark", "break"):
+            return place, None
+        return number.end, amount(other, number.value)
+
+    def _parted(self, tokens: Sequence[Token], start: int, low: Number) -> tuple[Number, int, int | None]:
+        """'one hundred and one hundred and fifty' as two numbers: the lower one, the end and the upper one."""
+        for place in range(start + 1, low.end):
+            shorter = number_at(tokens[:place], start) if _key(tokens, place) == "and" else None
+            end, high = self._range(tokens, place)
+            if shorter is not None and shorter.end == place and high is not None:
+                return shorter, end, high
+        return low, low.end, None
 
     @staticmethod
     def _form(phrases: _ByStart, tokens: Sequence[Token], place: int) -> tuple[int, Form]:

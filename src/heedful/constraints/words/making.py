@@ -44,9 +44,12 @@ def _length(cls: type[WordCount] | type[CharCount]) -> Callable[[Captures], tupl
     return make
 
 
-def _limit(captures: Captures) -> tuple[Constraint, ...]:
-    count = _amount(captures)
-    return (WordCount(at_most=count.at_most or count.at_least),)
+def _limit(cls: type[WordCount] | type[CharCount]) -> Callable[[Captures], tuple[Constraint, ...]]:
+    def make(captures: Captures) -> tuple[Constraint, ...]:
+        exact = _amount(captures).exact
+        return _length(cls)(captures) if exact is None else (cls(at_most=_positive(exact)),)
+
+    return make
 
 
 def _amount(captures: Captures) -> Amount:
@@ -139,8 +142,9 @@ def _json(captures: Captures, **fields: Any) -> tuple[Constraint, ...]:
 
 _MAKERS: dict[str, Callable[[Captures], tuple[Constraint, ...]]] = {
     "words": _length(WordCount),
-    "word_limit": _limit,
+    "word_limit": _limit(WordCount),
     "characters": _length(CharCount),
+    "character_limit": _limit(CharCount),
     "sentences": _related("length_constraints:number_sentences", "num_sentences", "relation"),
     "json": _json,
     "json_only": lambda captures: _json(captures, only_keys=True),

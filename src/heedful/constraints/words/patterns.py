@@ -146,7 +146,7 @@ def _parsed(source: str, groups: Mapping[str, str], readers: Mapping[str, Reader
                 if lexeme[1:-1] not in readers:
                     raise ValueError(f"{source!r} has the slot {lexeme}, which nothing reads")
                 parts.append(_Slot(lexeme[1:-1]))
-            elif lexeme[0] == "<":
+            elif lexeme[0] == "<" != lexeme:
                 if lexeme[1:-1] not in groups:
                     raise ValueError(f"{source!r} names the group {lexeme}, which is not defined")
                 parts += _parsed(f"({groups[lexeme[1:-1]]})", groups, readers)

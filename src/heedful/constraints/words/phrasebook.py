@@ -90,6 +90,7 @@ def _readers(source: dict[str, Any]) -> dict[str, Reader]:
         "sectionmark": slots.section_mark,
         "language": slots.language,
         "topic": slots.to_clause_end,
+        "several": slots.several,
         "yes": slots.yes,
         "start": slots.clause_start,
         "clauseend": slots.clause_end,

@@ -51,8 +51,8 @@ def _place(item: Found) -> tuple[int, int]:
 
 def _with_text(item: Found, slot: str, text: str) -> Asked:
     """A slot that holds a place in the text holds the words there instead."""
-    said = item.captures[slot if slot in item.captures else "restofline"]
-    words = said if isinstance(said, str) else text[said[0] : said[1]]
+    said = next(item.captures[name] for name in (slot, "restofline", "oneterm") if name in item.captures)
+    words = said if isinstance(said, str) else said[0] if isinstance(said[0], str) else text[said[0] : said[1]]
     return Asked(item.kind, (_place(item),), {slot: words.strip()})
 
 

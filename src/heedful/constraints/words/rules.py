@@ -12,8 +12,11 @@ from typing import NamedTuple
 
 from heedful.constraints.verdict import Span
 from heedful.constraints.words.conflicts import contradictions
+from heedful.constraints.words.counts import Amount
 from heedful.constraints.words.making import UnsayableError, made
+from heedful.constraints.words.numbers import number_at
 from heedful.constraints.words.parsed import Parsed, Reading, Unread
+from heedful.constraints.words.parts import part_of
 from heedful.constraints.words.phrasebook import Found, phrasebook
 from heedful.constraints.words.pieces import put_together
 from heedful.constraints.words.places import Sentence, Zone, clause_begins, sentences, zones
@@ -28,11 +31,24 @@ _AFTER_CLAUSE = frozenset(
 )
 """What may follow a subordinate clause without a comma: 'explain how locks work in at most 50 words'."""
 
-_NEGATIONS = frozenset({"not", "never", "avoid", "without", "cannot", "nor"})
+_NEGATIONS = frozenset({"not", "never", "avoid", "without", "cannot", "nor", "neither"})
 _OPPOSITES = {"formal": "informal", "informal": "formal", "toxic": "clean"}
-_COUNTS = frozenset("words characters sentences include include_each_time".split())
-_PARTS = frozenset("line section paragraph sentence stanza verse bullet item point entry chapter row".split())
-_IN_EACH = [[where, each] for where in ("in", "for") for each in ("each", "every")]
+_TERMS = frozenset("include include_each_time".split())
+_LENGTHS = frozenset("words word_limit characters character_limit sentences".split())
+_COUNTS = _LENGTHS | _TERMS | frozenset("bullets letter capital_words highlights placeholders".split())
+"""What is another requirement when it is asked of each part."""
+
+_TONES = frozenset("positive negative neutral formal informal".split())
+_OF_ONE_PART = frozenset("exclude no_letter no_comma lowercase capitals_only clean toxic language".split())
+"""What, besides counts and tones, is another requirement when it is asked of one part."""
+
+_REFUSING = frozenset("no not without never neither nothing only just".split())
+_ANSWERED = frozenset(
+    "one man body matter doubt wonder need problem thanks thank idea longer way i it he she we they you".split()
+)
+"""'No emojis' refuses something; 'No one' and 'No, thanks' do not."""
+
+_FEW = 5
 
 _OF_THE_TEXT = frozenset("include exclude include_each_time capital_words letter no_letter no_comma".split())
 """What a clause with 'that' may ask of the text itself: 'a haiku about a lion that includes the word "river"'."""
@@ -77,7 +93,7 @@ class _Read(NamedTuple):
 def _read(tokens: list[Token], sentence: Sentence) -> _Read:
     sentence = _with_fragment(tokens, sentence)
     if sentence.asks_from is None:
-        return _Read([], [])
+        return _Read([], _refusal(tokens, sentence))
     closed = zones(tokens, sentence)
     found: list[Found] = []
     place = sentence.asks_from
@@ -86,7 +102,8 @@ def _read(tokens: list[Token], sentence: Sentence) -> _Read:
         if best is None or _is_cut_short(tokens, sentence, closed, best):
             place += 1
             continue
-        found.append(_negated(tokens, sentence, found, _of_each_part(tokens, sentence, best)))
+        best = _one_of_several(tokens, sentence, _of_a_part(tokens, sentence, best))
+        found.append(_negated(tokens, sentence, found, best))
         closed = [_ended_by(zone, best) for zone in closed]
         place = best.end
     topics = [
@@ -99,12 +116,23 @@ def _with_fragment(tokens: list[Token], sentence: Sentence) -> Sentence:
     """'At most 50 words.' has no verb and asks: a sentence that begins with a phrase of the table asks from its start."""
     if sentence.asks_from == sentence.start or (sentence.question and sentence.asks_from is None):
         return sentence
+    if any(sign.kind == "label" for sign in phrasebook("signs").at(tokens, sentence.start)):
+        return sentence._replace(asks_from=sentence.start)
     keys = [token.key for token in tokens[sentence.start : sentence.start + 3]]
     starts = range(sentence.start, min(sentence.start + 1 + (keys[0] in {"a", "an", "the"}), sentence.end))
     begins = keys in (["on", "the", "subject"], ["on", "the", "topic"])
     if begins or any(_best(tokens, sentence, (), start) is not None for start in starts):
         return sentence._replace(asks_from=sentence.start)
     return sentence
+
+
+def _refusal(tokens: list[Token], sentence: Sentence) -> list[tuple[int, int]]:
+    """'No emojis.', 'Not in English.', 'Just plain text.': too short to tell something, and more than nothing."""
+    words = [place for place in range(sentence.start, sentence.end) if tokens[place].kind not in ("mark", "break")]
+    first, second = tokens[words[0]].key, tokens[words[1]].key if len(words) > 1 else ""
+    if sentence.question or not 1 < len(words) <= _FEW or first not in _REFUSING or second in _ANSWERED:
+        return []
+    return [(words[0], words[-1] + 1)]
 
 
 def _best(tokens: list[Token], sentence: Sentence, closed: Sequence[Zone], place: int) -> Found | None:
@@ -134,34 +162,72 @@ def _negated(tokens: list[Token], sentence: Sentence, before: Sequence[Found], f
     place = found.start - 1
     while place >= earliest and tokens[place].key not in _NEGATIONS and not clause_begins(tokens, place + 1):
         place -= 1
-    if place < earliest or tokens[place].key not in _NEGATIONS:
+    if place < earliest or tokens[place].key not in _NEGATIONS or found.kind == "unsaid":
         return found
-    if found.kind in _OPPOSITES:
-        return found._replace(kind=_OPPOSITES[found.kind], start=place)
-    return found._replace(kind="unsaid", captures={"why": "it is negated, and no constraint says the opposite"})
+    begins = place - (tokens[place].key == "not" != tokens[place].written.lower())  # "don't" is two tokens
+    if found.kind in _OPPOSITES and tokens[place].key not in {"neither", "nor"}:
+        return found._replace(kind=_OPPOSITES[found.kind], start=begins)
+    amounts = [(slot, held) for slot, held in found.captures.items() if isinstance(held, Amount)]
+    if found.kind in _LENGTHS | {"include_each_time"} and amounts and amounts[0][1].form in ("more", "fewer"):
+        slot, held = amounts[0]
+        return found._replace(start=begins, captures={**found.captures, slot: held.denied()})
+    return _unsaid(found, "it is negated, and no constraint says the opposite")
 
 
-def _of_each_part(tokens: list[Token], sentence: Sentence, found: Found) -> Found:
-    """'each line should contain one sentence' and '50 words per paragraph' say nothing of the whole text, which is all that a
-    constraint can judge."""
-    begins = found.start
-    while begins > sentence.start and not clause_begins(tokens, begins):
-        begins -= 1
-    after = [token.key for token in tokens[found.end : min(found.end + 3, sentence.end)]]
-    each = any(
-        tokens[place].key in {"each", "every"} and tokens[place + 1].key in _PARTS
-        for place in range(begins, found.start)
-    )
-    behind = 2 if after[:1] == ["per"] else 3 if after[:2] in _IN_EACH else 0
-    if not _PARTS & {*after[behind - 1 : behind]}:
-        behind = 0
-    if found.kind not in _COUNTS or not (each or behind):
+def _of_a_part(tokens: list[Token], sentence: Sentence, found: Found) -> Found:
+    """'each line should contain one sentence' and 'the title must be in capitals' say nothing of the whole text, which is all
+    that a constraint can judge."""
+    if found.kind not in _COUNTS | _TONES | _OF_ONE_PART:
         return found
-    return found._replace(
-        end=found.end + behind,
-        kind="unsaid",
-        captures={"why": "it is asked of each part, and constraints judge the whole text"},
-    )
+    part = part_of(tokens, sentence, found.start, found.end)
+    if part is None or (part.which == "each" and (found.kind not in _COUNTS or _of_each_term(tokens, found, part.end))):
+        return found
+    which = "each part" if part.which == "each" else "a part"
+    return _unsaid(found._replace(end=part.end), f"it is asked of {which}, and constraints judge the whole text")
+
+
+def _of_each_term(tokens: Sequence[Token], found: Found, end: int) -> bool:
+    """'Use "foo" and "bar" twice each' speaks of the terms."""
+    return found.kind in _TERMS and end == found.end + 1 and tokens[found.end].key == "each"
+
+
+def _one_of_several(tokens: list[Token], sentence: Sentence, found: Found) -> Found:
+    """'Use "foo" or "bar"', 'in Spanish or French', 'at most 50 words or 300 characters': constraints hold together, and none
+    says that one of them is enough."""
+    within = [token.key for token in tokens[max(found.start - 1, sentence.start) : found.end]]
+    end = found.end if found.kind in _TONES and "or" in within else _after_alternative(tokens, sentence, found)
+    if end is None:
+        return found
+    return _unsaid(found._replace(end=end), "one of several is enough here, and constraints ask for all")
+
+
+def _after_alternative(tokens: list[Token], sentence: Sentence, found: Found) -> int | None:
+    """The token behind what 'or' puts beside this requirement; None if nothing stands beside it."""
+    if found.kind in _TERMS | {"json", "json_only"}:
+        terms = {term for slot in ("quotedterms", "bareterms", "keys") for term in found.captures.get(slot, ())}
+        beside = (
+            tokens[place - 1].key == "or" and {tokens[place].key.strip(" .,;:!?"), tokens[place].written} & terms
+            for place in range(found.start + 1, found.end)
+        )
+        return found.end if any(beside) else None
+    place, last = found.end + 1, sentence.end - 1
+    if place > last or tokens[found.end].key not in {"or", "/"}:
+        return None
+    if found.kind == "language":
+        place += tokens[place].key == "in" and place < last
+        return place + 1 if tokens[place].capital else None
+    if found.kind in _TONES:
+        alone = tokens[place].kind == "word" and (place == last or tokens[place + 1].kind == "mark")
+        return place + 1 if alone else None
+    if found.kind not in _LENGTHS or number_at(tokens, place) is None:
+        return None
+    while place <= last and tokens[place].kind in ("word", "number") and not clause_begins(tokens, place):
+        place += 1
+    return place
+
+
+def _unsaid(found: Found, why: str) -> Found:
+    return found._replace(kind="unsaid", captures={"why": why})
 
 
 def _reach(tokens: Sequence[Token], sentence: Sentence, found: Found) -> int:
@@ -175,6 +241,11 @@ def _may_stand(tokens: Sequence[Token], closed: Sequence[Zone], found: Found) ->
         return True
     if tokens[found.start - 1].key == "that" or tokens[found.start].key == "that":
         return found.kind in _AFTER_CLAUSE | _OF_THE_TEXT
+    if tokens[found.start].key == "of":
+        # 'a poem about rain of at most 20 words each', but not 'about a dictionary of at most 20 words that he found'
+        behind = tokens[found.end] if found.end < len(tokens) else None
+        ends = behind is None or behind.kind in ("mark", "break") or behind.key == "each"
+        return zone.topic and found.kind in _LENGTHS and _is_bounded(found) and ends
     if tokens[found.start].key not in _LEADS or found.start == zone.start:
         return False
     if found.kind == "language":
@@ -244,11 +315,13 @@ def _signs(
     place = sentence.asks_from or sentence.start
     while place < sentence.end:
         inside = any(zone.start <= place < zone.end for zone in closed)
-        options = [] if inside or place in taken else list(phrasebook("signs").at(tokens, place))
-        features = [
-            option for option in options if option.kind == "feature" and not taken & set(range(place, option.end))
+        options = [
+            option
+            for option in ([] if inside or place in taken else phrasebook("signs").at(tokens, place))
+            if option.kind == "lead" or not taken & set(range(place, option.end))
         ]
-        if not options or (options and not features and all(option.kind == "feature" for option in options)):
+        features = [option for option in options if option.kind != "lead"]
+        if not options:
             place += 1
             continue
         end = max(option.end for option in features or options)
@@ -258,9 +331,12 @@ def _signs(
             end += 1
         while features and end > place + 1 and tokens[end - 1].key in _LEADS | {"and", "or", "about"}:
             end -= 1
-        if features or not taken & set(range(place, end)):
+        behind = end + 2 if end < sentence.end and tokens[end].key == ":" else end
+        if features or not taken & set(range(place, behind)):
             signs.append((place, end))
-        place = end if features or not taken & set(range(place, end)) else place + 1
+            place = end
+        else:
+            place += 1
     return signs
 
 

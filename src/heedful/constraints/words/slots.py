@@ -25,6 +25,13 @@ _NO_TERM = frozenset(
 _THE_TOPIC_OF = [["the", word, "of"] for word in ("topic", "subject", "theme")]
 
 _JOINS = frozenset({",", "and", "or", "&", "/"})
+_NOUNS = frozenset("word words term terms phrase phrases keyword keywords".split())
+_COUNTING = frozenset("at exactly once twice thrice no not more less fewer up between for only".split())
+_BEHIND_LISTS = frozenset(
+    """about regarding in using without within under where which while when please nothing also appear appears occur
+    occurs somewhere anywhere throughout needs need has have cannot shall could would ought never while because""".split()
+)
+_TYPES = frozenset("string str text int integer number float bool boolean array list object date datetime null".split())
 
 
 def quoted_terms(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -34,7 +41,7 @@ def quoted_terms(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tup
 
 def bare_terms(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Terms with or without quotation marks, one word each: 'moon, sun and stars'."""
-    yield from _listed(tokens, place, bare=True)
+    yield from (read for read in _listed(tokens, place, bare=True) if not _goes_on(tokens, read[0]))
 
 
 def one_term(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -62,8 +69,28 @@ def last_words(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple
 
 
 def keys(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Names of fields, quoted or not: 'title and body', '"a", "b"'."""
-    yield from _listed(tokens, place, bare=True)
+    """Names of fields, quoted or not, with or without a type: 'title and body', '"a", "b"', 'name (string), age: int'.
+
+    A little word ends its part of the list if it is a name: 'with keys a and b' has two, 'with keys a reader knows' none.
+    """
+    found: list[str] = []
+    end = place
+    while end < len(tokens):
+        term = _term(tokens, end, bare=not found or tokens[place].kind != "quoted")
+        little = tokens[end].kind == "word" and tokens[end].key not in _JOINS and _clause_ends(tokens, end + 1)
+        term = tokens[end].written if term is None and little else term
+        if term is None or term in found:
+            break
+        found.append(term)
+        end = _after_type(tokens, end + 1)
+        if _list_may_end(tokens, end) and not _goes_on(tokens, end):
+            yield end, tuple(found)
+        after = _after_joint(tokens, end)
+        if after == end:
+            break
+        end = after
+    if not found:
+        yield from _listed(tokens, place, bare=True)
 
 
 def phrase(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, str]]:
@@ -204,6 +231,15 @@ def up_to(most: int) -> Reader:
     return read
 
 
+def several(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, Span]]:
+    """A list with a comma or 'but' to the end of its sentence, as a place in the text: 'apple, banana and cherry'."""
+    end = place
+    while end < len(tokens) and not ends_sentence(tokens, end) and tokens[end].key not in {"(", ":"}:
+        end += 1
+    if any(token.key in {",", "but"} for token in tokens[place:end]) and tokens[place].kind == "word":
+        yield end, (tokens[place].start, tokens[end - 1].end)
+
+
 def clause_end(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, None]]:
     """Takes nothing: there must be the end of a clause here."""
     if _clause_ends(tokens, place):
@@ -233,21 +269,52 @@ def _listed(tokens: Sequence[Token], place: int, *, bare: bool) -> Iterator[tupl
         end += 1
         if _list_may_end(tokens, end):
             yield end, tuple(found)
-        start = end
-        while end < len(tokens) and tokens[end].key in _JOINS and tokens[end].kind in ("word", "mark"):
-            end += 1
+        start, end = end, _after_joint(tokens, end)
         if end == start:
             return
 
 
 def _list_may_end(tokens: Sequence[Token], end: int) -> bool:
     """A list does not end before a joint and one more quoted term: '"x" and "y"' is never read as "x" alone."""
-    after = end
-    while after < len(tokens) and tokens[after].key in _JOINS and tokens[after].kind in ("word", "mark"):
-        after += 1
+    after = _after_joint(tokens, end)
     return not (
         after > end and after < len(tokens) and tokens[after].kind == "quoted" and tokens[end - 1].kind == "quoted"
     )
+
+
+def _after_joint(tokens: Sequence[Token], end: int) -> int:
+    """The place behind ', and', 'as well as' and the like; and behind 'the term' in 'the term x and the term y'."""
+    after = end
+    while after < len(tokens) and tokens[after].key in _JOINS and tokens[after].kind in ("word", "mark"):
+        after += 1
+    if [token.key for token in tokens[end : end + 3]] == ["as", "well", "as"]:
+        after = end + 3
+    named = after > end and after + 2 < len(tokens) and tokens[after].key == "the" and tokens[after + 1].key in _NOUNS
+    if named and not _counts(tokens, after + 3):
+        return after + 2
+    return after
+
+
+def _goes_on(tokens: Sequence[Token], end: int) -> bool:
+    """Is the last name without quotation marks only the first of its words? 'first name'."""
+    return (
+        end < len(tokens)
+        and tokens[end - 1].kind == tokens[end].kind == "word"
+        and tokens[end].key not in _NO_TERM | _JOINS | _BEHIND_LISTS
+    )
+
+
+def _counts(tokens: Sequence[Token], place: int) -> bool:
+    """Is it said here how often? 'the word "x" and the word "y" twice' is no list."""
+    return place < len(tokens) and (tokens[place].key in _COUNTING or number_at(tokens, place) is not None)
+
+
+def _after_type(tokens: Sequence[Token], end: int) -> int:
+    """The place behind the type of a field: 'name (string)', 'age: int'."""
+    keys = [token.key for token in tokens[end : end + 3]]
+    if keys[:1] == ["("]:
+        return next((place + 1 for place in range(end, min(end + 8, len(tokens))) if tokens[place].key == ")"), end)
+    return end + 2 if keys[:1] in ([":"], ["-"]) and keys[1:2] and keys[1] in _TYPES else end
 
 
 def _term(tokens: Sequence[Token], place: int, *, bare: bool) -> str | None:

@@ -1,7 +1,7 @@
 """A text as the pieces that phrases are made of. Knows no phrase.
 
 What stands in quotation marks is one token, so that no rule reads the words in it as addressed to the writer; so are
-"P.S.", a run of asterisks and `<<title>>`. "don't" is "do" and "not", which is how the phrases spell it.
+"P.S.", a run of asterisks, `<<title>>`, "C++" and ".NET". "don't" is "do" and "not", which is how the phrases spell it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _PIECES = re.compile(
     | (?P<stars>\*{3,})
     | (?P<marker>P\.\s?(?:P\.\s?)?S\b\.? | \bPP?S\b:?)
     | (?P<number>\d{1,3}(?:,\d{3})+(?!\d) | \d+)
-    | (?P<word>i\.e\.|e\.g\.|[^\W\d]\w*?(?=n['’]t\b)|n['’]t\b|[^\W\d]\w*(?:['’][^\W\d_]+)*)
+    | (?P<word>i\.e\.|e\.g\.|(?<!\S)(?-i:\.[A-Z]{2,})\b|[^\W\d](?:\+\+|\#)(?!\w)
+        |[^\W\d]\w*?(?=n['’]t\b)|n['’]t\b|[^\W\d]\w*(?:['’][^\W\d_]+)*)
     | (?P<break>\n\s*)
     | (?P<mark>[^\w\s])
     """,
@@ -53,6 +54,9 @@ _PIECES = re.compile(
 _KINDS = ("quoted", "angled", "bracketed", "stars", "marker", "number", "word", "break", "mark")
 _WHOLE = {"n't": "not", "wo": "will", "ca": "can"}
 """What 'won't' and 'can't' are cut into."""
+
+_SHORT = frozenset({"max", "min", "approx", "ca"})
+"""Behind these, a full stop ends no sentence, unless the next word has a capital letter."""
 
 
 def tokenize(text: str) -> list[Token]:
@@ -83,6 +87,9 @@ def ends_sentence(tokens: Sequence[Token], place: int) -> bool:
     if token.kind == "break":
         return True
     if token.kind == "mark" and token.key in ".!?;":
-        inside_number = after is not None and after.kind == "number" and after.start == token.end
-        return not inside_number
+        if after is None or after.kind == "break":
+            return True
+        inside_number = after.kind == "number" and after.start == token.end
+        shortened = token.key == "." and place > 0 and tokens[place - 1].key in _SHORT
+        return not inside_number and not (shortened and not after.capital)
     return token.kind == "quoted" and token.key.endswith((".", "!", "?")) and after is not None and after.capital
