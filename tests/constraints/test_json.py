@@ -93,6 +93,22 @@ def test_a_schema_without_end_is_an_error_and_no_verdict() -> None:
     assert (found.outcome, found.score, found.passed) == ("error", None, False)
 
 
+@pytest.mark.parametrize(
+    ("text", "divisor"),
+    [("1e400", 0.01), ("-1e400", float("inf")), ("1" * 400, 0.01), ("1" * 5000, 0.01)],
+    ids=lambda value: str(value)[:8],
+)
+def test_a_number_that_cannot_be_divided_is_an_error_and_no_verdict(text: str, divisor: float) -> None:
+    number = {"multipleOf": divisor}
+    for schema, written in ((number, text), ({"properties": {"a": number}}, f'{{"a": {text}}}')):
+        asked = JsonFormat(json_schema=schema)
+        found, monitor = asked.check(written), asked.monitor()
+        assert (found.outcome, found.reason) == ("error", "a number is too large for the JSON Schema's multipleOf")
+        assert not asked.passes(written)
+        assert monitor.feed(written).state == "open"
+        assert monitor.close() == found
+
+
 @given(VALUES, st.sampled_from([(), ("a",), ("a", "b")]), st.booleans())
 def test_the_score_is_one_exactly_on_a_pass(value: Any, keys: tuple[str, ...], only: bool) -> None:
     found = verdict(json.dumps(value), keys=keys, only_keys=only and bool(keys))

@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue, StrictStr, field_validator, model_validat
 from heedful.constraints.base import Constraint, monitor_for, register_constraint
 from heedful.constraints.prefix.json_reader import JsonReader
 from heedful.constraints.prefix.json_text import Asked, JsonMonitor, StrictEnvelope
-from heedful.constraints.schema import schema_validator, shortened
+from heedful.constraints.schema import UndecidedError, schema_errors, schema_validator, shortened
 from heedful.constraints.strict_json import NotJsonError, may_be_json, read_json
 from heedful.constraints.verdict import Verdict
 from heedful.errors import InputError
@@ -85,8 +85,8 @@ class JsonFormat(Constraint):
             return self._verdict(False, score=0.0, measured=kind, reason=f"{kind}, not an object", hint=hint)
         try:
             missing, surplus, violations = self._faults(value)
-        except RecursionError:
-            return self._undecided("the JSON Schema refers to itself without end", error=True)
+        except UndecidedError as error:
+            return self._undecided(str(error), error=True)
         faults = len(missing) + len(surplus) + len(violations)
         held = 1 + len(self.keys) - len(missing)
         changes = []
@@ -119,7 +119,7 @@ class JsonFormat(Constraint):
         try:
             value = read_json(text)
             return self._is_asked_kind(value) and not any(self._faults(value))
-        except (NotJsonError, RecursionError):
+        except (NotJsonError, UndecidedError):
             return False
 
     def _is_asked_kind(self, value: Any) -> bool:
@@ -128,7 +128,7 @@ class JsonFormat(Constraint):
     def _faults(self, value: Any) -> _Faults:
         missing = [key for key in self.keys if key not in value]
         surplus = [key for key in value if key not in self.keys] if self.only_keys else []
-        errors = () if self.json_schema is None else schema_validator(self.json_schema).iter_errors(value)
+        errors = [] if self.json_schema is None else schema_errors(self.json_schema, value)
         return _Faults(missing, surplus, [f"{error.json_path}: {shortened(error.message)}" for error in errors])
 
 

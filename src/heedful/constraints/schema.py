@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
+    from jsonschema import ValidationError
     from jsonschema.protocols import Validator
 
 
@@ -23,6 +24,26 @@ def schema_validator(schema: dict[str, Any]) -> Validator:
         InputError: the schema is invalid, or a `$ref` in it does not point to a place inside it.
     """
     return _compiled(json.dumps(schema))
+
+
+class UndecidedError(Exception):
+    """A JSON Schema does not decide a value; the text says why."""
+
+
+def schema_errors(schema: dict[str, Any], value: Any) -> list[ValidationError]:
+    """What the schema refuses of a value.
+
+    Raises:
+        InputError: as of `schema_validator`.
+        UndecidedError: the schema refers to itself without end, or the value holds a number that is too large to be divided.
+    """
+    validator = schema_validator(schema)
+    try:
+        return list(validator.iter_errors(value))
+    except RecursionError as error:
+        raise UndecidedError("the JSON Schema refers to itself without end") from error
+    except (OverflowError, ValueError) as error:  # `multipleOf` divides
+        raise UndecidedError("a number is too large for the JSON Schema's multipleOf") from error
 
 
 @lru_cache(maxsize=64)

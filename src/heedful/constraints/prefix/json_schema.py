@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from heedful.constraints.schema import schema_validator, shortened
+from heedful.constraints.schema import UndecidedError, schema_errors, shortened
 
 _DEEPEST = 16  # what is deeper is judged with what is around it, so that the work stays in proportion to the text
 _EMPTY: dict[str, Any] = {"{": {}, "[": [], '"': "", "t": True, "f": False, "n": None}
@@ -43,12 +43,13 @@ class SchemaRefusal:
         for key in reversed(path):
             value = [value] if key is None else {key: value}
         try:
-            for error in schema_validator(self._schema).iter_errors(value):
-                if _certain(list(error.absolute_schema_path), depth):
-                    place = "".join("[…]" if key is None else f".{key}" for key in path)
-                    return f"the schema refuses ${place}: {shortened(error.message)}"
-        except RecursionError:  # the schema refers to itself without end, and no text is judged by it
+            errors = schema_errors(self._schema, value)
+        except UndecidedError:  # as `check` will say
             return None
+        for error in errors:
+            if _certain(list(error.absolute_schema_path), depth):
+                place = "".join("[…]" if key is None else f".{key}" for key in path)
+                return f"the schema refuses ${place}: {shortened(error.message)}"
         return None
 
 
