@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.control.server import DONE, EVENTS, Reply, Server, answers, chunk, events, raw, serving, status
 
-from heedful.control.completion import WithoutThinking
+from heedful.control.completion import Completion, WithoutThinking
 from heedful.control.endpoint import Endpoint
 from heedful.control.upstream import Delta, Request, Sampling, Usage
 from heedful.errors import InputError, UpstreamError
@@ -327,6 +327,26 @@ def test_what_passes_is_tried_again(fault: Reply) -> None:
     assert (done.text, done.error) == ("Hello.", None)
     assert len(done.server.asked) == 3
     assert done.server.asked[0].body == done.server.asked[2].body
+
+
+@pytest.mark.parametrize(
+    ("error", "retry"),
+    [
+        ({"message": "maximum context length is 1500 tokens", "code": 400}, False),
+        ({"message": "the field 'timeout' is unknown", "type": "invalid_request_error", "code": None}, False),
+        ({"message": "slow down", "code": "429"}, True),
+        ({"message": "Rate limit reached", "type": "tokens", "code": "rate_limit_exceeded"}, True),
+        ({"message": "no room", "code": 8, "status": "UNAVAILABLE"}, True),
+        ({"message": "later", "type": "overloaded_error"}, True),
+        ("Model is overloaded", True),
+        ("at most 1500 tokens", False),
+    ],
+    ids=str,
+)
+def test_an_error_passes_by_its_code_status_or_type_and_not_by_its_message(error: object, retry: bool) -> None:
+    with pytest.raises(UpstreamError) as raised:
+        list(Completion("m", 1).read(json.dumps({"error": error})))
+    assert raised.value.retry is retry
 
 
 def test_it_is_not_tried_for_ever() -> None:

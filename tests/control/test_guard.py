@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heedful.constraints import Exclude, Include, Register, Sentiment, Verdict, WordCount, check, constraint
+import heedful
+from heedful.constraints import Exclude, Include, Register, Sentiment, Topic, Verdict, WordCount, check, constraint
 from heedful.constraints.custom import FunctionConstraint
 from heedful.constraints.text import word_spans
 from heedful.control.alarm import Alarm
@@ -200,6 +201,10 @@ def test_a_window_says_when_nothing_can_be_repaired_any_more() -> None:
     assert result.released == "It was a fine and"
     assert (result.passed, result.stopped) == (False, "exhausted")
     assert "17 characters had gone out" in result.why
+    model = Scripted("It was a fine and sunny night or so", "dark night")
+    result = Guard(model, [Exclude(terms=("night",))], release="hold_window", window=10).generate("Write.")
+    assert (result.passed, result.stopped) == (False, "exhausted")
+    assert result.why == "nothing passed in 5 attempts; 17 characters had gone out, and the rest went on from them"
 
 
 def test_a_guard_names_what_no_prefix_decides() -> None:
@@ -496,6 +501,8 @@ def test_what_a_killed_writer_left_is_left_out_and_what_is_whole_is_read(tmp_pat
             {"policy": "refine:rounds=["},
             "cannot read 'rounds=[' in the policy 'refine'\n  → give a whole number, such as 4",
         ),
+        ({"policy": "refine:rounds=2024-99-99"}, "cannot read 'rounds=2024-99-99' in the policy 'refine'"),
+        ({"policy": "refine:rounds=" + "[" * 3000}, "in the policy 'refine'\n  → give a whole number, such as 4"),
         ({"policy": "refine:rounds=true"}, "cannot read 'rounds=true' in the policy 'refine'"),
         ({"policy": "abort:forecasts=few"}, "cannot read 'forecasts=few' in the policy 'abort'"),
         (
@@ -506,6 +513,13 @@ def test_what_a_killed_writer_left_is_left_out_and_what_is_whole_is_read(tmp_pat
         ({"window": 0}, "window is 0"),
         ({"constraints": FEW}, "give a list of constraints"),
         ({"constraints": ["x"]}, "'x' is not a constraint"),
+        ({"constraints": 3}, "constraints is 3"),
+        ({"constraints": (each for each in [FEW])}, "give a list of constraints"),  # the first look would use it up
+        (
+            {"constraints": heedful.parse("at most 4 words")},
+            "a Parsed is no list of constraints\n  → give its .constraints",
+        ),
+        ({"constraints": [FEW, Topic(topic="quidditch")]}, "does not know 'quidditch', so no text can be scored"),
         ({"budget": 5}, "budget is 5"),
         ({"policy": 3}, "policy is 3"),
         ({"monitors": "run/monitors"}, "monitors is 'run/monitors'"),
@@ -520,13 +534,23 @@ def test_what_cannot_be_is_said_at_once(settings: dict[str, object], cause: str)
 @pytest.mark.parametrize(
     "policy",
     ["refine:rounds=0", "refine:patience=0", "resample:tries=0", "abort:tries=0", "best_of_n:n=0", "decompose:rounds=-1",
-     "steer:study=x,tries=0", "decompose:study=12"],
+     "steer:study=x,tries=0", "decompose:study=12", "decompose:study=2024-99-99"],
 )  # fmt: skip
 def test_an_option_that_cannot_be_is_said_before_anything_is_asked(policy: str) -> None:
     model = Scripted(LONG)
-    with pytest.raises(InputError, match=r"give 1 or more|12 has no results/behaviour\.nc"):
+    with pytest.raises(InputError, match=r"give 1 or more|(12|2024-99-99) has no results/behaviour\.nc"):
         Guard(model, [FEW], policy).generate(PROMPT)
     assert model.requests == []
+
+
+@pytest.mark.parametrize("prompt", [3, None, [], ["a", "b"], [{"role": "user"}], {"role": "user", "content": "x"}])
+def test_what_is_no_prompt_is_said(prompt: object) -> None:
+    with pytest.raises(InputError, match="is no prompt\n  → give a text, or a list of messages"):
+        Guard(Scripted(GOOD), [FEW]).generate(prompt)  # type: ignore[arg-type]
+
+
+def test_a_constraint_whose_classifier_only_shows_what_it_knows_is_not_refused() -> None:
+    Guard(Scripted(GOOD), [Topic(topic="quidditch", verifier="judge:http://localhost:1/v1#model")])
 
 
 def test_more_draws_than_anybody_means_are_refused() -> None:

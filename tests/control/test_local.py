@@ -6,7 +6,8 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jsonschema
@@ -20,7 +21,7 @@ from heedful.control.alarm import Alarm
 from heedful.control.local import LocalModel
 from heedful.control.monitors import Forecast, LiveRisk, Monitor, Monitors, Threshold
 from heedful.control.upstream import Delta, Request, Sampling, Usage
-from heedful.errors import InputError, UpstreamError
+from heedful.errors import InputError, ModelError, UpstreamError
 from heedful.models import LanguageModel, Replay, load
 from heedful.models import structure as structure_module
 
@@ -339,6 +340,33 @@ def test_a_risk_begins_anew_where_thinking_ends(model: LanguageModel) -> None:
     raise AssertionError("no answer thought")
 
 
+def test_a_risk_sees_no_token_twice_where_an_answer_comes_as_the_thread_ends(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched, ending, go_on = model.watched, threading.Event(), threading.Event()
+
+    @contextmanager
+    def slow(*watching: Any) -> Iterator[None]:
+        with watched(*watching):
+            yield
+            ending.set()
+            go_on.wait(10)  # nothing is left to draw, and the hooks are still there
+
+    monkeypatch.setattr(model, "watched", slow)
+    upstream = LocalModel(model, risks=[Notes])
+
+    async def run() -> list[Delta]:
+        [first], [second] = upstream.streams([request(0, 4)]), upstream.streams([request(1, 6)])
+        await collect(first)
+        await asyncio.to_thread(ending.wait, 10)
+        reading = asyncio.create_task(collect(second))
+        await asyncio.sleep(0.1)  # a thread of its own would have drawn it by now
+        go_on.set()
+        return await reading
+
+    assert [delta.risk.get("read", 0) for delta in within(run)] == [*range(6)]
+
+
 def monitors(model: LanguageModel) -> Monitors:
     """Two with random weights, which read the prompt too; most answers raise an alarm at some token."""
     coef, prompt_coef = torch.randn(2, 2, len(SITES), 32, generator=torch.Generator().manual_seed(0))
@@ -432,6 +460,76 @@ def test_a_fault_reaches_everyone_who_waits_and_the_next_call_is_fine(model: Lan
     assert [type(error) for error in within(run)] == [ZeroDivisionError, ZeroDivisionError]
     handle.remove()
     assert text(together(upstream, [request(0)])[0]) == alone(model, request(0))
+
+
+class Stuck:
+    """A guide that allows everything, until it raises: at the n-th draw, or at the n-th token that was drawn."""
+
+    def __init__(self, *, at_draw: int = 0, at_token: int = 0) -> None:
+        self._draws, self._tokens = at_draw, at_token
+
+    def allowed(self) -> Tensor:
+        self._draws -= 1
+        if self._draws == 0:
+            raise ModelError("no token goes on", "use another model")
+        return torch.tensor([True])
+
+    def take(self, token: int) -> None:
+        self._tokens -= 1
+        if self._tokens == 0:
+            raise ModelError("no token goes on", "use another model")
+
+
+@pytest.mark.parametrize("stuck", [{"at_draw": 1}, {"at_draw": 4}, {"at_token": 4}], ids=str)
+def test_an_answer_that_meets_a_dead_end_takes_no_other_along(model: LanguageModel, stuck: dict[str, int]) -> None:
+    requests = [request(index, 12) for index in range(5)]
+    upstream = LocalModel(model, at_once=3)  # two wait, and take the place that it leaves
+
+    async def run() -> list[Any]:
+        streams = upstream.streams(requests)
+        streams[1].answer._guide = Stuck(**stuck)  # type: ignore[assignment]
+        return list(await asyncio.gather(*map(collect, streams), return_exceptions=True))
+
+    first, failed, *others = within(run)
+    assert isinstance(failed, ModelError)
+    for asked, deltas in zip((requests[0], *requests[2:]), (first, *others), strict=True):
+        assert text(deltas) == alone(model, asked)
+
+
+@pytest.mark.parametrize("method", ["risk", "alarms", "forget"])
+def test_a_probe_that_fails_over_one_answer_takes_no_other_along(model: LanguageModel, method: str) -> None:
+    class Faulty(Notes):
+        """Of the first answer in place 1."""
+
+        left = 1
+
+        def _fail(self, row: int, given: Any) -> Any:
+            if row == 1 and self.left and (method == "forget" or self.seen[row]):
+                self.left = 0
+                raise ZeroDivisionError("a bug")
+            return given
+
+        def risk(self, row: int) -> dict[str, float]:
+            return self._fail(row, {}) if method == "risk" else {}  # type: ignore[no-any-return]
+
+        def alarms(self, row: int) -> tuple[Alarm, ...]:
+            return self._fail(row, ()) if method == "alarms" else ()  # type: ignore[no-any-return]
+
+        def forget(self, row: int) -> None:
+            self.seen[row] = []
+            if method == "forget":
+                self._fail(row, None)
+
+    requests = [request(index, 12) for index in range(4)]
+
+    async def run() -> list[Any]:
+        streams = LocalModel(model, at_once=2, risks=[Faulty]).streams(requests)
+        return list(await asyncio.gather(*map(collect, streams), return_exceptions=True))
+
+    first, failed, *others = within(run)
+    assert isinstance(failed, ZeroDivisionError)
+    for asked, deltas in zip((requests[0], *requests[2:]), (first, *others), strict=True):
+        assert text(deltas) == alone(model, asked)
 
 
 def test_bad_arguments_are_said(model: LanguageModel) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
+from weakref import ref
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ import torch
 from heedful.constraints import Include, Register
 from heedful.control.guard import Guard
 from heedful.control.local import LocalModel
+from heedful.control.policies.steer import _kept
 from heedful.control.steering import Steered, read_directions
 from heedful.control.upstream import Sampling
 from heedful.erasure import Step
@@ -32,16 +35,20 @@ def model() -> LanguageModel:
 @pytest.fixture
 def study(tmp_path: Path, model: LanguageModel) -> str:
     """Steps of three folds, two of them at one site; and an arm that is none."""
-    steps = [Step(torch.full((model.hidden_size,), size)) for size in (0.5, 9.0, 1.5)]
-    sites = (model.sites[2], model.sites[1], model.sites[2])
-    arms = [
-        Arm("step", "chosen", "register", variant, sites, tuple(Step(sign * step.by) for step in steps))
-        for variant, sign in (("away", -1), ("towards", 1))
-    ]
     with RunFolder.open(tmp_path, {}) as run:
         run.note(model=model.identity())
-    (tmp_path / "arms.safetensors").write_bytes(arms_bytes(arms))
+    write_arms(tmp_path, model)
     return str(tmp_path)
+
+
+def write_arms(run: str | Path, model: LanguageModel, task: str = "register", times: float = 1.0) -> None:
+    steps = [Step(torch.full((model.hidden_size,), times * size)) for size in (0.5, 9.0, 1.5)]
+    sites = (model.sites[2], model.sites[1], model.sites[2])
+    arms = [
+        Arm("step", "chosen", task, variant, sites, tuple(Step(sign * step.by) for step in steps))
+        for variant, sign in (("away", -1), ("towards", 1))
+    ]
+    (Path(run) / "arms.safetensors").write_bytes(arms_bytes(arms))
 
 
 def test_directions_are_the_mean_where_most_folds_step(study: str, model: LanguageModel) -> None:
@@ -86,6 +93,35 @@ def test_a_step_changes_what_is_written(study: str, model: LanguageModel) -> Non
         for upstream in (local, Steered(local, [direction], 0.0), Steered(local, [direction], 4.0))
     ]
     assert texts[0] == texts[1] != texts[2]
+
+
+def steered(local: LocalModel, study: str) -> str:
+    """What is drawn after the first draft, which fails for certain."""
+    guard = Guard(local, [Include(terms=("zyzzyva",))], f"steer:study={study},tries=2")
+    attempt = guard.generate(ASK, Sampling(seed=4, max_tokens=30)).attempts[1]
+    assert attempt.what == "steered towards include"
+    return attempt.text
+
+
+def test_a_study_that_was_run_again_is_read_again(study: str, model: LanguageModel) -> None:
+    local, texts = LocalModel(model), []
+    for times in (1.0, -4.0, 1.0):
+        write_arms(study, model, "include", times)
+        texts.append(steered(local, study))
+    assert texts[0] == texts[2] != texts[1]
+
+
+def test_a_model_that_nobody_needs_any_more_is_let_go(study: str, model: LanguageModel) -> None:
+    write_arms(study, model, "include")
+    local = LocalModel(model.twin())
+    steered(local, study)
+    [kept] = _kept[local].values()
+    twins = [ref(local.model), ref(kept)]
+    steered(local, study)
+    assert [*_kept[local].values()] == [kept]  # and until then it is made once
+    del local, kept
+    gc.collect()
+    assert [twin() for twin in twins] == [None, None]
 
 
 def test_what_cannot_be_steered_says_why(study: str, model: LanguageModel, tmp_path: Path) -> None:

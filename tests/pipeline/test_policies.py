@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 import torch
+from tests.control.conftest import Scripted
 
 from heedful.constraints import Exclude, Include, Verdict
 from heedful.control.result import Guarded
 from heedful.control.upstream import Usage
-from heedful.pipeline.policies import LABELS, Comparison, Run, instructions
+from heedful.errors import InputError
+from heedful.pipeline.policies import LABELS, Comparison, Run, _row, compare_policies, instructions
 from heedful.prompts.base import base_prompts
 
 
@@ -26,9 +31,16 @@ def test_instructions_are_the_seeds_and_cover_all_tasks_evenly() -> None:
         assert len(terms) == len(set(terms))
 
 
-def _result(tokens: int) -> Guarded:
-    verdict = Verdict(outcome="pass", score=1.0, reason="")
-    return Guarded("text", (verdict,), True, (), 0, Usage(0, tokens), 1.0, "passed")
+def test_a_comparison_of_nothing_is_refused_before_anything_is_asked() -> None:
+    model = Scripted("Hi.")
+    with pytest.raises(InputError, match=r"no policy is given to compare\n  → name one or more: best_of_n, refine"):
+        asyncio.run(compare_policies(model, policies=(), n=2))
+    assert model.requests == []
+
+
+def _result(tokens: int, passed: bool = True) -> Guarded:
+    verdict = Verdict(outcome="pass" if passed else "fail", score=float(passed), reason="")
+    return Guarded("text", (verdict,), passed, (), 0, Usage(0, tokens), 1.0, "passed")
 
 
 def test_what_one_policy_saves_against_another_is_paired_by_base_prompt() -> None:
@@ -39,3 +51,15 @@ def test_what_one_policy_saves_against_another_is_paired_by_base_prompt() -> Non
     )
     assert found.estimate == 0.5
     assert found.low == found.high == 0.5
+
+
+def test_three_base_prompts_prove_no_gain_to_the_last_point() -> None:
+    kept, failed = (Run([_result(10, passed)] * 3, torch.tensor([4, 7, 9]), [passed] * 3) for passed in (True, False))
+    asked = instructions(3, (1,), 0)
+    row = _row("refine", kept, failed, asked)
+    for gain in (row.gain, row.others_gain):
+        assert gain is not None
+        assert (gain.estimate, gain.high) == (1.0, 1.0)
+        assert 0.25 < gain.low < 0.35  # Clopper and Pearson's for three of three
+    over_itself = _row("unguarded", failed, failed, asked).gain
+    assert (over_itself.estimate, over_itself.low, over_itself.high) == (0.0, 0.0, 0.0)

@@ -1,7 +1,7 @@
 """Many answers of one local model, drawn together in a thread of their own while the event loop goes on.
 
-Answers come and go at any time: a new one joins those that are being drawn, and one that is closed leaves them alone. The
-thread ends when there is nothing left to draw. Knows rows and tokens; of requests and tokenizers nothing.
+Answers come and go at any time: a new one joins those that are being drawn, and one that is closed, or fails, leaves them
+alone. The thread ends when there is nothing left to draw. Knows rows and tokens; of requests and tokenizers nothing.
 """
 
 from __future__ import annotations
@@ -170,12 +170,13 @@ class SharedBatch:
 
     def _run(self) -> None:
         try:
-            self._decoder = self._model.decoder(self._most)
-            with ExitStack() as stack:
-                for risk in self._risks:
-                    stack.enter_context(self._model.watched(risk.sites, risk, risk.prompt))
-                while self._admit():
-                    self._step()
+            while self._goes_on():
+                self._decoder = self._model.decoder(self._most)
+                with ExitStack() as stack:
+                    for risk in self._risks:
+                        stack.enter_context(self._model.watched(risk.sites, risk, risk.prompt))
+                    while self._admit():
+                        self._step()
         except Exception as error:  # whatever it is, those who wait for an answer must hear of it
             with self._lock:
                 lost = [*self._places.values(), *self._waiting]
@@ -185,23 +186,36 @@ class SharedBatch:
             for answer in lost:
                 self._post(answer, error)
 
+    def _goes_on(self) -> bool:
+        """Whether any answer waits; where none does, the thread is over, and the next answer has one of its own.
+
+        To be asked when nothing is watched any more: two threads that watch would each show the probes every token.
+        """
+        with self._lock:
+            self._running = bool(self._waiting)
+            return self._running
+
     def _admit(self) -> bool:
         """Let go of what nobody wants, and give waiting answers a place; whether there is anything to draw."""
         for place in [place for place, answer in self._places.items() if answer.closed]:
             self._decoder.drop(place)
             del self._places[place]
+        fresh: list[int] = []
         with self._lock:
             self._waiting = deque(answer for answer in self._waiting if not answer.closed)
             while self._waiting and self._fits(self._waiting[0]):
-                answer = self._waiting.popleft()
                 place = next(place for place in range(self._most) if place not in self._places)
-                self._places[place] = answer
-                self._begun.discard(place)
+                self._places[place] = self._waiting.popleft()
+                fresh.append(place)
+        for place in fresh:
+            self._begun.discard(place)
+            try:
                 for risk in self._risks:
                     risk.forget(place)
-                self._decoder.add(answer.row(place))
-            self._running = bool(self._places)
-        return self._running
+                self._decoder.add(self._places[place].row(place))
+            except Exception as error:
+                self._fail(place, error)
+        return bool(self._places)
 
     def _fits(self, answer: Answer) -> bool:
         rooms = [answer.room, *(other.room for other in self._places.values())]
@@ -217,16 +231,31 @@ class SharedBatch:
                 raise
             self._make_room(error)
             return
+        for place, reason in self._decoder.failed.items():
+            self._fail(place, reason)
         for place, token in drawn:
             answer = self._places[place]
-            risk = {name: value for each in self._risks for name, value in each.risk(place).items()}
-            alarms = [alarm for each in self._risks for alarm in each.alarms(place)]
-            delta = answer.take(token, self._model.eos_ids, risk, alarms)
-            if answer.text.begun and place not in self._begun:
-                self._begin(place, answer)
+            try:
+                delta = self._take(place, answer, token)
+            except Exception as error:
+                self._fail(place, error)
+                continue
             if delta.finish_reason:
                 del self._places[place]
             self._post(answer, delta)
+
+    def _take(self, place: int, answer: Answer, token: int) -> Delta:
+        risk = {name: value for each in self._risks for name, value in each.risk(place).items()}
+        alarms = [alarm for each in self._risks for alarm in each.alarms(place)]
+        delta = answer.take(token, self._model.eos_ids, risk, alarms)
+        if answer.text.begun and place not in self._begun:
+            self._begin(place, answer)
+        return delta
+
+    def _fail(self, place: int, error: Exception) -> None:
+        """An answer that cannot go on, whatever the reason: it alone hears of it, and its place is free."""
+        self._decoder.drop(place)
+        self._post(self._places.pop(place), error)
 
     def _begin(self, place: int, answer: Answer) -> None:
         self._begun.add(place)

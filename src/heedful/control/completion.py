@@ -17,7 +17,8 @@ from heedful.errors import UpstreamError
 
 _THINK, _THOUGHT = "<think>", "</think>"
 _ENDS: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "length"}
-_PASSES = ("429", "500", "502", "503", "504", "rate_limit", "overloaded", "server_error", "timeout", "unavailable")
+_PASS = {"429", "500", "502", "503", "504", "rate_limit_exceeded", "server_error", "unavailable"}
+_PASSING_TYPES = ("rate_limit", "overloaded", "server_error", "timeout", "unavailable")
 _MOST_BYTES_A_TOKEN = 12  # more than any language's prose has, three bytes a letter included
 
 
@@ -133,7 +134,7 @@ class Completion:
         )
 
     def _failure(self, error: Any) -> UpstreamError:
-        passes = any(sign in json.dumps(error).casefold() for sign in _PASSES)
+        passes = _passes(error)
         return UpstreamError(
             f"{self._name} reported an error: {message_of(error)}",
             "ask again later" if passes else "mend what it complains of",
@@ -176,6 +177,13 @@ class WithoutThinking:
     def _give(self) -> str:
         given, self._held = self._held, ""
         return given
+
+
+def _passes(error: Any) -> bool:
+    """Whether an error may pass, by its code, status and type: a message may hold any number. A bare text is all of these."""
+    said = error if isinstance(error, dict) else dict.fromkeys(("code", "status", "type"), error)
+    code, status, kind = (str(said.get(key)).casefold() for key in ("code", "status", "type"))
+    return not _PASS.isdisjoint((code, status, kind)) or any(word in kind for word in _PASSING_TYPES)
 
 
 def message_of(error: Any) -> str:

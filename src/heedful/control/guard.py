@@ -9,7 +9,7 @@ Knows neither how a model answers (`upstream`) nor what a policy does (`policies
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -80,12 +80,15 @@ class Guard:
     logger: logging.Logger = logging.getLogger("heedful.control")  # noqa: RUF009 - the same one for all
 
     def __post_init__(self) -> None:
-        """Raises `InputError` for what cannot be: no constraint, an unknown mode, a repair of what has gone out at once."""
+        """Raises `InputError` for what cannot be: no constraint, or one that no draft could be scored by; an unknown mode; a
+        repair of what has gone out at once."""
+        if hasattr(self.constraints, "constraints"):  # what `parse` gives
+            raise InputError(f"a {type(self.constraints).__name__} is no list of constraints", "give its .constraints")
         for asked, given, right, instead in (
             (
                 "constraints",
                 self.constraints,
-                not isinstance(self.constraints, Constraint | str),
+                isinstance(self.constraints, Collection) and not isinstance(self.constraints, Constraint | str),
                 "a list of constraints",
             ),
             ("budget", self.budget, isinstance(self.budget, Budget), "a Budget, such as Budget(tokens=2000)"),
@@ -105,6 +108,8 @@ class Guard:
             raise InputError(
                 "a guard without constraints guards nothing", "give at least one, e.g. WordCount(at_most=50)"
             )
+        for constraint in self.constraints:  # before the budget is spent on drafts that nobody can judge
+            constraint.check_scorable()
         for name, value, known in (("mode", self.mode, MODES), ("release", self.release, (None, *HOLDS))):
             if value not in known:
                 raise InputError(f"{name} is {value!r}", f"choose among {', '.join(map(str, known))}")
@@ -253,6 +258,12 @@ def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
         if not prompt.strip():
             raise InputError("the prompt is empty", "say what is to be written")
         return ({"role": "user", "content": prompt},)
-    if not prompt or any(set(message) < {"role", "content"} for message in prompt):
-        raise InputError("these are no messages", 'give a list of {"role": "user", "content": "…"}')
-    return tuple(prompt)
+    if (
+        not isinstance(prompt, Sequence)
+        or not prompt
+        or not all(isinstance(each, Mapping) and {"role", "content"} <= set(each) for each in prompt)
+    ):
+        raise InputError(
+            f"{prompt!r} is no prompt", 'give a text, or a list of messages: [{"role": "user", "content": "…"}]'
+        )
+    return (*prompt,)

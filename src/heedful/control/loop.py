@@ -111,7 +111,8 @@ class Loop:
             return "budget", self._refused
         failed = [attempt.why for attempt in self.attempts if attempt.ended == "error"]
         lost = f", of which {len(failed)} failed: {failed[-1]}" if failed else ""
-        return "exhausted", f"nothing passed in {len(self.attempts)} attempts{lost}{_all_alike(self.attempts)}"
+        bound = f"; {len(self.release.out)} characters had gone out, and the rest went on from them" if going_on else ""
+        return "exhausted", f"nothing passed in {len(self.attempts)} attempts{lost}{bound}{_all_alike(self.attempts)}"
 
     def _may_go_on(self, failed: Sequence[Attempt]) -> bool:
         """Whether to ask again where every answer failed: one that broke off may come whole the next time.

@@ -20,26 +20,34 @@ def open_upstream(
     Args:
         model: an upstream; a loaded model; the name of an embedded one, a hub id, a folder; or the URL of an OpenAI-compatible
             endpoint, up to and with '/v1'.
-        name: the model's name at a URL.
-        monitors: a folder of probe monitors of this model, whose alarms its answers then carry.
+        name: the model's name at a URL, and for nothing else.
+        monitors: a folder of probe monitors of this model, whose alarms its answers then carry; for a model that runs here.
 
     Raises:
-        InputError, ModelError: it cannot be had.
+        InputError, ModelError: it cannot be had, or a name or monitors are given for what takes none.
     """
     if hasattr(model, "streams"):
-        return cast(Upstream, model)
-    if monitors is not None:
-        return _monitored(model, monitors)
+        upstream = cast(Upstream, model)
+        if name is not None or monitors is not None:
+            raise InputError(
+                f"{upstream.name} is an upstream already, and takes neither a name nor monitors",
+                "leave them out, or give the model or the URL that it was made of",
+            )
+        return upstream
     if isinstance(model, str) and model.startswith(("http://", "https://")):
+        if monitors is not None:
+            raise InputError(f"{model} runs elsewhere, and its hidden states cannot be watched", "take a local model")
         if not name:
             raise InputError(f"which model at {model}?", "name it, --at MODEL, as the server does")
         from heedful.control.endpoint import Endpoint
 
         return Endpoint(model, name)
-    if name:
+    if name is not None:
         raise InputError(
             f"{name!r} names a model at a URL, and the model given runs here", "leave --at out, or give the URL"
         )
+    if monitors is not None:
+        return _monitored(model, monitors)
     from heedful.control.local import LocalModel
 
     return LocalModel(model)
@@ -50,8 +58,6 @@ def _monitored(model: LanguageModel | str, folder: str | Path) -> Upstream:
     from heedful.control.monitors import LiveRisk, load_monitors
     from heedful.models import load
 
-    if isinstance(model, str) and model.startswith(("http://", "https://")):
-        raise InputError(f"{model} runs elsewhere, and its hidden states cannot be watched", "take a local model")
     loaded = load(model) if isinstance(model, str) else model
     monitors = load_monitors(Path(folder), loaded)
     return LocalModel(loaded, risks=[lambda places: LiveRisk(monitors, loaded.device)])

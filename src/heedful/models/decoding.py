@@ -49,7 +49,8 @@ class Row:
         sampling: how; the limit is on what is drawn from here on.
         first: how many tokens of the response the prompt ends with, so that a response that is taken up again goes on with the
             draws that it would have had.
-        allowed: asked before each draw, for the tokens that may come next; None allows all.
+        allowed: asked before each draw, for the tokens that may come next; None allows all. What it raises ends this row and no
+            other, see `Decoder.failed`.
     """
 
     index: int
@@ -124,13 +125,18 @@ def token_steps(
 
 
 class Decoder:
-    """Rows that are drawn together, a token each a step. True while there are any."""
+    """Rows that are drawn together, a token each a step. True while there are any.
+
+    Attributes:
+        failed: rows that the last step ended without a token, with what their `allowed` raised.
+    """
 
     def __init__(self, model: Any, *, eos_ids: Collection[int], pad_id: int, at_once: int) -> None:
         """Without rows as yet; arguments as of `sample` and `token_steps`."""
         self._model, self._eos_ids, self._pad_id, self._at_once = model, eos_ids, pad_id, at_once
         self._waiting: deque[Row] = deque()
         self._batch: _Batch | None = None
+        self.failed: dict[int, Exception] = {}
 
     def add(self, row: Row) -> None:
         """A further row; it waits for a place, if need be. Where rows cannot join others (see `RowCache.joins`), it waits until
@@ -154,7 +160,9 @@ class Decoder:
         fresh = self._fresh()
         read = fresh or self._batch
         assert read is not None
-        taken = read.take(_draw(read, read.logits(self._model)), self._eos_ids)
+        logits = read.logits(self._model)
+        self.failed = _mask(read, logits)
+        taken = read.take(_draw(read, logits), self._eos_ids)
         if fresh and self._batch:
             self._batch.join(fresh)
         self._batch = self._batch or fresh
@@ -182,11 +190,23 @@ class Decoder:
             self._batch.leave()
 
 
-def _draw(batch: _Batch, logits: Float[Tensor, "row vocabulary"]) -> Int[Tensor, " row"]:
-    """The next token of each row, as its own settings want it."""
+def _mask(batch: _Batch, logits: Float[Tensor, "row vocabulary"]) -> dict[int, Exception]:
+    """Leave each row the tokens that it allows; by row, what was raised instead: such a row goes on no further."""
+    failed: dict[int, Exception] = {}
     for place, (row, going) in enumerate(zip(batch.rows, batch.going, strict=True)):
         if going and row.allowed is not None:
-            logits[place].masked_fill_(~row.allowed().to(logits.device), float("-inf"))
+            try:
+                allowed = row.allowed()
+            except Exception as error:  # whatever it is, the other rows have no part in it
+                failed[row.index] = error
+                batch.going[place] = False
+            else:
+                logits[place].masked_fill_(~allowed.to(logits.device), float("-inf"))
+    return failed
+
+
+def _draw(batch: _Batch, logits: Float[Tensor, "row vocabulary"]) -> Int[Tensor, " row"]:
+    """The next token of each row, as its own settings want it."""
     draws = [(row.seed, step) for row, step in zip(batch.rows, batch.steps, strict=True)]
     alike: dict[tuple[float, float], list[int]] = {}
     for place, row in enumerate(batch.rows):

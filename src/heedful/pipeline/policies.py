@@ -27,7 +27,7 @@ from heedful.control.watch import RiskMonitor
 from heedful.errors import InputError
 from heedful.pico.checks import CHECK
 from heedful.pico.phrasing import instruction_text
-from heedful.probes import Jackknife, combine, jackknife_mean
+from heedful.probes import Interval, Jackknife, combine, jackknife_mean, paired_difference
 from heedful.prompts.base import base_prompts
 from heedful.prompts.tasks import TASKS
 
@@ -163,11 +163,15 @@ class Run:
     group: torch.Tensor
     others: Sequence[bool] | None
 
+    def values(self, what: str) -> list[float]:
+        """A quantity, by instruction."""
+        if what == "others":
+            return [float(kept) for kept in self.others or []]
+        return [_MEASURED[what](result) for result in self.results]
+
     def mean(self, what: str) -> Jackknife:
         """Of a quantity over instructions."""
-        if what == "others":
-            return _mean([float(kept) for kept in self.others or []], self.group)
-        return _mean([_MEASURED[what](result) for result in self.results], self.group)
+        return _mean(self.values(what), self.group)
 
 
 async def compare_policies(
@@ -196,12 +200,14 @@ async def compare_policies(
         progress: told of each request that is done.
 
     Raises:
-        InputError: too few instructions, an impossible number of constraints, or an unknown policy.
+        InputError: too few instructions, an impossible number of constraints, or an unknown policy, or none.
     """
     if n < 2 or not constraints or not all(1 <= count <= 3 for count in constraints):
         raise InputError(
             f"{n} instructions of {list(constraints)} constraints", "give 2 or more, of 1 to 3 constraints"
         )
+    if not policies:
+        raise InputError("no policy is given to compare", f"name one or more: {', '.join(POLICIES)}")
     asked = instructions(n, constraints, seed)
     sampling = sampling or Sampling(max_tokens=MAX_TOKENS)
     group = torch.tensor([instruction.base_id for instruction in asked])
@@ -249,8 +255,11 @@ def _check_policy(name: str, upstream: Upstream, asked: Sequence[Instruction], s
 
 
 def _row(policy: str, run: Run, unguarded: Run, asked: Sequence[Instruction]) -> Row:
-    def against(what: str, function: Callable[..., torch.Tensor]) -> Estimate:
-        return _interval(combine(function, run.mean(what), unguarded.mean(what)))
+    def gained(what: str) -> Estimate:
+        if run is unguarded:
+            return Estimate(0.0, 0.0, 0.0)  # over itself, nothing, whatever the sample
+        here, there = (torch.tensor(each.values(what), dtype=torch.float64) for each in (run, unguarded))
+        return _estimate(paired_difference(here - there, run.group).interval)
 
     by_task: dict[str, list[tuple[float, int]]] = {task: [] for task in TASKS}
     for instruction, result in zip(asked, run.results, strict=True):
@@ -261,8 +270,8 @@ def _row(policy: str, run: Run, unguarded: Run, asked: Sequence[Instruction]) ->
         policy=policy,
         passed=_interval(run.mean("passed"), share=True),
         others=None if run.others is None else _interval(run.mean("others"), share=True),
-        gain=against("passed", torch.sub),
-        others_gain=None if run.others is None else against("others", torch.sub),
+        gain=gained("passed"),
+        others_gain=None if run.others is None else gained("others"),
         by_task={
             task: _interval(_mean([v for v, _ in rows], torch.tensor([g for _, g in rows])), share=True)
             if len({g for _, g in rows}) > 1
@@ -273,7 +282,7 @@ def _row(policy: str, run: Run, unguarded: Run, asked: Sequence[Instruction]) ->
         prompt_tokens=_interval(run.mean("prompt_tokens")),
         calls=_interval(run.mean("calls")),
         seconds=_interval(run.mean("seconds")),
-        price=against("tokens", torch.div),
+        price=_interval(combine(torch.div, run.mean("tokens"), unguarded.mean("tokens"))),
         aborted=len(stopped),
         false_stops=sum(attempt.would_have_passed is True for attempt in stopped),
     )
@@ -286,7 +295,10 @@ def _mean(values: Sequence[float], group: torch.Tensor) -> Jackknife:
 
 
 def _interval(of: Jackknife, *, share: bool = False) -> Estimate:
-    found = of.interval(scale="logit" if share else "plain")
+    return _estimate(of.interval(scale="logit" if share else "plain"))
+
+
+def _estimate(found: Interval) -> Estimate:
     return Estimate(float(found.estimate), float(found.low), float(found.high))
 
 

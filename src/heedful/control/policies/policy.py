@@ -23,9 +23,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Literal
 
-import yaml
-
 from heedful.constraints import Constraint, Verdict
+from heedful.constraints.loading import read_yaml
 from heedful.control.result import Attempt
 from heedful.control.upstream import Message, Request, Sampling, Upstream
 from heedful.errors import InputError
@@ -184,8 +183,8 @@ def get_policy(name: str) -> Policy:
 def _value(text: str, default: object, where: str) -> Any:
     """An option's value, of its default's type; where the default is no number and no text, whatever YAML reads."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = read_yaml(text)
+    except InputError:
         value = text
     if isinstance(default, str):
         return value if isinstance(value, str) else text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
 
 from heedful.control.policies.policy import Ask, Asked, Plan, counted, policy
 from heedful.control.result import best_of
@@ -11,7 +13,12 @@ from heedful.errors import InputError
 
 if TYPE_CHECKING:
     from heedful.control.local import LocalModel
-    from heedful.control.steering import Steered
+    from heedful.control.steering import Direction, Steered
+
+_MOST_KEPT = 32  # ways to steer one model
+
+_kept: WeakKeyDictionary[LocalModel, dict[object, Steered]] = WeakKeyDictionary()
+_lock = Lock()  # policies run in several threads
 
 
 @policy("steer")
@@ -34,16 +41,22 @@ def steer(asked: Asked, *, study: str = "", strength: float = 1.0, tries: int = 
         failed = [] if at is None else [v.constraint for v in seen[at].verdicts if not v.passed]
         tasks = sorted({task for each in failed if (task := task_of(each, directions))})
         if tasks:
-            upstream = _steered(local, study, tuple(tasks), strength)
+            upstream = _steered(local, [directions[task] for task in tasks], strength)
             ask = Ask(asked.request(number), f"steered towards {', '.join(tasks)}", upstream=upstream)
         else:
             ask = Ask(asked.request(number))
         seen += yield [ask]
 
 
-@lru_cache(maxsize=32)
-def _steered(local: LocalModel, study: str, tasks: tuple[str, ...], strength: float) -> Steered:
-    from heedful.control.steering import Steered, read_directions
+def _steered(local: LocalModel, directions: Sequence[Direction], strength: float) -> Steered:
+    """Made once for a model and what it is stepped along, and kept as long as the model is."""
+    from heedful.control.steering import Steered
 
-    directions = read_directions(study)
-    return Steered(local, [directions[task] for task in tasks], strength)
+    way = (strength, *((each.site, each.by.float().numpy().tobytes()) for each in directions))
+    with _lock:
+        kept = _kept.setdefault(local, {})
+        if way not in kept:
+            if len(kept) == _MOST_KEPT:
+                del kept[next(iter(kept))]
+            kept[way] = Steered(local, directions, strength)
+        return kept[way]
