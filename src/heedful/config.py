@@ -28,7 +28,7 @@ QUICK: dict[str, Any] = {
     "erasers": ("leace", "mean_projection", "flip"),
     "behaviour_prompts": 3,
 }
-"""What `--quick` changes: enough to see the shape of the result, too little to quote it, and to probe most natural labels."""
+"""What `--quick` changes: enough to see the shape of the result, too little to quote it or to probe natural labels."""
 
 
 class StudySettings(BaseModel):

@@ -233,3 +233,17 @@ def test_a_map_of_scaled_rows_is_the_same_map_of_the_rows() -> None:
     scaled = (x - center) / spread
     eraser = fit_leace(scaled, y)
     torch.testing.assert_close((eraser.unscaled(center, spread)(x) - center) / spread, eraser(scaled))
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_rows_that_are_all_alike_lose_nothing(value: float, rank: int) -> None:
+    x = torch.full((10, 4), value)
+    one, several = (random_eraser(x, 0.1, rank=rank, seed=seed) for seed in (0, range(3)))
+    assert (one.rank, several.rank) == (0, 0)
+    assert torch.equal(one(x), x)
+    assert torch.equal(several(x), x.expand(3, -1, -1))
+    assert several.energy(x).tolist() == [0, 0, 0]
+    varied, _ = planted(d=4)
+    assert fit_leace(varied, torch.arange(600)[None] % 2).energy(x).tolist() == [0]
+    assert stacked([one, random_eraser(varied, 0.1, rank=rank)]).rank == rank

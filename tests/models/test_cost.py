@@ -12,6 +12,7 @@ from transformers import AutoConfig
 
 from heedful.models import POSITIONS, LanguageModel, Replay
 from heedful.models.cost import Cost, MachineRate, estimate, measure_rate
+from heedful.models.memory import BatchTokens, batch_budget, cache_bytes
 
 RATE = MachineRate(flops=1e12, bytes=1e10)
 
@@ -63,6 +64,30 @@ def test_time_grows_with_the_work_and_shrinks_with_the_machine() -> None:
     assert cost(config, n_rows=60).seconds_low > base.seconds_low
     assert cost(config, n_generate=0).seconds_high < base.seconds_high
     assert cost(config, rate=MachineRate(2e12, 2e10)).seconds_low == pytest.approx(base.seconds_low / 2)
+
+
+@pytest.mark.parametrize("asked", [None, 700])
+def test_batches_are_those_that_the_loaded_model_and_its_copies_take(
+    language_model: Callable[..., LanguageModel], asked: int | None
+) -> None:
+    model = language_model(batch_tokens=asked)
+    budget = batch_budget(model.config, model.dtype, model.device, asked)
+    assert budget == ((2048, 65536) if asked is None else (700, 700))
+    for each in (model, model.twin(), model.untrained()):
+        assert (each.batch_tokens, each.generation_tokens) == budget
+    assert batch_budget(model.config, model.dtype, torch.device("cuda")) == (16384, 16384)
+
+
+def test_larger_batches_of_responses_take_fewer_steps_and_more_memory() -> None:
+    config = make_model("llama").config
+    small, usual, large = (
+        cost(config, n_generate=10_000, batch=BatchTokens(2048, generate)) for generate in (2048, 65536, 131072)
+    )
+    assert cost(config, n_generate=10_000) == usual  # what a CPU takes
+    assert small.seconds_low > usual.seconds_low > large.seconds_low
+    assert small.memory_bytes < usual.memory_bytes < large.memory_bytes
+    a_row = 50 * cache_bytes(config, torch.float32) + 20 * 8 * 32 * 4  # keys and values; states of its prompt
+    assert large.memory_bytes - usual.memory_bytes == (131072 // 50 - 65536 // 50) * a_row
 
 
 def test_the_rate_of_this_machine_is_measured() -> None:

@@ -10,6 +10,9 @@ import pytest
 
 from heedful.config import study_settings
 from heedful.errors import InputError, ModelError
+from heedful.models import load
+from heedful.models.cost import Cost, estimate
+from heedful.pipeline import cost as cost_module
 from heedful.pipeline.cost import StudyCost, study_cost
 
 from .conftest import answered
@@ -61,6 +64,39 @@ def test_the_assumption_is_named(llama: str) -> None:
     assert json.loads(json.dumps(cost.to_dict(), allow_nan=False))["rows"] == cost.rows
 
 
+def test_what_it_cannot_tell_is_told() -> None:
+    assert cost_of("pico-llama").cannot_tell == ()
+    small = cost_of("pico-llama", squares=24, samples=99, tasks=["json"], positions=["response[-257]", "eos"])
+    assert [each.split(":")[0] for each in small.cannot_tell] == [
+        "99 natural answers of a task",
+        "24 contrast squares a task",
+        "tasks asked for",
+        "response[-257]",
+    ]
+    assert all(each in small.describe() for each in small.cannot_tell)
+    enough = cost_of(
+        "pico-llama", squares=25, samples=100, positions=["response[255]", "response[-256]", "response[99%]"]
+    )
+    assert enough.cannot_tell == ()
+
+
+@pytest.mark.parametrize("asked", [None, 5000])
+def test_batches_are_those_of_the_model_that_would_be_loaded(
+    monkeypatch: pytest.MonkeyPatch, asked: int | None
+) -> None:
+    batches = []
+
+    def noted(config: Any, **sizes: Any) -> Cost:
+        batches.append(sizes["batch"])
+        return estimate(config, **sizes)
+
+    monkeypatch.setattr(cost_module, "estimate", noted)
+    cost_of("pico-llama", batch_tokens=asked)
+    model = load("pico-llama", device="cpu", batch_tokens=asked, check=False)
+    assert batches
+    assert {*batches} == {(model.batch_tokens, model.generation_tokens)}
+
+
 def test_less_asked_takes_less() -> None:
     whole = cost_of("pico-llama")
     part = cost_of("pico-llama", tasks=["word_count"], squares=0, samples=50, positions=["eos"], sites=["embed"])
@@ -91,4 +127,4 @@ def test_extras_replay_the_rows_once_more_in_a_second_model(llama: str) -> None:
     per_row = plain.tokens_high / (plain.rows + plain.responses_high + plain.interventions)
     assert more.tokens_high - plain.tokens_high == pytest.approx(plain.rows * per_row)
     assert more.memory_bytes - plain.memory_bytes == 2 * plain.parameters
-    assert more.disk_bytes == plain.disk_bytes + plain.disk_bytes // plain.positions
+    assert more.disk_bytes == 2 * plain.disk_bytes  # at most: where a task's folds choose every position

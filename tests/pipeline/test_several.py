@@ -58,5 +58,9 @@ def test_bad_input_names_cause_and_cure(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "a" / "manifest.json").write_text("{}")
     with pytest.raises(InputError, match="mixed"):
         heedful.compare([tmp_path / "a", "pico-llama"], out=tmp_path)
+    for few in ([], [tmp_path / "nowhere"], [tmp_path / "a"]):
+        with pytest.raises(InputError, match="name two or more"):
+            heedful.compare(few, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     with pytest.raises(ModelError, match="there is no folder"):
         heedful.compare([str(tmp_path / "nowhere"), str(tmp_path / "neither")], out=tmp_path)

@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 
 import heedful
+from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
 from heedful.lenses import StudyData
 from heedful.models import LanguageModel
+from heedful.pipeline.monitor import train_monitors
+from heedful.pipeline.study import check_folder
 from heedful.store import RunFolder, read_table
 
 from .conftest import AT_MOST_FIVE, TINY, answered
@@ -166,10 +169,37 @@ def test_other_settings_are_refused_with_what_differs(given_study: heedful.Study
 
 def test_another_schema_version_is_refused(tmp_path: Path, model: LanguageModel) -> None:
     RunFolder.open(tmp_path, {}, schema_version=0).close()
-    with pytest.raises(StoreError, match="was written by schema version 0, this is 3"):
+    anew = r"was written by schema version 0, this is 3\n.* start this one anew with --overwrite"
+    with pytest.raises(StoreError, match=anew):
         heedful.study("pico-llama", out=tmp_path, loaded=model, **TINY)
+    with pytest.raises(StoreError, match=anew):
+        check_folder(tmp_path, study_settings("pico-llama", **TINY))
+    check_folder(tmp_path, study_settings("pico-llama", **TINY), overwrite=True)
     with pytest.raises(StoreError, match="was written by schema version 0"):
         heedful.open_study(tmp_path)
+
+
+def test_who_only_reads_leaves_no_trace_and_needs_no_lock(given_study: heedful.Study) -> None:
+    folder, settings = given_study.path, given_study.manifest.settings
+
+    def everything() -> dict[str, int]:
+        return {str(path): path.stat().st_mtime_ns for path in (folder, *folder.rglob("*"))}
+
+    with RunFolder.open(folder, settings):  # a study is running there
+        (folder / "parts").mkdir(exist_ok=True)
+        part = folder / "parts" / "its own"
+        part.write_text("half of it")
+        before = everything()
+        opened = heedful.open_study(folder)
+        assert opened.data.activations.row_ids == given_study.data.activations.row_ids
+        assert opened.summary() == given_study.summary()
+        check_folder(folder, StudySettings.model_validate(settings))
+        with pytest.raises(StoreError, match="holds a run with other settings"):
+            check_folder(folder, study_settings("pico-llama", **TINY))
+        with pytest.raises(InputError, match="no monitor can be made"):
+            train_monitors(folder, tasks=["topic"])
+        assert everything() == before
+        part.unlink()
 
 
 def test_another_device_or_version_is_refused(

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from heedful.constraints import JsonFormat
 from heedful.errors import InputError
 from heedful.pico.grammar import draw_text, draw_traits
 from heedful.prompts.tasks import FAMILIES, TASKS, tasks_named
@@ -68,6 +69,39 @@ def test_a_pair_is_met_by_its_own_text_only(name: str) -> None:
         forms = {frozenset(template.forms) for template in task.templates}
         assert {task.wording(c).form for c in pair} <= next(iter(forms))
     assert found >= 20
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '[{"title": 1}, {"mood": 2}]',
+        "[1, 2]",
+        '["a", "b"]',
+        '"words"',
+        "12",
+        "null",
+        "[" * 3000,
+        '{"": 1, "x": 2}',
+        '{"a": 1, "a": 2}',
+        '{"\\ud83d": 1, "x": 2}',
+    ],
+)
+def test_json_that_is_no_object_with_keys_to_ask_for_has_no_pair(answer: str) -> None:
+    usual = '{"title": 1, "mood": 2, "place": 3}'
+    for texts in ((answer, usual), (usual, answer), (answer, "[]")):
+        assert TASKS["json"].pair(Random(0), *texts) is None
+
+
+def test_pairs_of_objects_are_drawn_from_their_keys() -> None:
+    first, second = '{"title": 1, "mood": 2, "place": 3}', '{"title": 1, "note": 2, "reason": 3}'
+
+    def asked(*texts: str) -> list[tuple[str, ...]]:
+        pair = TASKS["json"].pair(Random(5), *texts)
+        return [] if pair is None else [c.keys for c in pair if isinstance(c, JsonFormat)]
+
+    assert asked(first, second) == [("place", "title"), ("note",)]
+    assert asked(f"```json\n{first}\n```", second) == asked(first, second)  # the verifier takes the fence off
+    assert asked(first[:-1] + ', "": 4, "\\udc00": 5}', second) == asked(first, second)
 
 
 def test_two_equal_texts_have_no_pair() -> None:

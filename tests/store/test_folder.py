@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from heedful.errors import StoreError
-from heedful.store import RunFolder, check_place, read_manifest
+from heedful.store import RunFolder, check_place, read_manifest, stage_files
 
 SETTINGS = {"model": {"id": "pico", "dtype": "float32"}, "tasks": ("a", "b"), "seed": 1}
 
@@ -32,8 +32,7 @@ def test_settings_of_any_json_kind_reopen(tmp_path: Path) -> None:
     for _ in range(2):
         with RunFolder.open(tmp_path / "run", SETTINGS) as run:
             assert run.manifest.settings["tasks"] == ["a", "b"]
-    with RunFolder.open(tmp_path / "run", None) as run:
-        assert run.manifest.settings["seed"] == 1
+    assert read_manifest(tmp_path / "run").settings["seed"] == 1
 
 
 def test_other_settings_are_refused_by_name_and_overwritten_on_request(tmp_path: Path) -> None:
@@ -98,12 +97,6 @@ def test_an_overwritten_manifest_cannot_reach_outside(tmp_path: Path) -> None:
     assert (tmp_path / "precious").exists()
 
 
-def test_opening_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="is not a run folder"):
-        RunFolder.open(tmp_path / "nowhere", None)
-    assert not (tmp_path / "nowhere").exists()
-
-
 def test_a_place_is_checked_without_a_trace(tmp_path: Path) -> None:
     check_place(tmp_path / "new" / "run", SETTINGS)
     assert os.listdir(tmp_path) == []
@@ -111,9 +104,12 @@ def test_a_place_is_checked_without_a_trace(tmp_path: Path) -> None:
     check_place(tmp_path / "run", SETTINGS)
     with pytest.raises(StoreError, match="other settings"):
         check_place(tmp_path / "run", {**SETTINGS, "more": 1})
+    check_place(tmp_path / "run", {**SETTINGS, "more": 1}, overwrite=True)
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match=r"file is a file, so .*file/run cannot be made"):
         check_place(tmp_path / "file" / "run", SETTINGS)
+    with pytest.raises(StoreError, match="not a heedful run"):
+        check_place(tmp_path, SETTINGS, overwrite=True)
 
 
 def test_two_processes_cannot_share_a_folder_but_a_dead_one_lets_go(tmp_path: Path) -> None:
@@ -265,8 +261,13 @@ def test_the_manifest_tells_a_reader_what_ran(tmp_path: Path) -> None:
 def test_what_a_run_records_is_read_while_another_holds_it_open(tmp_path: Path) -> None:
     with RunFolder.open(tmp_path / "run", {"seed": 1}) as run:
         run.note(model="m")
+        write_stage(run, "one", "1")
         found = read_manifest(tmp_path / "run")
+        assert stage_files(tmp_path / "run", found, "one", "one") == [tmp_path / "run" / "one.txt"]
+        with pytest.raises(StoreError, match="stage 'two' is not finished"):
+            stage_files(tmp_path / "run", found, "two")
     assert (found.settings, found.facts) == ({"seed": 1}, {"model": "m"})
     for none in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(StoreError, match=r"is not a run folder: it has no manifest\.json"):
             read_manifest(none)
+    assert not (tmp_path / "nowhere").exists()

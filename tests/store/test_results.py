@@ -100,5 +100,9 @@ def test_a_damaged_file_is_a_store_error(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(StoreError, match=r"r\.nc cannot be read"):
         read_results(path)
+    path.write_bytes(b"no netCDF at all")
+    with pytest.raises(StoreError) as error:
+        read_results(path)
+    assert error.value.cause == f"{path} cannot be read: it is damaged, or no netCDF file"
     with pytest.raises(StoreError, match="No such file"):
         read_results(tmp_path / "none.nc")

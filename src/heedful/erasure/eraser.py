@@ -40,10 +40,10 @@ class Eraser:
         return taken
 
     def energy(self, x: Float[Tensor, "*batch sample hidden"]) -> Float[Tensor, "*batch"]:
-        """Mean square of what is taken off, as a share of the rows' variance: what a control must match."""
+        """Mean square of what is taken off, as a share of the rows' variance: what a control must match. 0 without variance."""
         x = x.to(self.read.dtype)
         spread = (x - x.mean(-2, keepdim=True)).square().sum((-2, -1))
-        return self.change(x).square().sum((-2, -1)) / spread
+        return (self.change(x).square().sum((-2, -1)) / spread).masked_fill(spread == 0, 0)
 
     def __getitem__(self, entry: int | slice) -> Eraser:
         """Entries of the first batch axis."""

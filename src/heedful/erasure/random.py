@@ -30,12 +30,20 @@ def random_eraser(
             less than the last) is approached as far as it goes.
         rank: dimensions of the subspace.
         seed: of the draw; several give a batch axis, an entry each.
+
+    Returns:
+        A map of rank 0, which takes nothing off, where all rows are alike.
     """
     rows = x if isinstance(x, PrincipalRows) else principal_rows(x)
     variance = rows.z.square().sum(0)
     kept = variance > 1e-10 * variance.sum()
     variance, axes = variance[kept] / variance.sum(), rows.axes[:, kept]
     seeds = [*seed] if isinstance(seed, Sequence) else [int(seed)]
+    center = rows.mean.expand(len(seeds), -1)
+    if not len(variance):
+        nothing = center.new_zeros(*center.shape, 0)
+        drawn = Eraser(center, nothing, nothing.mT)
+        return drawn if isinstance(seed, Sequence) else drawn[0]
     shape, size = (len(variance), min(rank, len(variance))), variance.log()
     noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(each)) for each in seeds]).to(
         variance
@@ -54,5 +62,5 @@ def random_eraser(
         short = (variance.unsqueeze(-1) * subspace(middle).square()).sum((1, 2)) < energy
         low, high = torch.where(short, middle, low), torch.where(short, high, middle)
     basis = axes @ subspace((low + high) / 2)
-    drawn = Eraser(rows.mean.expand(len(seeds), -1), basis, basis.mT)
+    drawn = Eraser(center, basis, basis.mT)
     return drawn if isinstance(seed, Sequence) else drawn[0]

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from heedful.models.memory import cache_bytes, parameter_count, weight_bytes
+from heedful.models.memory import BatchTokens, batch_budget, cache_bytes, parameter_count, weight_bytes
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Cost:
         tokens: that pass through the model, generated ones and replayed ones.
         flops: floating-point operations, two a parameter and token.
         disk_bytes: hidden states as they are stored.
-        memory_bytes: weights, and the cache, states and logits of one full batch.
+        memory_bytes: weights, and what the larger of two full batches holds: one that is generated, one that is read.
         seconds_low: if matrix products run at their measured rate, and responses end at half their limit.
         seconds_high: if they run at an eighth of it, as small or badly filled batches do, and no response ends early.
     """
@@ -60,7 +60,7 @@ def estimate(
     n_sites: int,
     n_positions: int,
     dtype: torch.dtype,
-    batch_tokens: int = 16384,
+    batch: BatchTokens | None = None,
     rate: MachineRate | None = None,
 ) -> Cost:
     """What it would take to generate responses, and to read hidden states.
@@ -74,21 +74,24 @@ def estimate(
         n_sites: sites to read.
         n_positions: positions to read at each.
         dtype: of weights and stored states.
-        batch_tokens: the most tokens in one batch.
+        batch: the most tokens in one; what a CPU takes if not given.
         rate: of the machine; measured on the CPU (a tenth of a second) if not given.
     """
     text = config.get_text_config(decoder=True)
-    rate = rate or measure_rate(torch.device("cpu"), dtype)
+    cpu = torch.device("cpu")
+    rate, batch = rate or measure_rate(cpu, dtype), batch or batch_budget(config, dtype, cpu)
     parameters, weights = parameter_count(config), weight_bytes(config, dtype)
     row = mean_prompt_tokens + max_new_tokens
     tokens = (n_generate + n_rows) * row
     # A forward pass holds a few copies of one layer's states; the feed-forward part's are some four times as wide.
     state = 8 * text.hidden_size * dtype.itemsize
-    logits = min(batch_tokens, 2**28 // text.vocab_size) * text.vocab_size * (dtype.itemsize + 4)
+    logits = min(batch.read, 2**28 // text.vocab_size) * text.vocab_size * (dtype.itemsize + 4)
+    n_rows_at_once = min(n_generate, max(1, batch.generate // row))
+    generating = n_rows_at_once * (row * cache_bytes(config, dtype) + mean_prompt_tokens * state)
 
     def seconds(new_tokens: float, efficiency: float) -> float:
         operations = 2.0 * parameters * (n_generate + n_rows) * (mean_prompt_tokens + new_tokens)
-        batches = max(1.0, n_generate * row / batch_tokens) if n_generate else 0.0
+        batches = max(1.0, n_generate * row / batch.generate) if n_generate else 0.0
         steps = batches * new_tokens  # each step of each batch reads all weights once, however few rows it has
         return operations / (rate.flops * efficiency) + steps * weights / rate.bytes
 
@@ -97,7 +100,7 @@ def estimate(
         tokens=tokens,
         flops=2.0 * parameters * tokens,
         disk_bytes=n_rows * n_sites * n_positions * text.hidden_size * dtype.itemsize,
-        memory_bytes=weights + batch_tokens * (cache_bytes(config, dtype) + state) + logits,
+        memory_bytes=weights + max(generating, batch.read * state + logits),
         seconds_low=seconds(max_new_tokens / 2, 1.0),
         seconds_high=seconds(float(max_new_tokens), 1 / 8),
     )

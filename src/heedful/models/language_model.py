@@ -21,7 +21,7 @@ from heedful.errors import InputError
 from heedful.models.chat import Chat, Message
 from heedful.models.decoding import Decoder, Drawn, sample, token_steps
 from heedful.models.divergence import Divergence, divergence
-from heedful.models.memory import cache_bytes, quantisation_of
+from heedful.models.memory import batch_budget, quantisation_of
 from heedful.models.parts import LastToken, OnToken, Part, by_row, in_part
 from heedful.models.reading import ReadBatch, in_order, read
 from heedful.models.replay import Replay
@@ -30,11 +30,6 @@ from heedful.models.selfcheck import SelfCheck, self_check
 from heedful.models.sites import Change, changing, check_sites, find_blocks, site_names, watching
 from heedful.models.structure import Structures
 from heedful.models.untrained import check_can_forget, untrained
-
-BATCH_TOKENS = 16384
-CPU_ROOM = 65536  # tokens of a batch that is generated on a CPU: a step costs little more for more rows
-CPU_CACHE = 2**31  # bytes of keys and values in such a batch at the most
-CPU_BATCH_TOKENS = 2048  # what stays in a CPU's caches is read 1.7 times as fast as batches of 16,384 tokens
 
 
 @dataclass(frozen=True)
@@ -99,10 +94,8 @@ class LanguageModel:
         self.chat = Chat(tokenizer)
         self.name = name
         self.revision = revision
-        on_cpu = self.device.type == "cpu"
-        self.batch_tokens: int = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else BATCH_TOKENS)
-        room = min(CPU_ROOM, CPU_CACHE // cache_bytes(model.config, self.dtype)) if on_cpu else BATCH_TOKENS
-        self.generation_tokens: int = batch_tokens or room
+        self._asked_batch_tokens = batch_tokens
+        self.batch_tokens, self.generation_tokens = batch_budget(model.config, self.dtype, self.device, batch_tokens)
         self.sites = site_names(len(self._blocks))
         self.hidden_size: int = self._text_config.hidden_size
         self.context: int | None = getattr(self._text_config, "max_position_embeddings", None)
@@ -285,7 +278,7 @@ class LanguageModel:
             self._tokenizer,
             name=self.name,
             revision=self.revision,
-            batch_tokens=self.batch_tokens,
+            batch_tokens=self._asked_batch_tokens,
             check=False,
         )
 
@@ -383,7 +376,7 @@ class LanguageModel:
             untrained(self._model, seed),
             self._tokenizer,
             name=f"{self.name}, random weights",
-            batch_tokens=self.batch_tokens,
+            batch_tokens=self._asked_batch_tokens,
             check=False,
         )
 

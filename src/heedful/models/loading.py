@@ -66,8 +66,8 @@ def load(
         device_map: how accelerate places a model over several devices, e.g. 'auto'; `device` is not used then.
         revision: a hub's branch, tag or commit.
         trust_remote_code: run Python code that comes with the model.
-        batch_tokens: the most tokens, padding included, in one batch; if not given, on a CPU 2,048 to read and 32,768 to
-            generate, and 16,384 elsewhere.
+        batch_tokens: the most tokens, padding included, in one batch; if not given, on a CPU 2,048 to read and up to
+            65,536 to generate, and 16,384 elsewhere.
         check: whether to run the self-check (a few tokens; see `selfcheck`).
 
     Raises:

@@ -6,17 +6,20 @@ nobody knows before they are given, so tokens and time are ranges, and `assumes`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from heedful.config import StudySettings
 from heedful.lenses.ablation import ERASERS
 from heedful.lenses.arms import DIRECTIONS, VARIANTS, thirds
+from heedful.lenses.data import MIN_NATURAL, MIN_SQUARES
+from heedful.lenses.verdict import MIN_TASKS
 from heedful.models.cost import Cost, estimate, measure_rate
-from heedful.models.language_model import BATCH_TOKENS, CPU_BATCH_TOKENS
 from heedful.models.loading import choose_device, choose_dtype, find_source, load_config
-from heedful.models.memory import weight_bytes
+from heedful.models.memory import batch_budget, weight_bytes
+from heedful.models.positions import parse_position
 from heedful.models.sites import site_names
 from heedful.pipeline.instruct import study_instructions
 from heedful.pipeline.read import chosen_sites
@@ -42,9 +45,10 @@ class StudyCost:
         sites, positions: to be kept of each row.
         tokens_low, tokens_high: that pass through the model, prompts included.
         disk_bytes: of hidden states.
-        memory_bytes: of weights and one full batch.
+        memory_bytes: of weights and a full batch.
         seconds_low, seconds_high: of answering and reading.
         assumes: what low and high stand for.
+        cannot_tell: what a study of these settings will not say, each in a sentence, with how much more it would need.
     """
 
     model: str
@@ -64,6 +68,7 @@ class StudyCost:
     seconds_low: float
     seconds_high: float
     assumes: str
+    cannot_tell: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -85,6 +90,7 @@ class StudyCost:
                 f"  memory    about {self.memory_bytes / _GIB:,.2f} GiB for weights and a batch; libraries and rows 0.7 more",
                 f"  time      {time} for answering and reading (rough; probes come on top)",
                 f"  assumed   {self.assumes}",
+                *(f"  too few   {each}" for each in self.cannot_tell),
                 "To take less: fewer --samples, --squares or --positions, or every other one of the --sites.",
             )
         )
@@ -134,7 +140,7 @@ def study_cost(settings: StudySettings) -> StudyCost:
             n_sites=n_sites,
             n_positions=n_positions,
             dtype=dtype,
-            batch_tokens=settings.batch_tokens or (CPU_BATCH_TOKENS if device.type == "cpu" else BATCH_TOKENS),
+            batch=batch_budget(config, dtype, device, settings.batch_tokens),
             rate=rate,
         )
 
@@ -157,13 +163,32 @@ def study_cost(settings: StudySettings) -> StudyCost:
         positions=n_positions,
         tokens_low=(responses[0] + erased + replayed) * (prompt + new_tokens[0]),
         tokens_high=high.tokens,
-        disk_bytes=kept
-        + (kept // n_positions if settings.extras else 0),  # random weights: at a chosen position, for a time
+        disk_bytes=2 * kept if settings.extras else kept,  # of random weights for a time, at most at all positions
         memory_bytes=high.memory_bytes + (weight_bytes(config, dtype) if settings.extras else 0),
         seconds_low=low.seconds_low,
         seconds_high=high.seconds_high,
         assumes=assumes,
+        cannot_tell=tuple(_cannot_tell(settings, asked)),
     )
+
+
+def _cannot_tell(settings: StudySettings, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    by_task = Counter(record["task"] for record in asked if record["kind"] == "natural")
+    least = min((by_task[task] for task in settings.tasks), default=0)
+    if least < 2 * MIN_NATURAL:
+        yield (
+            f"{least} natural answers of a task: {MIN_NATURAL} that comply and {MIN_NATURAL} that do not are needed to probe "
+            "it on natural labels"
+        )
+    if any(record["kind"] != "natural" for record in asked) and settings.squares < MIN_SQUARES:
+        yield f"{settings.squares} contrast squares a task: {MIN_SQUARES} are needed to probe it on contrast labels"
+    if len(settings.tasks) < MIN_TASKS:
+        yield f"tasks asked for: {len(settings.tasks)}, and no claim is decided with fewer than {MIN_TASKS} that can be read"
+    for name in () if settings.responses_file else settings.positions:
+        position = parse_position(name)
+        first = position.offset + 1 if position.offset >= 0 else -position.offset
+        if position.part == "response" and position.quantile is None and first > settings.max_new_tokens:
+            yield f"{name}: no answer of at most {settings.max_new_tokens} tokens (--max-new-tokens) has it"
 
 
 def _interventions(settings: StudySettings, sites: Sequence[str], natural: int) -> int:

@@ -103,8 +103,12 @@ def compare(
     """
     if isinstance(models, str | Path):
         raise InputError(f"{str(models)!r} alone is nothing to compare", "give a list of two or more")
+    if len(models) < 2:
+        raise InputError(
+            "there is one study only" if models else "there is nothing to compare", "name two or more models"
+        )
     finished = [(Path(each) / "manifest.json").is_file() for each in models]
-    if all(finished) and models:
+    if all(finished):
         if settings:
             raise InputError(f"these studies are finished: {', '.join(settings)} cannot be set", "leave settings out")
         return compare_runs(models, out)
@@ -113,6 +117,5 @@ def compare(
     found = study_several([str(model) for model in models], out=out, begin=lambda _: nullcontext(progress), **settings)
     for error in found.failed.values():
         raise error
-    if found.comparison is None:
-        raise InputError("there is one study only", "name two or more models")
+    assert found.comparison is not None  # of two or more, none of which failed
     return found.comparison

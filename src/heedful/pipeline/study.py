@@ -16,7 +16,7 @@ import xarray as xr
 import heedful
 from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
-from heedful.lenses import LENSES, StudyData, ablation, fit_probes, verdict
+from heedful.lenses import LENSES, RESULTS_VERSION, StudyData, ablation, fit_probes, verdict
 from heedful.lenses.ablation import ERASERS, HEADLINE
 from heedful.lenses.arms import fit_arms, thirds
 from heedful.models import LanguageModel, load
@@ -30,8 +30,18 @@ from heedful.pipeline.read import check_positions, chosen_sites, read
 from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs, reference_rows, respond
 from heedful.prompts.tasks import tasks_named
 from heedful.report import render_report, summarise
-from heedful.store import Activations, RunFolder, Table, check_place, encode_results, read_results, read_table
-from heedful.store.manifest import differences
+from heedful.store import (
+    Activations,
+    RunFolder,
+    Table,
+    check_place,
+    encode_results,
+    read_manifest,
+    read_results,
+    read_table,
+    stage_files,
+)
+from heedful.store.manifest import Manifest, differences
 
 REPORT_FILE = "report.html"
 _OTHERS = ("verdict", "behaviour", "extras")
@@ -49,15 +59,14 @@ class Study:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        with RunFolder.open(self.path, None) as run:
-            stages = (*STAGES, "extras") if run.manifest.settings.get("extras") else STAGES
-            missing = [name for name in stages if name not in run.manifest.stages or not run.manifest.stages[name].done]
-            if missing:
-                raise InputError(
-                    f"the study in {self.path} is not finished: {', '.join(missing)} still to do",
-                    "run `heedful study` with the same settings and --out: it goes on where it stopped",
-                )
-            self.manifest = run.manifest
+        self.manifest = read_manifest(self.path)
+        stages = (*STAGES, "extras") if self.manifest.settings.get("extras") else STAGES
+        missing = [name for name in stages if name not in self.manifest.stages or not self.manifest.stages[name].done]
+        if missing:
+            raise InputError(
+                f"the study in {self.path} is not finished: {', '.join(missing)} still to do",
+                "run `heedful study` with the same settings and --out: it goes on where it stopped",
+            )
 
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
@@ -70,8 +79,7 @@ class Study:
     @cached_property
     def data(self) -> StudyData:
         """Rows, labels, folds and hidden states, as a lens sees them."""
-        with RunFolder.open(self.path, None) as run:
-            return read_data(run, StudySettings.model_validate(self.manifest.settings))
+        return read_data(self.path, self.manifest)
 
     @property
     def report(self) -> Path:
@@ -184,9 +192,9 @@ def study(
         respond(run, chosen, ready, progress)
         read(run, chosen, ready, progress)
         probe(run, chosen, progress)
-        intervene(run, chosen, ready, lambda: _folds(run, chosen), progress)
+        intervene(run, chosen, ready, lambda: _folds(run), progress)
         if chosen.extras:
-            beside(run, chosen, ready, partial(read_data, run, chosen), progress)
+            beside(run, chosen, ready, partial(read_data, run.path, run.manifest), progress)
         write_report(run, progress)
     return Study(folder)
 
@@ -198,8 +206,7 @@ def check_folder(folder: Path, settings: StudySettings, *, overwrite: bool = Fal
         StoreError: the folder holds something else or another study, or cannot be written.
     """
     kept = settings.model_dump(mode="json")
-    if not (overwrite or _came_to_nothing(folder, kept)):
-        check_place(folder, kept)
+    check_place(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept))
 
 
 def folder_of(model: str, under: Path | str = "runs") -> Path:
@@ -210,11 +217,12 @@ def folder_of(model: str, under: Path | str = "runs") -> Path:
 def _came_to_nothing(folder: Path, settings: Mapping[str, Any]) -> bool:
     """Whether a run of other settings never came so far as to answer: nothing is lost then if these take its place, such
     as the smaller dtype of a second try."""
-    if not (folder / "manifest.json").exists():
+    try:
+        there = read_manifest(folder)
+    except StoreError:  # no run, or none that can be read: who opens it says so
         return False
-    with RunFolder.open(folder, None) as run:
-        respond = run.manifest.stages.get("respond")
-        return run.manifest.settings != settings and (respond is None or not respond.files)
+    respond = there.stages.get("respond")
+    return there.settings != settings and (respond is None or not respond.files)
 
 
 def _note_model(run: RunFolder, model: LanguageModel) -> None:
@@ -253,10 +261,11 @@ def load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
 def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
     """Stage 4: put every lens to the hidden states. Writes `results/`, a file a lens."""
     inputs = settings.model_dump(include={"folds", "seed", "erasers", "full"}) | {"arms": settings.intervenes}
-    stage = run.stage("probe", inputs=inputs | {"lenses": list(LENSES)}, reads=["respond", "read"])
+    inputs |= {"lenses": list(LENSES), "results": RESULTS_VERSION}
+    stage = run.stage("probe", inputs=inputs, reads=["respond", "read"])
     if stage.done:
         return
-    data = read_data(run, settings)
+    data = read_data(run.path, run.manifest)
     fits = fit_probes(data, lambda what, done, total: progress("fitting probes", done, total))
     results: dict[str, xr.Dataset] = {}
     lenses = LENSES | {"ablation": partial(ablation, erasers=settings.erasers)}
@@ -272,30 +281,33 @@ def probe(run: RunFolder, settings: StudySettings, progress: Progress) -> None:
     stage.finish()
 
 
-def read_data(run: RunFolder, settings: StudySettings, activations: Activations | None = None) -> StudyData:
-    """Rows, labels, folds and hidden states of a run whose read stage is done, as a lens sees them.
+def read_data(path: Path, manifest: Manifest, activations: Activations | None = None) -> StudyData:
+    """Rows, labels, folds and hidden states of a run whose read stage is done, as a lens sees them. Locks nothing.
 
     Args:
+        path: the run folder.
+        manifest: what it records.
         activations: other states of the same rows, or of some; those that the read stage wrote by default.
     """
-    asked = set(read_table(run.path / INSTRUCTIONS_FILE)["base_id"])
-    rows = read_table(run.path / ROWS_FILE)
+    settings = StudySettings.model_validate(manifest.settings)
+    asked = set(read_table(path / INSTRUCTIONS_FILE)["base_id"])
+    rows = read_table(path / ROWS_FILE)
     if activations is not None:
         known = {*activations.row_ids}
         kept = [row for row in rows.rows() if row["row_id"] in known]
         rows = Table({name: [row[name] for row in kept] for name in rows.columns}, rows.metadata)
     return StudyData(
         _with_every_base(rows, asked),
-        activations or Activations(run.files("read", "activations/")),
+        activations or Activations(stage_files(path, manifest, "read", "activations/")),
         tasks={task.name: task.family for task in tasks_named(list(settings.tasks))},
         n_folds=settings.folds,
         seed=settings.seed,
     )
 
 
-def _folds(run: RunFolder, settings: StudySettings) -> dict[int, int]:
+def _folds(run: RunFolder) -> dict[int, int]:
     """Base prompt → the fold that holds it."""
-    data = read_data(run, settings)
+    data = read_data(run.path, run.manifest)
     return {int(str(base)): fold for base, fold in zip(data.bases, data.fold_of(data.bases).tolist(), strict=True)}
 
 

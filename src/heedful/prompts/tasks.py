@@ -7,6 +7,7 @@ generated (`elicit`). Knows verifiers and paraphrases; knows no model and no pro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -26,6 +27,7 @@ from heedful.constraints import (
 )  # fmt: skip
 from heedful.constraints.classification import get_classifier
 from heedful.constraints.judging import Judged
+from heedful.constraints.strict_json import NotJsonError, read_json
 from heedful.constraints.text import word_spans
 from heedful.errors import InputError
 from heedful.prompts.templates import Template, templates
@@ -40,6 +42,8 @@ TOPICS: tuple[str, ...] = tuple(
     theatre trains travel weather""".split()
 )
 """Topics that natural instructions ask for; a square may use any topic that the verifier knows."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _words(text: str) -> list[str]:
@@ -150,12 +154,7 @@ def _json_task() -> Task:
         return Wording("keys", {"keys": f"{', '.join(most)} and {last}" if most else last})
 
     def propose(rng: Random, first: str, second: str) -> Pair | None:
-        import json
-
-        try:
-            keys = [tuple(json.loads(text)) for text in (first, second)]
-        except (ValueError, TypeError):
-            return None
+        keys = [_json_keys(text) for text in (first, second)]
         own = [[key for key in keys[i] if key not in keys[1 - i]] for i in (0, 1)]
         if not own[0] or not own[1]:
             return None
@@ -173,6 +172,18 @@ def _json_task() -> Task:
         return JsonFormat(keys=tuple(rng.sample(JSON_KEYS, rng.choice((2, 3)))))
 
     return Task("json", "structural", draw, wording, propose, elicit)
+
+
+def _json_keys(text: str) -> list[str]:
+    """The keys of an answer that is one JSON object, of those that an instruction can name; none where it is no object.
+
+    No instruction can name the empty key, nor one with half of a surrogate pair, which no tokenizer takes.
+    """
+    try:
+        value = read_json(text)
+    except NotJsonError:
+        return []
+    return [key for key in value if key and not _SURROGATE.search(key)] if isinstance(value, dict) else []
 
 
 def _term_task(name: str, excluding: bool) -> Task:

@@ -5,7 +5,7 @@ Knows nothing of models, tasks or statistics: rooms above say what to keep, this
 
 from heedful.store.activations import Activations, ActivationWriter, Batch, Shard
 from heedful.store.atomic import atomic_write
-from heedful.store.folder import SCHEMA_VERSION, RunFolder, check_place, read_manifest
+from heedful.store.folder import SCHEMA_VERSION, RunFolder, check_place, read_manifest, stage_files
 from heedful.store.results import encode_results, read_results, write_results
 from heedful.store.stages import Stage, file_sha256
 from heedful.store.tables import Table, encode_table, read_records, read_table, write_table
@@ -28,6 +28,7 @@ __all__ = [
     "read_records",
     "read_results",
     "read_table",
+    "stage_files",
     "write_results",
     "write_table",
 ]

@@ -48,16 +48,16 @@ class RunFolder:
     def open(
         cls,
         path: Path | str,
-        settings: Mapping[str, Any] | None,
+        settings: Mapping[str, Any],
         *,
         schema_version: int = SCHEMA_VERSION,
         overwrite: bool = False,
     ) -> RunFolder:
-        """Make a run folder, or open the one that is there.
+        """Make a run folder, or open the one that is there. Who only reads takes `read_manifest`.
 
         Args:
             path: the folder; made if missing.
-            settings: everything that decides the results, as JSON values. None opens an existing run with its own.
+            settings: everything that decides the results, as JSON values.
             schema_version: the version of what the files mean.
             overwrite: forget what an earlier run left here. Never touches a folder that heedful did not make, nor files
                 that the manifest does not name.
@@ -66,26 +66,21 @@ class RunFolder:
             StoreError: the folder holds something else, other settings or another version (the message names what
                 differs), is in use by another process, or cannot be written.
         """
-        if settings is None and overwrite:
-            raise ValueError("to overwrite a run, say with which settings")
         path = Path(path)
-        elsewhere = _ELSEWHERE if settings is not None else _READ_ELSEWHERE
-        _read_manifest(path, elsewhere)  # refuse strangers before leaving so much as a lock with them
-        if settings is None and not (path / _MANIFEST).exists():
-            raise StoreError(f"{path} is not a run folder: it has no {_MANIFEST}", "name a folder that a study wrote")
+        _read_manifest(path, _ELSEWHERE)  # refuse strangers before leaving so much as a lock with them
         with friendly_os_errors(path):
             path.mkdir(parents=True, exist_ok=True)
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT)
         try:
             _acquire(lock, path)
             remove_temporaries(path)
-            found = _read_manifest(path, elsewhere)
+            found = _read_manifest(path, _ELSEWHERE)
             if found is not None and overwrite:
                 _remove_files(path, found)
                 found = None
             if found is None:
                 now = _now()
-                manifest = Manifest(schema_version, jsonable(settings or {}), created=now, updated=now)
+                manifest = Manifest(schema_version, jsonable(settings), created=now, updated=now)
             else:
                 manifest = _checked(path, found, settings, schema_version)
             run = cls(path, manifest, lock)
@@ -121,7 +116,7 @@ class RunFolder:
             reads: stages whose files it reads; they must be done.
         """
         wanted = jsonable(inputs or {})
-        upstream = {stage: self._done(stage).outputs_digest for stage in reads}
+        upstream = {stage: _done(self.path, self.manifest, stage).outputs_digest for stage in reads}
         key = digest([self.manifest.schema_version, name, wanted, upstream])
         record = self.manifest.stages.get(name)
         why = ""
@@ -143,24 +138,8 @@ class RunFolder:
         return Stage(self, name, record, why)
 
     def files(self, stage: str, under: str = "", *, verify: bool = False) -> list[Path]:
-        """The files of a finished stage, in order of name.
-
-        Args:
-            under: only those whose name begins so, e.g. 'activations/'.
-            verify: read every byte and compare checksums; otherwise sizes, and checksums of small files.
-
-        Raises:
-            StoreError: the stage is not done, or a file is missing or damaged.
-        """
-        record = self._done(stage)
-        wanted = sorted(name for name in record.files if name.startswith(under))
-        for name in wanted:
-            if not stands(self.path / name, record.files[name], verify=verify):
-                raise StoreError(
-                    f"{self.path / name} is missing or damaged: it is not what stage {stage!r} wrote",
-                    MADE_ANEW,
-                )
-        return [self.path / name for name in wanted]
+        """The files of a finished stage: see `stage_files`."""
+        return stage_files(self.path, self.manifest, stage, under, verify=verify)
 
     def note(self, **facts: Any) -> None:
         """Keep what a reader of the folder wants to know (model identity, versions, self-check) in the manifest."""
@@ -184,12 +163,6 @@ class RunFolder:
             if other != stage and name in record.files:
                 raise ValueError(f"{name!r} belongs to stage {other!r}, so stage {stage!r} cannot write it")
 
-    def _done(self, stage: str) -> StageRecord:
-        record = self.manifest.stages.get(stage)
-        if record is None or not record.done:
-            raise StoreError(f"{self.path}: stage {stage!r} is not finished", "run the study on that folder to its end")
-        return record
-
     def _forget(self, name: str) -> None:
         """Files first, then (with the next save) the record: a kill in between leaves a record without its files."""
         record = self.manifest.stages.pop(name)
@@ -207,15 +180,17 @@ class RunFolder:
                 file.unlink()
 
 
-def check_place(path: Path | str, settings: Mapping[str, Any]) -> None:
+def check_place(path: Path | str, settings: Mapping[str, Any], *, overwrite: bool = False) -> None:
     """Raise what `RunFolder.open` would of a folder that cannot take a run of these settings; makes and locks nothing.
+
+    Whether another process holds the folder just now is not asked.
 
     Raises:
         StoreError: the folder holds something else, other settings or another version, or cannot be written.
     """
     path = Path(path)
     found = _read_manifest(path, _ELSEWHERE)
-    if found is not None:
+    if found is not None and not overwrite:
         _checked(path, found, settings, SCHEMA_VERSION)
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not there.is_dir():
@@ -235,6 +210,34 @@ def read_manifest(path: Path | str) -> Manifest:
     if found is None:
         raise StoreError(f"{path} is not a run folder: it has no {_MANIFEST}", "name a folder that a study wrote")
     return _checked(path, found, None, SCHEMA_VERSION)
+
+
+def stage_files(path: Path, manifest: Manifest, stage: str, under: str = "", *, verify: bool = False) -> list[Path]:
+    """The files of a finished stage, in order of name. Locks nothing.
+
+    Args:
+        path: the run folder.
+        manifest: what it records.
+        stage: the stage's name.
+        under: only those whose name begins so, e.g. 'activations/'.
+        verify: read every byte and compare checksums; otherwise sizes, and checksums of small files.
+
+    Raises:
+        StoreError: the stage is not done, or a file is missing or damaged.
+    """
+    files = _done(path, manifest, stage).files
+    wanted = sorted(name for name in files if name.startswith(under))
+    for name in wanted:
+        if not stands(path / name, files[name], verify=verify):
+            raise StoreError(f"{path / name} is missing or damaged: it is not what stage {stage!r} wrote", MADE_ANEW)
+    return [path / name for name in wanted]
+
+
+def _done(path: Path, manifest: Manifest, stage: str) -> StageRecord:
+    record = manifest.stages.get(stage)
+    if record is None or not record.done:
+        raise StoreError(f"{path}: stage {stage!r} is not finished", "run the study on that folder to its end")
+    return record
 
 
 def _read_manifest(path: Path, elsewhere: str) -> dict[str, Any] | None:

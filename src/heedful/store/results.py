@@ -51,16 +51,18 @@ def read_results(path: Path | str) -> xr.Dataset:
         StoreError: the file is missing or damaged.
     """
     try:
-        dataset = _all_plain(xr.load_dataset(io.BytesIO(Path(path).read_bytes()), engine="scipy"))
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}", MADE_ANEW) from error
+    try:
+        dataset = _all_plain(xr.load_dataset(io.BytesIO(data), engine="scipy"))
         for attrs in (dataset.attrs, *(variable.attrs for variable in dataset.variables.values())):
             attrs.update({name: json.loads(value) for name, value in attrs.items()})
         for shape in dataset.attrs.pop(_EMPTY, []):
             dataset = _with_empty(dataset, **shape)
     except (OSError, ValueError, LookupError, RuntimeError, TypeError, EOFError) as error:
-        raise StoreError(
-            f"{path} cannot be read: {error}",
-            MADE_ANEW,
-        ) from error
+        # What xarray says of it is many lines, with advice that does not help.
+        raise StoreError(f"{path} cannot be read: it is damaged, or no netCDF file", MADE_ANEW) from error
     return dataset
 
 

@@ -21,7 +21,7 @@ from heedful.store.stages import MADE_ANEW
 _METADATA = b"heedful"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
     """Columns of equal length, and what was kept with them."""
 
@@ -32,7 +32,12 @@ class Table:
         return len(next(iter(self.columns.values()), []))
 
     def __getitem__(self, column: str) -> list[Any]:
+        if column not in self.columns:
+            raise KeyError(f"{column!r}: the columns are {', '.join(self.columns)}")
         return self.columns[column]
+
+    def __repr__(self) -> str:
+        return f"Table({len(self):,} rows of {', '.join(self.columns)})"
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Row by row, as mappings."""
