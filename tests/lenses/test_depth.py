@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from heedful.lenses import depth
-from heedful.lenses.depth import _onset, tau_b
+from heedful.lenses.depth import _centre, _onset, _order_p, tau_b
 
 SITES = ("embed", "block.0.out", "block.1.out", "block.2.out", "block.3.out")
 STARTS = {"word_count": 0, "include": 2, "topic": 4, "register": 4}
@@ -48,19 +49,61 @@ def test_the_family_order_is_found(staged: xr.Dataset) -> None:
     assert at.rank_correlation_low > 0
     assert at.rank_correlation_high <= 1
     assert at.rank_tasks == 4
+    assert (at.gain_low > 0.2).all()
+    np.testing.assert_allclose(at.gain, [0.4, 0.4], atol=0.15)
+    assert at.order_p == pytest.approx(1 / 12)  # of 4! / 2! ways
 
 
 def test_the_reverse_order_is_found_reversed(study: Callable[..., Any], planted: Any) -> None:
     made = study(
         planted(strength=lambda task, s, p: fade(task, 4 - s, p), sites=SITES, positions=("prompt[-1]", "eos"))
     )
-    assert depth(made.data, made.fits).rank_correlation.sel(kind="contrast", position="eos") < -0.9
+    at = depth(made.data, made.fits).sel(kind="contrast", position="eos")
+    assert at.rank_correlation < -0.9
+    assert (at.gain_high < 0).all()
+    assert at.order_p == 1
 
 
 def test_before_the_response_squares_have_no_depth(staged: xr.Dataset) -> None:
     before = staged.sel(kind="contrast", position="prompt[-1]")
     assert before.centre.isnull().all()
     assert before.rank_correlation.isnull()
+    assert before.gain.isnull().all()
+    assert before.order_p.isnull()
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 4.0])
+def test_a_stronger_trace_of_the_same_course_stands_at_the_same_depth(strength: float) -> None:
+    depths = torch.linspace(0, 1, 25, dtype=torch.float64)
+    course = torch.sigmoid((depths - 0.5) / 0.12)
+    curve = torch.special.ndtr(strength * course / 2**0.5)
+    expected = float((depths * course).sum() / course.sum())
+    assert float(_centre(curve, depths, 800)) == pytest.approx(expected, abs=1e-9)
+    # A trace below what these rows could tell from a perfect one is as far as it goes; nothing is nowhere.
+    assert float(_centre(torch.ones(25, dtype=torch.float64), depths, 800)) == pytest.approx(0.5)
+    assert bool(_centre(1 - curve, depths, 800).isnan())
+
+
+def test_noise_where_nothing_is_read_does_not_draw_the_centre_to_the_middle() -> None:
+    depths = torch.linspace(0, 1, 25, dtype=torch.float64)
+    noise = 0.05 * torch.randn(25, 4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    late = (depths > 0.75).double() * 0.2 + 0.5
+    found = _centre((late.unsqueeze(-1) + noise).clamp(0, 1), depths, 800)
+    assert float(found.median()) == pytest.approx(float(depths[depths > 0.75].mean()), abs=0.02)
+
+
+def test_the_share_of_orders_is_exact() -> None:
+    centres = torch.tensor([0.1, 0.3, 0.2, 0.8, 0.9])
+    ranks = [0, 1, 0, 2, 2]
+
+    def slope(order: tuple[int, ...]) -> float:
+        return sum((r - sum(ranks) / 5) * float(c) for r, c in zip(order, centres, strict=True))
+
+    ways = {*permutations(ranks)}
+    expected = sum(slope(way) >= slope(tuple(ranks)) - 1e-6 for way in ways) / len(ways)
+    assert _order_p(centres, ranks) == pytest.approx(expected) == pytest.approx(1 / 30)
+    assert _order_p(-centres, ranks) == 1
+    assert np.isnan(_order_p(torch.tensor([0.1, float("nan"), 0.3]), [0, 1, 2]))
 
 
 def test_tasks_that_nothing_reads_have_no_rank(study: Callable[..., Any], planted: Any) -> None:

@@ -38,7 +38,8 @@ class Found:
         self.data = data
         fits = fit_probes(data, general=False)
         self.specialists = specialists(data, fits, n_permutations=0)
-        self.extras = extras(data, twin, self.specialists)
+        self.fits = fits
+        self.extras = extras(data, twin, fits)
 
     def best(self, reading: str, task: str, kind: str = "natural") -> float:
         return float(self.extras.best_auroc.sel(reading=reading, task=task, kind=kind))
@@ -99,6 +100,34 @@ def test_the_specialist_is_the_specialist(found: Found) -> None:
     assert (intervals.best_auroc <= intervals.best_auroc_high).all()
 
 
+def test_no_row_has_a_say_in_the_position_that_it_is_scored_at(
+    write_study: Callable[..., StudyData], planted: Any
+) -> None:
+    """Of noise, folds choose this and that; what most of them chose would be better than chance."""
+    data = write_study(planted(tasks=TASKS, natural=200, squares=48, seed=2))
+    fits = fit_probes(data, general=False)
+    nested, result = specialists(data, fits, n_permutations=0), extras(data, data, fits)
+    folds = {tuple(one) for kind in result.fold_position.values for one in kind}
+    assert any(len({*positions}) > 1 for positions in folds)
+    np.testing.assert_array_equal(result.position, nested.best_position)
+    for ours, theirs in (
+        ("best_auroc", "best_auroc"),
+        ("best_auroc_low", "best_low"),
+        ("best_auroc_high", "best_high"),
+    ):
+        expected = nested[theirs].sel(probe="specialist")
+        np.testing.assert_allclose(result[ours].sel(reading="specialist"), expected)
+        # The same states in place of random weights' are read at the same positions.
+        np.testing.assert_allclose(result[ours].sel(reading="random weights"), expected, atol=2e-3)
+
+
+def test_a_lead_over_a_probe_of_other_states_is_no_surer_than_that_probe(found: Found) -> None:
+    at_random = found.extras.sel(reading="random weights")
+    assert (
+        (at_random.lead_high - at_random.lead_low) > 0.9 * (at_random.best_auroc_high - at_random.best_auroc_low)
+    ).all()
+
+
 def test_only_readings_of_states_have_sites(found: Found) -> None:
     known = found.extras.auroc.notnull().all(("kind", "task", "site"))
     assert [str(r) for r in READINGS if bool(known.sel(reading=r))] == list(READINGS[:5])
@@ -108,8 +137,7 @@ def test_only_readings_of_states_have_sites(found: Found) -> None:
 def test_what_was_not_read_is_nan(write_study: Callable[..., StudyData], planted: Any, found: Found) -> None:
     plan = {"tasks": TASKS, "natural": {"topic": 200, "include": 20}, "squares": 0}
     data = write_study(planted(strength=lambda task, s, p: 1.0, **plan))
-    chosen = specialists(data, fit_probes(data, general=False), n_permutations=0)
-    result: xr.Dataset = extras(data, None, chosen).sel(kind="natural")
+    result: xr.Dataset = extras(data, None, fit_probes(data, general=False)).sel(kind="natural")
     for reading in ("random weights", "max-softmax, mean", "without max-softmax and norm"):
         assert result.best_auroc.sel(reading=reading).isnull().all()
     assert float(result.best_auroc.sel(reading="without length and format", task="topic")) > 0.8
@@ -120,4 +148,4 @@ def test_what_was_not_read_is_nan(write_study: Callable[..., StudyData], planted
 def test_states_of_other_rows_are_refused(write_study: Callable[..., StudyData], planted: Any, found: Found) -> None:
     other = write_study(planted(tasks=TASKS, natural=150, squares=48))
     with pytest.raises(InputError, match=r"random weights are of other rows of include\n  → read them again"):
-        extras(found.data, other, found.specialists)
+        extras(found.data, other, found.fits)

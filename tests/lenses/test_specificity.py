@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from tests.lenses.conftest import Planted
 from torch import Tensor
 
 from heedful.lenses import StudyData, fit_probes, specificity
+from heedful.lenses.specificity import excess_over, readable_tasks
+from heedful.probes import combine
+from heedful.store import read_results, write_results
 
 Write = Callable[..., StudyData]
 THREE = ("word_count", "include", "topic")
@@ -54,3 +59,30 @@ def test_rows_without_a_bare_twin_leave_it_open(write_study: Write) -> None:
     found = specificity(data, fit_probes(data, general=False))
     assert np.isnan(found["auroc_with"]).all()
     assert (found["n_rows"] == 0).all()
+
+
+def test_a_task_with_too_few_such_rows_is_left_out_alone(write_study: Write) -> None:
+    def but_topic(rows: list[dict[str, Any]], index: Tensor) -> None:
+        same([row for row in rows if row["task"] != "topic"], index)
+
+    data = write_study(Planted(strong, tasks=THREE, natural=160, edit=but_topic))
+    found = specificity(data, fit_probes(data, general=False))
+    assert np.isnan(found["auroc_with"].sel(task="topic")).all()
+    assert (found["n_rows"].sel(task="topic") == 0).all()
+    assert float(found["auroc_with"].sel(task=["word_count", "include"]).min()) > 0.8
+    assert abs(float(found["specificity"].sel(kind="natural"))) < 1e-9
+    np.testing.assert_allclose(found["energy_random"], 2 / 24)
+
+
+def test_what_is_kept_gives_the_share_over_any_of_the_tasks(write_study: Write, tmp_path: Path) -> None:
+    data = write_study(Planted(strong, tasks=THREE, natural=160, edit=others))
+    found = read_results(write_results(tmp_path / "s.nc", specificity(data, fit_probes(data, general=False))))
+    here = found.sel(kind="natural")
+    assert readable_tasks(found) == [*THREE]
+    again = combine(lambda excess: 1 - excess[1].sum(0) / excess[0].sum(0), excess_over(found, THREE)).interval()
+    assert [float(again.low), float(again.estimate), float(again.high)] == pytest.approx(
+        [float(here[f"specificity{end}"]) for end in ("_low", "", "_high")]
+    )
+    two = excess_over(found, ["topic", "include"])
+    expected = [here[f"auroc_{name}"].sel(task=["topic", "include"]).values - 0.5 for name in ("with", "without")]
+    np.testing.assert_allclose(two.estimate, expected)

@@ -42,11 +42,25 @@ def test_contrast_labels_rise_with_the_text_and_are_chance_before_it(planned: xr
 
 
 def test_a_plan_is_beyond_the_words_and_a_wording_is_not(planned: xr.Dataset) -> None:
-    assert float(planned["planning_low"].sel(kind="natural")) > 0.05
+    assert float(planned["planning_low"].sel(kind="natural")) > 0.2
     read = seen("prompt-reading").sel(kind="natural")
     assert float(read["auroc"].sel(position="prompt[-1]").mean()) > 0.6  # the prompt is read indeed
-    assert float(read["planning_high"]) < 0.05
+    assert float(read["planning_high"]) < 0.1
     assert float(read["prefix"].sel(position="prompt[-1]").mean()) > 0.7
+
+
+def test_a_plan_is_found_where_the_words_tell_much() -> None:
+    both = seen("planning-and-reading").sel(kind="natural")
+    assert float(both["prefix"].sel(position="prompt[-1]").mean()) > 0.65
+    assert float(both["planning_low"]) > 0.1
+    assert int(both["n_planning"]) == 9
+
+
+def test_tasks_whose_outcome_cannot_be_told_even_at_the_end_say_nothing_of_planning() -> None:
+    data = World(MECHANISMS["nothing"], SMALL, 3).draw("time", 3)
+    found = temporal(data, fit_probes(data, general=False, controls=False), square=False).sel(kind="natural")
+    assert int(found["n_planning"]) <= 2
+    assert int(found["with_words"].notnull().sum()) == 9  # it was asked of all
 
 
 def test_bounds_hold_their_estimates(planned: xr.Dataset) -> None:

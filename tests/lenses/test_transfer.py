@@ -40,8 +40,8 @@ def test_pairs_that_share_a_direction_transfer_and_no_others(paired: xr.Dataset)
             value = float(here["auroc"].sel(source=source, target=target))
             together = PAIR.get(source, source) == PAIR.get(target, target)
             assert (value > 0.85) if together else (0.3 < value < 0.7), (source, target, value)
-    assert float(here["planned"]) > 0.3
-    assert float(here["planned_low"]) > 0.2
+    assert (here["planned"] > 0.3).all()
+    assert (here["planned_low"] > 0.2).all()
     assert int(here["n_tasks"]) == 6
     assert str(here["shared_site"].values) in ("block.0.out", "block.1.out")
     significant = (here["q_value"] < 0.05).values
@@ -78,6 +78,31 @@ def test_a_label_that_lies_the_other_way_round_transfers_below_chance(write_stud
     assert float(here["q_value"].sel(source="topic", target="include")) < 0.01
 
 
+def test_one_direction_for_all_some_the_wrong_way_round_is_no_weak_transfer(write_study: Write) -> None:
+    flipped = ("word_count", "exclude", "toxicity")
+    planted = Planted(
+        strong, tasks=SIX, squares=48, axis=lambda task: ("topic", -1.0 if task in flipped else 1.0), **FEW_CELLS
+    )
+    here = lens(write_study, planted).sel(kind="contrast")
+    assert abs(float(here["mean_off_diagonal"]) - 0.5) < 0.2  # signs cancel there
+    assert float(here["mean_share_low"]) > 0.8
+    assert (here["planned_high"] < 0.1).all()
+    assert float(here["height"].max()) < 0.3  # all are near each other in the tree
+
+
+def test_one_named_pair_is_not_both(write_study: Write) -> None:
+    planted = Planted(
+        strong,
+        tasks=SIX,
+        squares=48,
+        axis=lambda task: ("topic" if task == "sentiment" else task, 1.0),
+        **FEW_CELLS,
+    )
+    here = lens(write_study, planted).sel(kind="contrast")
+    assert float(here["planned_low"].sel(pair="topic and sentiment")) > 0.2
+    assert float(here["planned_high"].sel(pair="exclude and toxicity")) < 0.15
+
+
 def test_nothing_planted_is_nothing_found(write_study: Write) -> None:
     significant, within = 0, []
     for seed in range(4):
@@ -86,6 +111,7 @@ def test_nothing_planted_is_nothing_found(write_study: Write) -> None:
         significant += int((here["q_value"].values[off] < 0.05).sum())
         within.append(bool(here["mean_off_diagonal_low"] < 0.5 < here["mean_off_diagonal_high"]))
         assert np.isnan(here["normalised"].values).all()
+        assert not abs(float(here["height"].max()) - 0.5) > 0.1  # nothing is mirrored that is chance
     assert significant <= 2
     assert sum(within) >= 3
 

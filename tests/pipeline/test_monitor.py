@@ -160,7 +160,8 @@ def test_too_little_is_told_with_its_cure(
 ) -> None:
     kept = next(collected)
     with pytest.raises(
-        InputError, match=r"calibration base prompts have a compliant response; it takes 100\n.*--calibration"
+        InputError,
+        match=r"word_count \d+ calibration base prompts .*; it takes 100\n  → raise --responses.*--calibration",
     ):
         train_monitors(run, tmp_path / "out", tasks=["word_count"], loaded=model)
     few = [answer for answer in kept[0].training if not answer.violates]
@@ -179,10 +180,10 @@ def test_what_the_study_lacks_is_told_before_the_model_is_asked(
     monkeypatch.setattr(monitor_room, "load_for", load_for)
     monkeypatch.setattr(monitor_room, "LEAST_OF_A_CLASS", 1000)
     tasks = monitor_room._open(run).settings.tasks
-    with pytest.raises(
-        InputError, match="; ".join(rf"for {task}: \d+ of \d+ training responses" + ".*" for task in tasks)
-    ):
+    counts = ", ".join(rf"{task} \d+ of \d+" for task in tasks)
+    with pytest.raises(InputError, match=f"made: {counts} training responses violate; it takes 1000") as error:
         train_monitors(run, tmp_path / "out")
+    assert error.value.cure == "study again with more --samples (a default study has 400)"  # nothing else would help
     assert not (tmp_path / "out").exists()
 
 
@@ -271,3 +272,11 @@ def test_show_and_train_from_the_command_line(
     assert "heedful monitor train --help" in capsys.readouterr().err
     assert main(["monitor", "train", "--help"]) == 0
     assert "--false-alarms 0.01" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("names", ["", ","])
+def test_no_task_is_not_all_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str], names: str) -> None:
+    from heedful.cli import main
+
+    assert main(["monitor", "train", str(tmp_path), "--tasks", names]) == 2
+    assert "--tasks names nothing" in capsys.readouterr().err

@@ -14,7 +14,6 @@ from heedful.probes import (
     control_labels,
     permutation_p,
     permute_within_groups,
-    selectivity,
     swap_squares,
     type_recurrence,
 )
@@ -84,10 +83,6 @@ def test_benjamini_hochberg_is_scipys_and_leaves_nan_out():
     assert adjusted[0, 2].isnan()
     expected = false_discovery_control([0.01, 0.04, 0.03, 0.5, 0.2])
     assert adjusted[~p.isnan()].tolist() == pytest.approx(expected.tolist(), rel=1e-6)
-
-
-def test_selectivity_is_task_minus_mean_control():
-    assert selectivity(torch.tensor([0.9]), torch.tensor([[0.5, 0.7]])).tolist() == pytest.approx([0.3])
 
 
 @pytest.mark.parametrize(

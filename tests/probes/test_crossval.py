@@ -154,6 +154,24 @@ def test_a_fold_without_a_second_class_in_training_is_nan_and_flagged():
     assert (result.C[:, 0, 0] == GRID[0]).all()
 
 
+@pytest.mark.parametrize("empty", [0, 2, 4])
+def test_a_fold_without_rows_is_a_fold_all_the_same(empty: int):
+    """Its probe is that of all rows; the other folds are as they would be among themselves."""
+    x, y, group = draw()
+    among = grouped_folds(group, 4)
+    fold = among + (among >= empty).long()  # of five folds, that one has no rows
+    found, plain = (out_of_fold(Rows(x, y[None], each), GRID, n_folds=n) for each, n in ((fold, 5), (among, None)))
+    others = [f for f in range(5) if f != empty]
+    assert found.inner_auroc.shape == (3, 1, 5)
+    torch.testing.assert_close(found.scores, plain.scores, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(found.noise, plain.noise, rtol=0.02, atol=0.02)
+    assert torch.equal(found.C[..., others], plain.C)
+    assert not found.inner_auroc.isnan().any()
+    assert not found.degenerate.any()
+    with pytest.raises(InputError, match=r"a row is of fold \d, and there are 3 folds"):
+        out_of_fold(Rows(x, y[None], fold), GRID, n_folds=3)
+
+
 def test_best_cell_is_chosen_on_inner_folds_and_scores_nested():
     x, y, group = draw(n=240)
     result = cross_validate(x, y, group, C=GRID)

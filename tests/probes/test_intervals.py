@@ -23,6 +23,7 @@ from heedful.probes import (
     jackknife_auroc,
     jackknife_mean,
     out_of_fold,
+    paired_difference,
 )
 
 
@@ -72,6 +73,40 @@ def test_mean_by_group_leaves_out_what_was_not_scored():
     assert jackknife.estimate.item() == pytest.approx(2 / 3)
     assert jackknife.replicates.tolist() == pytest.approx([0.5, 1.0, 0.5, 2 / 3])
     assert jackknife.n_groups == 3
+
+
+def test_groups_without_a_score_or_weight_are_not_counted():
+    nan = float("nan")
+    rows = torch.arange(6)
+    scores = torch.tensor([[0.1, 0.9, 0.2, 0.7, nan, nan], [0.3, nan, 0.4, 0.6, nan, nan]])
+    labels, group, fold = rows % 2, rows // 2, torch.zeros(6, dtype=torch.long)
+    assert jackknife_auroc(scores, labels, group, fold).n_groups == 2
+    assert jackknife_auroc(scores, labels, group, fold, n_groups=9).n_groups == 2
+    weight = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
+    assert jackknife_auroc(scores.nan_to_num(0.5), labels, group, fold, weight=weight).n_groups == 2
+    assert jackknife_mean(scores, group).n_groups == 2
+    one = jackknife_mean(scores[0], group, n_groups=5)
+    assert one.n_groups == 2
+    # Few groups make a wide interval: Student's t with one degree of freedom.
+    assert ((one.interval().high - one.estimate) / one.se).item() == pytest.approx(12.706, abs=1e-3)
+
+
+def test_where_nothing_has_a_score_there_is_no_interval_and_it_counts_for_none():
+    group = torch.tensor([0, 0, 1, 1, 2])
+    known = jackknife_mean(torch.tensor([1.0, 0.0, 1.0, 1.0, 0.0]), group)
+    nothing = jackknife_mean(torch.full((5,), torch.nan), group)
+    assert nothing.n_groups == 0
+    for scale in ("plain", "logit"):
+        assert all(end.isnan() for end in nothing.interval(scale=scale))
+    both = combine(lambda *each: torch.stack(each), known, nothing)
+    assert both.n_groups == 3
+    assert both.interval().high.isfinite().tolist() == [True, False]
+    assert both.draws(3, 0).isnan().tolist() == [[False, True]] * 3
+    none = combine(lambda *each: torch.stack(each), nothing, nothing)
+    assert none.n_groups == 0
+    assert none.draws(2, 0).isnan().all()
+    with pytest.raises(InputError, match=r"over 0 group\(s\) has no variance"):
+        paired_difference(torch.full((5,), torch.nan), group)
 
 
 def test_logit_intervals_stay_within_zero_and_one_and_perfection_is_not_proved():
@@ -212,5 +247,48 @@ def test_the_median_bootstrap_covers_and_resamples_whole_groups() -> None:
     assert 180 <= covered <= 199  # nominal 190; rows resampled alone would cover some 145
     found = bootstrap_median(torch.tensor([1.0, 1.0, 1.0, 9.0]), torch.tensor([0, 0, 0, 1]))
     assert (float(found.estimate), float(found.low), float(found.high)) == (1.0, 1.0, 9.0)
+    assert bootstrap_median(torch.tensor([1.0, 1.0, 1.0, 9.0]), torch.tensor([4, 4, 4, 7])) == found
+    for alone in (0, 5):
+        with pytest.raises(InputError, match=r"over 1 group"):
+            bootstrap_median(torch.ones(3), torch.full((3,), alone))
+
+
+def test_a_paired_difference_is_the_jackknife_of_its_mean() -> None:
+    values, group = (
+        torch.tensor([1.0, 0.0, torch.nan, -1.0, 1.0, 1.0, 0.0, 1.0]),
+        torch.tensor([9, 9, 9, 2, 2, 5, 7, 7]),
+    )
+    found, plain = (
+        paired_difference(values, group),
+        jackknife_mean(values, torch.tensor([3, 3, 3, 0, 0, 1, 2, 2])).interval(),
+    )
+    torch.testing.assert_close(found.interval.estimate, plain.estimate)
+    torch.testing.assert_close(found.interval.low, plain.low)
+    torch.testing.assert_close(found.interval.high, plain.high)
+    assert float(found.p) == pytest.approx(0.125)  # three of four groups differ, all one way; Student's t says 0.04
+
+
+def test_what_all_groups_agree_on_has_the_p_of_a_sign_test_and_an_interval() -> None:
+    for n in (2, 3, 20):
+        for values, p in ((1.0, 0.5**n), (0.5, 0.5**n), (0.0, 1.0), (-1.0, 1.0)):
+            found = paired_difference(torch.full((2 * n,), values), torch.arange(n).repeat(2))
+            slack = 1 - 0.025 ** (1 / n)
+            assert float(found.p) == pytest.approx(p)
+            assert float(found.interval.low) == pytest.approx(max(values - slack, -1))
+            assert float(found.interval.high) == pytest.approx(min(values + slack, 1))
+    thirds = torch.tensor([1.0, 0.0, 0.0]).repeat(9)  # the jackknife of which has a variance, by rounding
+    found = paired_difference(thirds, torch.arange(9).repeat_interleave(3))
+    assert float(found.interval.high - found.interval.low) > 0.5
     with pytest.raises(InputError, match=r"over 1 group"):
-        bootstrap_median(torch.ones(3), torch.zeros(3, dtype=torch.long))
+        paired_difference(torch.ones(3), torch.zeros(3, dtype=torch.long))
+
+
+def test_variance_that_no_group_shows_widens_a_paired_difference() -> None:
+    values, group = torch.tensor([1.0, 1.0, 0.0, 0.0]).repeat(10), torch.arange(40)
+    alone = paired_difference(values, group)
+    same = paired_difference(values, group, between=1e-12, df=1.0)
+    torch.testing.assert_close(same.interval.low, alone.interval.low)
+    joint = paired_difference(values, group, between=0.09, df=8.0)
+    assert float(joint.interval.se) == pytest.approx((0.25 / 39 + 0.09) ** 0.5)
+    assert float(joint.p) == pytest.approx(0.071, abs=2e-3)  # t = 1.61, of 9.2 degrees of freedom
+    assert float(alone.p) < 1e-6

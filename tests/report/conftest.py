@@ -14,11 +14,13 @@ import pytest
 import torch
 import xarray as xr
 
-from heedful.lenses import verdict
+from heedful.lenses import RESULTS_VERSION, verdict
 from heedful.lenses.arms import DIRECTIONS, VARIANTS, Arm
 from heedful.lenses.behaviour import Asked, Outcome, behaviour
+from heedful.lenses.depth import STEPS
 from heedful.lenses.extras import NO_FORMAT, RANDOM, READINGS, SPECIALIST
 from heedful.lenses.extremes import ENDS, LABELS
+from heedful.lenses.transfer import NAMED_PAIRS
 from heedful.pipeline.tables import DISTURBED, columns
 from heedful.prompts.base import base_prompts
 from heedful.prompts.instructions import constraint_json, natural_instructions
@@ -129,7 +131,7 @@ def synthetic_run(
         respond.write("samples.parquet", encode_table(_columns(answered)))
         respond.write("rows.parquet", encode_table(_columns(rows)))
         respond.finish()
-        probe = run.stage("probe", reads=["respond"])
+        probe = run.stage("probe", inputs={"results": RESULTS_VERSION}, reads=["respond"])
         probe.write("results/specialists.nc", encode_results(specialists))
         others = {
             "baselines": _baselines(rng, tasks, too_few),
@@ -349,7 +351,7 @@ def _depth(
     shape = (2, len(tasks), len(positions))
     centre = np.array([_SHAPE[TASKS[task].family][0] for task in tasks])[None, :, None] + rng.normal(0, 0.04, shape)
     found = xr.Dataset(
-        coords={"kind": list(KINDS), "task": list(tasks), "position": list(positions)},
+        coords={"kind": list(KINDS), "task": list(tasks), "position": list(positions), "step": list(STEPS)},
         attrs={"headline_position": "eos"},
     )
     for name, values in (("centre", centre), ("onset90", centre + 0.1), ("peak_site_index", 4 * centre + 0.8)):
@@ -361,7 +363,9 @@ def _depth(
     found["rank_tasks"] = (("kind", "position"), np.full((2, len(positions)), len(tasks)))
     for suffix, value in (("", 0.7), ("_low", 0.35), ("_high", 0.9)):
         found[f"rank_correlation{suffix}"] = (("kind", "position"), np.full((2, len(positions)), value))
-        found[f"slope{suffix}"] = (("kind", "position"), np.full((2, len(positions)), value / 7))
+        gain = np.broadcast_to(value / np.array([5, 4]), (2, len(positions), len(STEPS)))
+        found[f"gain{suffix}"] = (("kind", "position", "step"), gain)
+    found["order_p"] = (("kind", "position"), np.full((2, len(positions)), 0.01))
     return _without(found, too_few)
 
 
@@ -377,7 +381,13 @@ def _transfer(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[t
         auroc[k, gone], auroc[k, :, gone] = np.nan, np.nan
     here = np.isfinite(auroc[:, np.arange(n), np.arange(n)])
     found = xr.Dataset(
-        coords={"kind": list(KINDS), "task": list(tasks), "source": list(tasks), "target": list(tasks)},
+        coords={
+            "kind": list(KINDS),
+            "task": list(tasks),
+            "source": list(tasks),
+            "target": list(tasks),
+            "pair": [" and ".join(pair) for pair in NAMED_PAIRS],
+        },
         attrs={"n_permutations": 1999},
     )
     share = (auroc - 0.5) / 0.35
@@ -385,9 +395,12 @@ def _transfer(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[t
         for suffix, shift in (("", 0.0), ("_low", -0.05), ("_high", 0.05)):
             found[f"{name}{suffix}"] = (dims, values + shift)
     found["p_value"] = found["q_value"] = (dims, np.where(np.isnan(auroc), np.nan, np.where(auroc > 0.6, 0.001, 0.4)))
-    for name, value in (("planned", 0.12), ("mean_share", 0.1), ("mean_off_diagonal", 0.51)):
+    for name, value in (("mean_share", 0.1), ("mean_off_diagonal", 0.51)):
         for suffix, shift in (("", 0.0), ("_low", -0.03), ("_high", 0.03)):
             found[f"{name}{suffix}"] = ("kind", [value + shift] * 2)
+    read = np.array([{*pair} <= {*tasks} for pair in NAMED_PAIRS])
+    for suffix, shift in (("", 0.0), ("_low", -0.03), ("_high", 0.03)):
+        found[f"planned{suffix}"] = (("kind", "pair"), np.where(read, [[0.12 + shift]] * 2, np.nan))
     found["mantel"], found["mantel_p"] = ("kind", [0.4, 0.1]), ("kind", [0.03, 0.4])
     order = np.array([[*np.flatnonzero(row), *np.flatnonzero(~row)] for row in here])
     merges = max(n - 1, 0)
@@ -410,8 +423,9 @@ def _mapped(rng: np.random.Generator, tasks: tuple[str, ...], too_few: tuple[tup
     """As `_transfer`, the same for every mapping; each task is read at a site of its own."""
     shared = _transfer(rng, tasks, too_few)
     names = ("auroc", "auroc_low", "auroc_high", "p_value", "q_value")
-    names += tuple(f"{name}{end}" for name in ("planned", "mean_off_diagonal") for end in ("", "_low", "_high"))
-    found = shared[list(names)].expand_dims(mapping=["none", "ridge", "cca"], axis=1)
+    names += tuple(f"mean_off_diagonal{end}" for end in ("", "_low", "_high"))
+    means = {f"planned{end}": shared[f"planned{end}"].mean("pair") for end in ("", "_low", "_high")}
+    found = shared[list(names)].assign(means).expand_dims(mapping=["none", "ridge", "cca"], axis=1)
     here = shared["n_tasks"].values > 1
     known = shared["auroc"].notnull().any("target").values
     for name, word in (("best_site", "block.1.out"), ("best_position", "eos")):
@@ -486,7 +500,7 @@ def _behaviour(tasks: tuple[str, ...]) -> xr.Dataset:
         if arm.variant in ("erased", "away"):
             complies[hit] = 0.0
         outcomes[arm.name] = Outcome(complies, torch.full((8,), 20), torch.rand(8), torch.rand(8))
-    return behaviour(tasks, Asked(task, base), undisturbed, outcomes, arms)
+    return behaviour(tasks, Asked(task, base, base % 2), undisturbed, outcomes, arms)
 
 
 def _disturbed(samples: list[dict[str, Any]], tasks: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -580,6 +594,9 @@ def _specificity(tasks: tuple[str, ...], too_few: tuple[tuple[str, str], ...]) -
             found[f"{name}{suffix}"] = (("kind", "task"), (value + shift) * known)
         found[f"specificity{suffix}"] = ("kind", np.array([np.nan, 0.75 + shift]))
         found[f"energy_ratio{suffix}"] = ("kind", [2.0 + shift] * 2)
+    for name, value in (("with", 0.9), ("without", 0.6)):
+        found[f"auroc_{name}_replicates"] = (("task", "base"), value * known[1, :, None].repeat(20, 1))
+    found["n_bases"] = ("task", np.full(n, 20))
     found["energy_random"] = ("kind", [0.04, 0.04])
     found["shared_site"], found["shared_position"] = ("kind", ["block.1.out"] * 2), ("kind", ["eos"] * 2)
     return found

@@ -6,19 +6,25 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
+from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
+from scipy.special import stdtrit
 
 import heedful
 from heedful.cli import main
-from heedful.errors import InputError
+from heedful.config import StudySettings
+from heedful.errors import InputError, StoreError
 from heedful.lenses.models_differ import models_differ
 from heedful.lenses.verdict import PARTS
 from heedful.prompts.tasks import TASKS
-from heedful.report import compare_runs
+from heedful.report import compare_runs, comparison
 from heedful.report.run import Run
 from heedful.report.wording import PART_NAMES
+from heedful.store import read_results, write_results
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}\u202e'
 
@@ -26,9 +32,10 @@ HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}\u202
 def specific(run: Run, value: float, half: float) -> xr.Dataset:
     """A model that loses this share without the instruction."""
     found = run.specificity.copy(deep=True)
-    for end, shift in (("", 0.0), ("_low", -half), ("_high", half)):
-        found[f"specificity{end}"].loc[{"kind": "natural"}] = value + shift
-    found["auroc_with_low"].loc[{"kind": "natural"}] = 0.7
+    without, n = 0.5 + 0.4 * (1 - value), found.sizes["base"]
+    found["auroc_without"].loc[{"kind": "natural"}] = without
+    spread = 0.4 * half / float(stdtrit(n - 1, 0.975)) / np.sqrt(n - 1)
+    found["auroc_without_replicates"][:] = without + spread * np.resize([1, -1], n)
     return found
 
 
@@ -52,19 +59,45 @@ def test_more_models_are_corrected_for(run: Run) -> None:
     two = models_differ({name: specific(run, 0.5, 0.1) for name in "ab"}).pairs[0]
     four = models_differ({name: specific(run, 0.5, 0.1) for name in "abcd"}).pairs[0]
     assert four.high - four.low > two.high - two.low
+    assert two.high - two.low == pytest.approx(2 * 0.1 * 2**0.5)
 
 
 def test_a_model_that_cannot_be_compared_is_left_out_with_its_reason(run: Run) -> None:
-    blind = specific(run, float("nan"), 0.1)
-    few = specific(run, 0.5, 0.1)
+    blind, few = specific(run, 0.5, 0.1), specific(run, 0.5, 0.1)
+    blind["auroc_with"].loc[{"kind": "natural"}] = np.nan
     few["auroc_with_low"].loc[{"kind": "natural"}] = 0.4
     found = models_differ({"good": specific(run, 0.5, 0.1), "blind": blind, "few": few})
     assert found.outcome == "undecided"
     assert found.pairs == []
     assert found.left_out == {
-        "blind": "too few natural rows of either class",
+        "blind": "fewer than two tasks have enough answers of either kind whose instruction can be taken away",
         "few": "0 readable tasks, at least 5 are needed",
     }
+
+
+def test_the_page_and_the_command_say_which_tasks_were_compared(
+    ordinary_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = []
+    for name, unread in (("a", ["word_count", "char_count", "json"]), ("b", ["topic", "sentiment"]), ("c", [])):
+        folders.append(copytree(ordinary_run, tmp_path / name))
+        path = folders[-1] / "results" / "specificity.nc"
+        found = read_results(path)
+        found["auroc_with_low"].loc[{"kind": "natural", "task": unread}] = 0.4
+        write_results(path, found)
+    assert main(["compare", *map(str, folders), "--out", str(tmp_path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    page = (tmp_path / "comparison.html").read_text("utf-8")
+    lacking = "3 readable in both, at least 5 tasks are needed"
+    over = "compared over term inclusion, term exclusion, topic, sentiment and register"
+    over += "; word count, character count and JSON format can be read in one of the two alone"
+    assert f"C6, pico-llama (a) and pico-llama (b): {lacking}" in said
+    assert f"C6, pico-llama (a) and pico-llama (c): {over}" in said
+    assert f"<bdi>pico-llama (b)</bdi>: undecided, {lacking}." in page
+    assert f"({over})" in page
+    a_b, a_c, _ = json.loads((tmp_path / "comparison.json").read_text())["C6"]["pairs"]
+    assert (a_b["value"], a_b["outcome"], a_b["tasks"]) == (None, "undecided", ["include", "exclude", "register"])
+    assert (a_c["value"], len(a_c["tasks"]), a_c["left_out"]) == (0.0, 5, ["word_count", "char_count", "json"])
 
 
 def test_the_page_and_its_data_say_what_each_study_found(make_run: Callable[..., Path], tmp_path: Path) -> None:
@@ -113,6 +146,21 @@ def test_models_of_one_name_are_told_apart_by_their_folders(make_run: Callable[.
     assert [model.name for model in found.models] == ["pico-llama (a)", "pico-llama (b)"]
 
 
+def test_results_of_another_version_are_told_with_a_cure(ordinary_run: Path, tmp_path: Path) -> None:
+    older = copytree(ordinary_run, tmp_path / "older")
+    manifest = json.loads((older / "manifest.json").read_text("utf-8"))
+    manifest["stages"]["probe"]["inputs"]["results"] = 1
+    (older / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(StoreError, match=r"(?s)of another version.*made anew"):
+        compare_runs([ordinary_run, older], tmp_path)
+
+
+def test_nothing_is_said_of_tasks_where_all_were_compared(ordinary_run: Path, tmp_path: Path) -> None:
+    found = compare_runs([ordinary_run, copytree(ordinary_run, tmp_path / "again")], tmp_path)
+    assert found.on_c6 == []
+    assert "can be read in one of the two alone" not in found.report.read_text("utf-8")
+
+
 def test_the_command_prints_claims_and_bad_input_names_cause_and_cure(
     make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,9 +181,26 @@ def test_one_name_is_not_a_list_of_letters() -> None:
         heedful.compare("runs/q")
 
 
-def test_sites_that_differ_are_told(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    runs = [make_run(name) for name in "ab"]
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"sites": ["embed"]}, ["sites"]),
+        ({"thinking": False, "top_p": 0.9, "pool": 4}, ["thinking", "top p", "pool"]),
+        ({"set_by_a_later_version": 1}, ["set by a later version"]),
+        ({"device": "cuda", "dtype": "bfloat16", "batch_tokens": 9, "revision": "abc", "extras": False}, []),
+        ({"responses_file": "answers.jsonl", "top_p": 0.9, "pool": 4}, []),
+    ],
+)
+def test_settings_that_differ_are_told_unless_they_may(
+    make_run: Callable[..., Path], tmp_path: Path, changes: dict[str, Any], told: list[str]
+) -> None:
+    given = {"responses_file": changes.get("responses_file")}
+    runs = [make_run(name, **given) for name in "ab"]
     manifest = json.loads((runs[1] / "manifest.json").read_text("utf-8"))
-    manifest["settings"]["sites"] = ["embed"]
+    manifest["settings"] |= changes
     (runs[1] / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    assert [told.split(" differ")[0] for told in compare_runs(runs, tmp_path).cautions] == ["sites"]
+    assert [each.split(" differ")[0] for each in compare_runs(runs, tmp_path).cautions] == told
+
+
+def test_settings_that_may_differ_are_settings() -> None:
+    assert StudySettings.model_fields.keys() >= comparison._MAY_DIFFER | comparison._DRAWN

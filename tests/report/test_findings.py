@@ -14,7 +14,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heedful.report import render_report, summarise
+from heedful.report import render_report, summarise, summary
 from heedful.report.claims import Part
 from heedful.report.findings import TaskFinding, by_pair, deciding_kind, findings
 from heedful.report.run import Run, read_run
@@ -134,8 +134,8 @@ def test_the_summary_counts_what_the_findings_say(run: Run, ordinary_run: Path) 
     shared = sum(each.shared for each in found if each.readable)
     assert {6: "six", 7: "seven", 8: "eight"}[shared] + " of them from chance." in text
     assert (
-        "the signal’s depth changes by 0.10 [0.05, 0.13] of the model’s (more is deeper; rank correlation 0.70 [0.35, 0.90])"
-        in text
+        "the signal’s depth changes by 0.14 [0.07, 0.18] from structural to lexical and by 0.17 [0.09, 0.23] from lexical to "
+        "semantic and stylistic, of the model’s (more is deeper); rank correlation 0.70 [0.35, 0.90]." in text
     )
 
 
@@ -166,8 +166,8 @@ def test_each_turn_of_the_summary(make_run: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.01, 0.1, "the hidden states foretell compliance better than the prompt’s words do"),
-        (-0.2, -0.1, "the hidden states foretell compliance worse than the prompt’s words do"),
+        (0.01, 0.1, "the hidden states foretell more of compliance than the prompt’s words alone"),
+        (-0.2, -0.1, "the hidden states add nothing to what the prompt’s words foretell of compliance"),
         (-0.2, 0.1, "is undecided"),
     ],
 )
@@ -242,3 +242,5 @@ def test_the_summary_is_json_without_nan(ordinary_run: Path) -> None:
     assert found["tasks"]["topic"]["contrast"]["standing"] == "beyond"
     assert set(found["seconds"]) == {"respond", "probe"}
     assert re.fullmatch(r"pico-llama", found["model"])
+    nan = float("nan")
+    assert summary._without_nan({"edges": [{"drop": nan}, (nan, 1.5)]}) == {"edges": [{"drop": None}, [None, 1.5]]}

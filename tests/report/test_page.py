@@ -16,7 +16,7 @@ import pytest
 
 from heedful.errors import StoreError
 from heedful.report import render_report, write_report
-from heedful.store import RunFolder, encode_results, read_results
+from heedful.store import RunFolder, encode_results, read_manifest, read_results
 
 VOID = {"meta", "input", "br", "link", "img", "hr"}
 
@@ -108,13 +108,14 @@ def test_every_selectable_view_exists_and_one_is_chosen(ordinary_page: str) -> N
 def test_the_same_folder_gives_the_same_bytes_before_and_after_the_report_stage(
     run_folder: Path, ordinary_page: str
 ) -> None:
-    with RunFolder.open(run_folder, None) as run:  # a study writes its report while it holds the folder
+    settings = read_manifest(run_folder).settings
+    with RunFolder.open(run_folder, settings) as run:  # a study writes its report while it holds the folder
         stage = run.stage("report", reads=["probe"])
         stage.write("report.html", render_report(run_folder))
         stage.finish()
     assert write_report(run_folder) == run_folder / "report.html"
     assert (run_folder / "report.html").read_text(encoding="utf-8") == ordinary_page
-    with RunFolder.open(run_folder, None) as run:
+    with RunFolder.open(run_folder, settings) as run:
         assert run.stage("report", reads=["probe"]).done
 
 
@@ -169,12 +170,12 @@ def test_a_part_without_an_estimate_or_with_too_few_tasks_says_why(run_folder: P
     place = run_folder / "results/verdict.nc"
     found = read_results(place)
     for name in ("estimate", "estimate_low", "estimate_high"):
-        found[name].loc[{"part": "order"}] = float("nan")
+        found[name].loc[{"part": "structural to lexical"}] = float("nan")
         found[name].loc[{"part": "gap"}] = 0.3
     found["n_tasks"].loc[{"part": "gap"}] = 4
     place.write_bytes(encode_results(found))
     text = " ".join("".join(Page(render_report(run_folder)).text).split())
-    assert "No estimate: it needs several sites, and tasks of two ranks that can be read." in text
+    assert "No estimate: it needs several sites, and structural and lexical tasks that can be read." in text
     assert "contrast squares, 4 tasks, too few to decide; by the model’s own answers:" in text
     assert text.count("too few to decide") == 1
 
@@ -199,6 +200,13 @@ def test_settings_and_versions_are_all_there(ordinary_run: Path, ordinary_page: 
 def test_what_is_no_finished_run_is_refused_with_a_cure(run_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"is not a run folder: it has no manifest.json\n  → name a folder"):
         render_report(tmp_path / "nowhere")
+    manifest = (run_folder / "manifest.json").read_text()
+    old = json.loads(manifest)
+    del old["stages"]["probe"]["inputs"]["results"]
+    (run_folder / "manifest.json").write_text(json.dumps(old))
+    with pytest.raises(StoreError, match=r"another version of heedful\n  → run `heedful study`"):
+        render_report(run_folder)
+    (run_folder / "manifest.json").write_text(manifest)
     (run_folder / "results/depth.nc").unlink()
     with pytest.raises(StoreError, match=r"not finished: results/depth.nc still to come\n  → run `heedful study`"):
         render_report(run_folder)

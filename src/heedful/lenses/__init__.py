@@ -21,6 +21,9 @@ from heedful.lenses.temporal import temporal
 from heedful.lenses.transfer import transfer
 from heedful.lenses.verdict import verdict
 
+RESULTS_VERSION = 2
+"""Raised where results of the same hidden states mean something else, or have other variables: then they are made anew."""
+
 Lens = Callable[[StudyData, Fits], xr.Dataset]
 
 LENSES: dict[str, Lens] = {
@@ -40,6 +43,7 @@ __all__ = [
     "KINDS",
     "LENSES",
     "PROBES",
+    "RESULTS_VERSION",
     "Examples",
     "Fits",
     "Kind",

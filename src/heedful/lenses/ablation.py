@@ -37,7 +37,7 @@ from heedful.lenses.cells import SharedCells, SharedFold, parted, shared_cells, 
 from heedful.lenses.damage import damage_to, spread
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
-from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
+from heedful.lenses.result import LEVEL, SHARE_FROM, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
 from heedful.probes import (
     Change,
     Jackknife,
@@ -46,15 +46,12 @@ from heedful.probes import (
     benjamini_hochberg,
     combine,
     fit_logistic,
-    jackknife_auroc,
 )
 
 N_CONTROLS = 3
 MIN_DROP = 0.02
 """AUROC that a target must lose beyond both controls for a dependency to be drawn: with many rows, less is soon significant."""
 INLP_RANK = 8
-SHARE_FROM = 0.6
-"""A target's own AUROC, by its lower bound, from which a share of it means something."""
 
 
 class Fitter(NamedTuple):
@@ -304,8 +301,7 @@ def _write(
     data: StudyData, shared: SharedCells, scores: _Scores, canvas: dict[str, Canvas], k: int, at: Tensor
 ) -> None:
     def auroc(target: str, values: Float[Tensor, "*cell sample"]) -> Jackknife:
-        rows = shared.examples[target]
-        return jackknife_auroc(values, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+        return data.auroc(values, shared.examples[target])
 
     def stacked(scores: Mapping[str, Tensor], dim: int = 0) -> Jackknife:
         """Over targets, which all number base prompts alike."""

@@ -21,7 +21,6 @@ from heedful.probes import (
     Rows,
     bag_of_words,
     format_features,
-    jackknife_auroc,
     length_features,
     out_of_fold,
 )
@@ -98,8 +97,8 @@ def baselines(data: StudyData, progress: Progress | None = None) -> xr.Dataset:
                 x = features(data, rows) if rows.enough else None
                 if x is None:
                     continue
-                fitted = fit_baseline(x, rows)
-                auroc = jackknife_auroc(fitted.scores[0], rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+                fitted = fit_baseline(x, rows, data.n_folds)
+                auroc = data.auroc(fitted.scores[0], rows)
                 interval = auroc.cross_fitted(fitted.noise[0]).interval(LEVEL, "logit")
                 estimate[k, t, b], low[k, t, b], high[k, t, b] = interval.estimate, interval.low, interval.high
             if progress is not None:
@@ -115,9 +114,9 @@ def baselines(data: StudyData, progress: Progress | None = None) -> xr.Dataset:
     return xr.Dataset(variables, {name: c for name, c in shared.items() if name in (*dims, "family")}, attrs)
 
 
-def fit_baseline(x: Float[Tensor, "*batch sample feature"], rows: Examples) -> OutOfFold:
+def fit_baseline(x: Float[Tensor, "*batch sample feature"], rows: Examples, n_folds: int | None = None) -> OutOfFold:
     """A penalised probe on a baseline's features, through the folds of the study."""
-    return out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID)
+    return out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, n_folds=n_folds)
 
 
 def standardised(x: Float[Tensor, "*batch sample feature"]) -> Float[Tensor, "*batch sample feature"]:

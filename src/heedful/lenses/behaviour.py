@@ -9,22 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import xarray as xr
 from jaxtyping import Bool, Float, Int
-from scipy.special import stdtr
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from heedful.lenses.arms import DIRECTIONS, ERASED, PERMUTED, RANDOM, STEP, VARIANTS, Arm
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, put, variable
-from heedful.probes import Jackknife, benjamini_hochberg, combine, jackknife_mean
+from heedful.probes import (
+    Jackknife,
+    PairedDifference,
+    benjamini_hochberg,
+    combine,
+    index_groups,
+    jackknife_mean,
+    paired_difference,
+)
 
 _SHARE = "share of answers that comply"
 _DIFFERENCE = "difference in shares"
 _CELL = ("how", "where", "variant", "erased", "target")
 _PAIR = ("how", "where", "erased", "target")
 _MOVED = ("how", "where", "variant", "erased")
+_DRAWS = ("how", "where", "target")
 _STEP = ("where", "direction", "target")
 _ABOUT = {
     **bounded(
@@ -49,6 +59,8 @@ _ABOUT = {
         "that the erasure costs no more than both controls: the larger of two one-sided p",
         "probability",
     ),
+    "draws_permuted": (_DRAWS, "SD of the compliance lost, from one set of permuted labels to another", _DIFFERENCE),
+    "draws_random": (_DRAWS, "SD of the compliance lost, from one random direction to another", _DIFFERENCE),
     "q_value": (_PAIR, "p adjusted for the false discovery rate over all pairs, own ones among them", "probability"),
 }
 
@@ -61,6 +73,8 @@ class Asked:
     """Index into the tasks."""
     base: Int[Tensor, " prompt"]
     """Base prompt: the group."""
+    fold: Int[Tensor, " prompt"]
+    """Which of an arm's changes a prompt is answered under."""
 
 
 @dataclass(frozen=True)
@@ -106,27 +120,31 @@ def behaviour(
             put(canvas, "undisturbed", t, one, "logit")
     for h, how in enumerate(hows):
         for w, where in enumerate(wheres):
-            p = torch.full((len(tasks), len(tasks)), torch.nan, dtype=torch.float64)
-            for arm in (a for a in erasers if a.how == how and a.where == where and a.variant == ERASED):
-                e = tasks.index(arm.task)
-                cost = {}
-                for v, name in enumerate(VARIANTS):
-                    outcome = outcomes[_twin(arm, name)]
+            here = [a for a in erasers if a.how == how and a.where == where and a.variant == ERASED]
+            at = [tasks.index(arm.task) for arm in here]
+            lost = {}
+            for v, name in enumerate(VARIANTS):
+                mine_too = [outcomes[_twin(arm, name)] for arm in here]
+                for e, outcome in zip(at, mine_too, strict=True):
                     _write_arm(canvas, (h, w, v, e), outcome, undisturbed, asked, mine)
-                    cost[name] = undisturbed - outcome.complies
-                for t, rows in enumerate(mine):
-                    for control in (PERMUTED, RANDOM):
-                        beyond = _mean(cost[ERASED] - cost[control], asked, rows)
+                lost[name] = torch.stack([undisturbed - outcome.complies for outcome in mine_too])
+            p = torch.full((len(tasks), len(tasks)), torch.nan, dtype=torch.float64)
+            for t, rows in enumerate(mine):
+                for control in (PERMUTED, RANDOM) if rows.any() else ():
+                    draws = spread_of_draws(lost[control][:, rows], asked.base[rows], asked.fold[rows])
+                    canvas[f"draws_{control}"][h, w, t] = draws.variance**0.5
+                    for e, costs in zip(at, lost[ERASED] - lost[control], strict=True):
+                        beyond = _difference(costs, asked, rows, draws)
                         if beyond is not None:
-                            put(canvas, f"beyond_{control}", (h, w, e, t), beyond)
-                            p[e, t] = torch.fmax(p[e, t], _one_sided_p(beyond))
+                            _put_difference(canvas, f"beyond_{control}", (h, w, e, t), beyond)
+                            p[e, t] = torch.fmax(p[e, t], beyond.p)
             canvas["p_value"][h, w], canvas["q_value"][h, w] = p, benjamini_hochberg(p)
     for w, where in enumerate(wheres):
         for d, direction in enumerate(DIRECTIONS):
             for arm in (a for a in arms if (a.how, a.where, a.variant) == (STEP, where, direction)):
                 t, outcome = tasks.index(arm.task), outcomes[arm.name]
-                if (change := _mean(outcome.complies - undisturbed, asked, mine[t])) is not None:
-                    _put_change(canvas, "step_change", (w, d, t), change)
+                if (change := _difference(outcome.complies - undisturbed, asked, mine[t])) is not None:
+                    _put_difference(canvas, "step_change", (w, d, t), change)
                 put(canvas, "step_kl", (w, d, t), _per_token(outcome.kl, outcome.n_tokens))
     variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
     variables["n_prompts"] = variable(canvas["n_prompts"], "prompts answered", "prompts")
@@ -141,7 +159,8 @@ def _attrs(arms: Sequence[Arm]) -> dict[str, object]:
     at = {arm.where: sorted({*arm.sites}) for arm in arms}
     return {
         "level": LEVEL,
-        "interval": "cluster jackknife over base prompts (texts, for nll and kl), Student's t; plain scale for differences",
+        "interval": "cluster jackknife over base prompts (texts, for nll and kl), Student's t; plain scale for differences, "
+        "beyond a control with the variance between its draws",
         "answers": "greedy, cut off at twice the longest undisturbed one",
         "arms": "fitted without the base prompts that they are tried on; every token is changed",
         "sites": [f"{where}: {', '.join(sites)}" for where, sites in at.items()],
@@ -163,23 +182,19 @@ def _write_arm(
     mine: Sequence[Bool[Tensor, " prompt"]],
 ) -> None:
     for t, rows in enumerate(mine):
-        complies, change = (_mean(values, asked, rows) for values in (outcome.complies, outcome.complies - undisturbed))
+        complies, change = (
+            _mean(outcome.complies, asked, rows),
+            _difference(outcome.complies - undisturbed, asked, rows),
+        )
         if complies is not None and change is not None:
             put(canvas, "compliance", (*at, t), complies, "logit")
-            _put_change(canvas, "change", (*at, t), change)
+            _put_difference(canvas, "change", (*at, t), change)
     for name in ("nll", "kl"):
         put(canvas, name, at, _per_token(getattr(outcome, name), outcome.n_tokens))
 
 
-def _put_change(canvas: Mapping[str, Canvas], name: str, at: tuple[int, ...], one: Jackknife) -> None:
-    """Where no answer of any base prompt changed, or all did alike, the jackknife sees no variance: Clopper & Pearson's bound
-    for none of G takes its place. Bounds stay within what a difference of shares can be."""
-    put(canvas, name, at, one)
-    slack = 1 - ((1 - LEVEL) / 2) ** (1 / one.n_groups)
-    low, high = canvas[f"{name}_low"], canvas[f"{name}_high"]
-    if float(one.se) == 0:
-        low[at], high[at] = float(one.estimate) - slack, float(one.estimate) + slack
-    low.values[at], high.values[at] = low.values[at].clamp_min(-1), high.values[at].clamp_max(1)
+def _put_difference(canvas: Mapping[str, Canvas], name: str, at: tuple[int, ...], one: PairedDifference) -> None:
+    canvas[name][at], canvas[f"{name}_low"][at], canvas[f"{name}_high"][at] = one.interval[:3]
 
 
 def _by_target(values: Tensor, asked: Asked, mine: Iterable[Tensor]) -> list[Jackknife | None]:
@@ -188,10 +203,65 @@ def _by_target(values: Tensor, asked: Asked, mine: Iterable[Tensor]) -> list[Jac
 
 def _mean(values: Float[Tensor, " prompt"], asked: Asked, rows: Bool[Tensor, " prompt"]) -> Jackknife | None:
     """Over the prompts of a task that were scored; None with fewer than two base prompts."""
-    known = rows & ~values.isnan()
-    if len({*asked.base[known].tolist()}) < 2:
+    known = _known(values, asked, rows)
+    return None if known is None else jackknife_mean(values[known].double(), asked.base[known])
+
+
+def _difference(
+    values: Float[Tensor, " prompt"], asked: Asked, rows: Bool[Tensor, " prompt"], draws: Draws | None = None
+) -> PairedDifference | None:
+    """As `_mean`, of differences of shares; beside a control, with what its draws differ by.
+
+    The control was drawn anew for every fold. What it is compared with is one draw, nearly alike in all of them.
+    """
+    known = _known(values, asked, rows)
+    if known is None:
         return None
-    return jackknife_mean(values[known].double(), asked.base[known])
+    if draws is None:
+        return paired_difference(values[known], asked.base[known], level=LEVEL)
+    share = asked.fold[known].bincount() / known.sum()
+    between = draws.variance * (1 + float(share.square().sum()))
+    return paired_difference(values[known], asked.base[known], level=LEVEL, between=between, df=draws.df)
+
+
+def _known(
+    values: Float[Tensor, " prompt"], asked: Asked, rows: Bool[Tensor, " prompt"]
+) -> Bool[Tensor, " prompt"] | None:
+    known = rows & ~values.isnan()
+    return known if len({*asked.base[known].tolist()}) > 1 else None
+
+
+class Draws(NamedTuple):
+    """How much a control's effect on a task differs from draw to draw."""
+
+    variance: float
+    df: float
+
+
+def spread_of_draws(
+    lost: Float[Tensor, "erased prompt"], base: Int[Tensor, " prompt"], fold: Int[Tensor, " prompt"]
+) -> Draws:
+    """Variance of the compliance that a control costs a task, from draw to draw: by moments, 0 where they tell none.
+
+    The control of each erased task is drawn once a fold. What answers to two base prompts have in common under one draw is the
+    draw, and under two draws what all controls of the erased task do: so the variance is the mean product of two losses in one
+    fold less that of two in different folds. Losses count from a prompt's mean over erased tasks, since a prompt, or a fold's
+    site, that is lost easily is no draw. With prompts of one fold nothing is taken off, and what erased tasks' controls do on
+    the whole is counted in.
+
+    Args:
+        lost: NaN where an answer could not be scored.
+    """
+    n_erased, n_folds = len(lost), len({*fold.tolist()})
+    known = (~lost.isnan()).double()
+    if n_erased > 1:
+        lost = (lost - lost.nanmean(0)) * n_erased**0.5 / (n_erased - 1) ** 0.5
+    members = [one_hot(index_groups(by).number).double() for by in (base, fold, torch.zeros_like(fold))]
+    alike, drawn, whole = ((lost.nan_to_num() @ each).square().sum() for each in members)
+    n_alike, n_drawn, n_whole = ((known @ each).square().sum() for each in members)
+    within = float((drawn - alike) / (n_drawn - n_alike)) if n_drawn > n_alike else 0.0
+    between = float((whole - drawn) / (n_whole - n_drawn)) if n_whole > n_drawn else 0.0
+    return Draws(max(within - between, 0.0), float(max(n_erased - 1, 1) * max(n_folds - 1, 1)))
 
 
 def _per_token(sums: Float[Tensor, " text"], n_tokens: Int[Tensor, " text"]) -> Jackknife:
@@ -199,11 +269,3 @@ def _per_token(sums: Float[Tensor, " text"], n_tokens: Int[Tensor, " text"]) -> 
     text = torch.arange(len(sums))
     parts = (jackknife_mean(each.double(), text) for each in (sums, n_tokens))
     return combine(torch.div, *parts)
-
-
-def _one_sided_p(one: Jackknife) -> Tensor:
-    """That the loss is not above 0. Without any variance (nothing changed), 1."""
-    se = float(one.se)
-    if se == 0:
-        return torch.tensor(0.0 if float(one.estimate) > 0 else 1.0, dtype=torch.float64)
-    return torch.tensor(float(stdtr(one.n_groups - 1, -float(one.estimate) / se)), dtype=torch.float64)

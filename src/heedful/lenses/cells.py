@@ -119,10 +119,11 @@ def shared_cells(
     positions = sorted(p for p in common if data.positions[p] not in without)
     if not positions:
         return None
-    inner = torch.stack([f.inner_auroc[:, positions] for f in mine.values()]).mean(0)  # [site, position, fold]
+    inner = torch.stack([f.inner_auroc[:, positions] for f in mine.values()]).nanmean(0)  # [site, position, fold]
+    inner = inner.nan_to_num(-1)
     if sites is not None:
-        inner[[site not in sites for site in data.sites]] = torch.nan
-    best = inner.nan_to_num(-1).flatten(0, 1).argmax(0)
+        inner[[site not in sites for site in data.sites]] = -2
+    best = inner.flatten(0, 1).argmax(0)
     cells = [(cell // len(positions), positions[cell % len(positions)]) for cell in best.tolist()]
     (s, p), _ = Counter(cells).most_common(1)[0]
     rows = {task: f.examples.take(able[task].rows) for task, f in mine.items()}
@@ -197,8 +198,7 @@ def shared_folds(data: StudyData, shared: SharedCells) -> Iterator[SharedFold]:
         label = {t: mine.label[kept[t]] for t, mine in examples.items()}
         weight = {t: each[kept[t]] for t, each in weight.items()}
         chosen = {t: f.C[site, position] for t, f in shared.fits.items()}
-        # A fold that holds no rows of a task, the last one, chose nothing for it.
-        C = {t: float(each[fold] if each[fold].isfinite() else each.nanmedian()) for t, each in chosen.items()}
+        C = {t: float(each[fold]) for t, each in chosen.items()}
         rows = {t: mine.fold == fold for t, mine in examples.items()}
         held = {t: x[t][rows[t]] for t in examples}
         yield SharedFold(fold, kept, trained, label, weight, C, held, rows)

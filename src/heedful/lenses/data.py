@@ -18,7 +18,16 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedful.errors import InputError
-from heedful.probes import FeatureScale, fit_scale, grouped_folds, index_groups, permute_within_groups, swap_squares
+from heedful.probes import (
+    FeatureScale,
+    Jackknife,
+    fit_scale,
+    grouped_folds,
+    index_groups,
+    jackknife_auroc,
+    permute_within_groups,
+    swap_squares,
+)
 from heedful.prompts.tasks import TASKS
 from heedful.store import Table
 
@@ -202,6 +211,15 @@ class StudyData:
         """A column of the table, for these rows."""
         values = self.rows[name]
         return [values[i] for i in examples.row.tolist()]
+
+    def auroc(
+        self, scores: Float[Tensor, "*cell sample"], examples: Examples, weight: Float[Tensor, " sample"] | None = None
+    ) -> Jackknife:
+        """AUROC of scores of these rows, within folds and averaged, with its replicates over all base prompts of the study:
+        so those of different tasks can be set against each other."""
+        return jackknife_auroc(
+            scores, examples.label, examples.base, examples.fold, n_groups=self.n_bases, weight=weight
+        )
 
     def bare(self, examples: Examples) -> Int[Tensor, " sample"]:
         """Index into the activations of the same response under the bare base prompt; −1 where there is none."""

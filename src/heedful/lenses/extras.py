@@ -1,26 +1,26 @@
 """Beside the specialists, on request: what length and format, the model's sureness, and the tokens alone account for.
 
-At each task's chosen position, site by site, the specialist is fitted again on states from which length and format are
-regressed out, and on states from which sureness (max-softmax) and activation norm are; and the same probe is put to the same
-rows in the same architecture with random weights, and to the norm alone. Descriptive: for a task that counts words, length is
-the construct and no confound. Knows nothing of how states were read.
+At the position that an outer fold's inner folds choose for a task, site by site, the specialist is fitted again on states from
+which length and format are regressed out, and on states from which sureness (max-softmax) and activation norm are; and the same
+probe is put to the same rows in the same architecture with random weights, and to the norm alone. Descriptive: for a task that
+counts words, length is the construct and no confound. Knows nothing of how states were read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heedful.errors import InputError
 from heedful.lenses.baselines import COVARIATES, fit_baseline, length_and_format, max_softmax, standardised
-from heedful.lenses.cells import own_site
+from heedful.lenses.cells import candidates, nested_cells, own_site
 from heedful.lenses.data import KINDS, Examples, Kind, StudyData
-from heedful.lenses.fits import GRID, a_thread_each, fit_out_of_fold
+from heedful.lenses.fits import GRID, Fits, TaskFits, a_thread_each, fit_out_of_fold
 from heedful.lenses.result import LEVEL, bounded, canvases, coordinates, sizes, variable, words
 from heedful.probes import (
     FORMAT_FEATURES,
@@ -28,7 +28,6 @@ from heedful.probes import (
     OutOfFold,
     Rows,
     combine,
-    jackknife_auroc,
     own_fold,
     residualised,
 )
@@ -51,54 +50,84 @@ _FLOATS = {
 }
 
 
+class Chosen(NamedTuple):
+    """Where inner folds choose to read a task."""
+
+    which: Bool[Tensor, " sample"]
+    """Of the task's rows, those that every candidate position has."""
+    by_fold: tuple[str, ...]
+    """A position for each outer fold."""
+    most: str
+    """Of the cell that the most folds chose."""
+
+
 class _Read(NamedTuple):
-    """Out-of-fold scores of one reading of one task; of a reading without a site, at one."""
+    """Out-of-fold scores of one reading of one task, each fold's at its own position; of a reading without a site, at one."""
 
     scores: Float[Tensor, "site sample"]
     inner_auroc: Float[Tensor, "site fold"]
-    noise: Float[Tensor, " site"]
+    noise: Float[Tensor, "site fold"]
 
 
-def extras(data: StudyData, twin: StudyData | None, specialists: xr.Dataset) -> xr.Dataset:
-    """What remains of each specialist at the position that the study chose for it.
+def chosen_positions(data: StudyData, fits: Fits) -> dict[tuple[Kind, str], Chosen]:
+    """Of each kind and task that is read: the position of each outer fold's cell, as `specialists` chooses it.
+
+    No row has a say in the position that it is scored at: at the one that most folds chose, noise at eight positions has an
+    AUROC of 0.54.
+    """
+    found: dict[tuple[Kind, str], Chosen] = {}
+    for (kind, task), f in fits.tasks.items():
+        able = candidates(data, f, kind)
+        if able.positions and f.examples.take(able.rows).enough:
+            nested = nested_cells(f, able)
+            by_fold = tuple(data.positions[p] for _, p in nested.cells)
+            found[kind, task] = Chosen(able.rows, by_fold, data.positions[nested.most[1]])
+    return found
+
+
+def extras(data: StudyData, twin: StudyData | None, fits: Fits) -> xr.Dataset:
+    """What remains of each specialist at the positions that its inner folds choose.
 
     Args:
         twin: the same rows, read from the same architecture with random weights, at the chosen positions at least; None where
             no task has one.
-        specialists: the result of that lens, which names the positions. A task without one is left NaN.
+        fits: of the specialists at least. A task without a position is left NaN.
 
     Raises:
         InputError: the twin's rows are others.
     """
     n = sizes(data, reading=len(READINGS))
     canvas = canvases(_FLOATS, n)
-    positions = {(kind, task): chosen_position(specialists, kind, task) for kind in KINDS for task in data.tasks}
+    chosen = chosen_positions(data, fits)
     with a_thread_each():
-        for (kind, task), position in positions.items():
+        for (kind, task), at in chosen.items():
             k, t = KINDS.index(kind), data.tasks.index(task)
-            rows = data.examples(kind, task)
-            rows = rows.take(data.valid(position, rows)) if position else rows
-            if not position or not rows.enough:
-                continue
+            rows = data.examples(kind, task).take(at.which)
             own: Jackknife | None = None
-            for reading, found in _readings(data, twin, kind, task, position, rows):
+            for reading, found in _readings(data, twin, fits.tasks[kind, task], task, at):
                 r = READINGS.index(reading)
                 if len(found.noise) == len(data.sites):
-                    by_site = _jackknife(data, found.scores, rows).cross_fitted(found.noise).interval(LEVEL, "logit")
+                    every = data.auroc(found.scores, rows).cross_fitted(found.noise.mean(1))
+                    by_site = every.interval(LEVEL, "logit")
                     canvas["auroc"][r, k, t], canvas["auroc_low"][r, k, t], canvas["auroc_high"][r, k, t] = by_site[:3]
                 best = own_site(found.inner_auroc, found.scores, rows.fold)
-                here, noise = _jackknife(data, best.scores[0], rows), found.noise[best.cell[0]].mean()
-                interval = here.cross_fitted(noise).interval(LEVEL, "logit")
+                noise = found.noise.gather(0, best.cell[:1].to(found.noise.device)).mean()
+                here = data.auroc(best.scores[0], rows).cross_fitted(noise)
+                interval = here.interval(LEVEL, "logit")
                 for name, value in zip(("", "_low", "_high"), interval[:3], strict=True):
                     canvas[f"best_auroc{name}"][r, k, t] = value
                 own = here if own is None else own
+                # Both widened: probes of different states do not err together, and what they do is taken off all the same.
                 lead = combine(torch.sub, own, here).interval(LEVEL)
                 canvas["lead"][r, k, t] = lead.estimate
                 canvas["lead_low"][r, k, t] = lead.low.clamp_min(-1)
                 canvas["lead_high"][r, k, t] = lead.high.clamp_max(1)
     variables = {name: variable(c, *_FLOATS[name][1:]) for name, c in canvas.items()}
-    at = [[positions[kind, task] for task in data.tasks] for kind in KINDS]
-    variables["position"] = words(("kind", "task"), at, "position chosen in the most folds by the specialist")
+    nowhere = Chosen(torch.zeros(0, dtype=torch.bool), ("",) * data.n_folds, "")
+    places = [[chosen.get((kind, task), nowhere) for task in data.tasks] for kind in KINDS]
+    most, by_fold = ([[getattr(one, name) for one in line] for line in places] for name in ("most", "by_fold"))
+    variables["position"] = words(("kind", "task"), most, "position of the specialist's cell in the most folds")
+    variables["fold_position"] = words(("kind", "task", "fold"), by_fold, "position at which a fold's rows are scored")
     shared = coordinates(data, reading=READINGS)
     del shared["position"]
     return xr.Dataset(variables, shared, _attrs(data))
@@ -116,31 +145,55 @@ def _attrs(data: StudyData) -> dict[str, object]:
     }
 
 
-def chosen_position(specialists: xr.Dataset, kind: str, task: str) -> str:
-    """Where the specialist of a task is read; '' where it is not."""
-    return str(specialists["best_position"].sel(kind=kind, task=task).item())
-
-
 def _readings(
-    data: StudyData, twin: StudyData | None, kind: Kind, task: str, position: str, rows: Examples
+    data: StudyData, twin: StudyData | None, f: TaskFits, task: str, at: Chosen
 ) -> Iterator[tuple[str, _Read]]:
     """Every reading of one task that could be had, the specialist first."""
-    x = data.states(data.sites, position, rows)
-    norm = torch.stack([data.raw(site, position, rows).norm(dim=-1, keepdim=True) for site in data.sites])
-    norm = standardised(norm)
+    rows = f.examples.take(at.which)
+    states = {position: data.states(data.sites, position, rows) for position in dict.fromkeys(at.by_fold)}
+    norm = {
+        position: standardised(
+            torch.stack([data.raw(site, position, rows).norm(dim=-1, keepdim=True) for site in data.sites])
+        )
+        for position in states
+    }
     sureness = max_softmax(data, rows)
-    yield SPECIALIST, _read(fit_out_of_fold(_rows(x, rows), GRID))
+    n_folds = data.n_folds
+
+    def fitted_at(position: str) -> _Read:
+        p = data.positions.index(position)
+        noise = f.noise[0, :, p].unsqueeze(1).expand(-1, n_folds)
+        return _Read(f.scores[0, :, p, at.which], f.inner_auroc[:, p], noise)
+
+    yield SPECIALIST, _by_fold(fitted_at, at, rows)
     texts = length_and_format(data, rows)
-    yield NO_FORMAT, _without([texts] * len(x), x, rows)
+    yield NO_FORMAT, _without({position: [texts] * len(x) for position, x in states.items()}, states, at, rows)
     if sureness is not None:
-        yield NO_SURENESS, _without([torch.cat([sureness, one], 1) for one in norm], x, rows)
+        both = {position: [torch.cat([sureness, one], 1) for one in each] for position, each in norm.items()}
+        yield NO_SURENESS, _without(both, states, at, rows)
     if twin is not None:
-        yield RANDOM, _read(fit_out_of_fold(_rows(_twin_states(data, twin, kind, task, position, rows), rows), GRID))
-    yield NORM, _read(fit_baseline(norm, rows))
+        theirs = _their_rows(data, twin, f.examples, task).take(at.which)
+
+        def random_at(position: str) -> _Read:
+            return _read(fit_out_of_fold(_rows(twin.states(data.sites, position, theirs), rows), GRID, n_folds=n_folds))
+
+        yield RANDOM, _by_fold(random_at, at, rows)
+    yield NORM, _by_fold(lambda position: _read(fit_baseline(norm[position], rows, n_folds)), at, rows)
     for name, features in COVARIATES.items():
         values = features(data, rows)
         if values is not None:
-            yield name, _read(fit_baseline(values[None], rows))
+            yield name, _read(fit_baseline(values[None], rows, n_folds))
+
+
+def _by_fold(reading: Callable[[str], _Read], at: Chosen, rows: Examples) -> _Read:
+    """Each fold's part of what is read at its own position."""
+    read = {position: reading(position) for position in dict.fromkeys(at.by_fold)}
+    scores, inner, noise = (torch.empty_like(one) for one in next(iter(read.values())))
+    for fold, position in enumerate(at.by_fold):
+        here = rows.fold == fold
+        scores[:, here] = read[position].scores[:, here]
+        inner[:, fold], noise[:, fold] = read[position].inner_auroc[:, fold], read[position].noise[:, fold]
+    return _Read(scores, inner, noise)
 
 
 def _rows(x: Float[Tensor, "*batch sample hidden"], rows: Examples) -> Rows:
@@ -148,31 +201,34 @@ def _rows(x: Float[Tensor, "*batch sample hidden"], rows: Examples) -> Rows:
 
 
 def _read(fitted: OutOfFold) -> _Read:
-    return _Read(fitted.scores[:, 0], fitted.inner_auroc[:, 0], fitted.noise[:, 0])
+    inner = fitted.inner_auroc[:, 0]
+    return _Read(fitted.scores[:, 0], inner, fitted.noise.expand(inner.shape))
 
 
 def _without(
-    covariates: list[Float[Tensor, "sample covariate"]], x: Float[Tensor, "site sample hidden"], rows: Examples
+    covariates: Mapping[str, Sequence[Float[Tensor, "sample covariate"]]],
+    states: Mapping[str, Float[Tensor, "site sample hidden"]],
+    at: Chosen,
+    rows: Examples,
 ) -> _Read:
     """The specialist on what covariates leave of each site's states. A site at a time: every fold has rows of its own."""
     found = []
-    for here, z in zip(x, covariates, strict=True):
-        left = residualised(here, z, rows.fold, ~rows.held_out)
-        found.append(own_fold(fit_out_of_fold(_rows(left, rows), GRID), rows.fold))
-    return _Read(*(torch.stack([one[i][0] for one in found]) for i in range(3)))
+    used = at.by_fold[: int(rows.fold.max()) + 1]
+    for s in range(len(states[at.most])):
+        left = {
+            position: residualised(x[s], covariates[position][s], rows.fold, ~rows.held_out)
+            for position, x in states.items()
+        }
+        own = torch.stack([left[position][fold] for fold, position in enumerate(used)])
+        one = own_fold(fit_out_of_fold(_rows(own, rows), GRID), rows.fold)
+        found.append(_Read(one.scores[0], one.inner_auroc[0], one.noise.expand(len(used))))
+    return _Read(*(torch.stack(each) for each in zip(*found, strict=True)))
 
 
-def _twin_states(
-    data: StudyData, twin: StudyData, kind: Kind, task: str, position: str, rows: Examples
-) -> Float[Tensor, "site sample hidden"]:
-    theirs = twin.examples(kind, task)
-    theirs = theirs.take(twin.valid(position, theirs))
-    if data.column("row_id", rows) != twin.column("row_id", theirs):
+def _their_rows(data: StudyData, twin: StudyData, mine: Examples, task: str) -> Examples:
+    theirs = twin.examples(mine.kind, task)
+    if data.column("row_id", mine) != twin.column("row_id", theirs):
         raise InputError(
             f"the states with random weights are of other rows of {task}", "read them again from the same rows"
         )
-    return twin.states(data.sites, position, theirs)
-
-
-def _jackknife(data: StudyData, scores: Float[Tensor, "*cell sample"], rows: Examples) -> Jackknife:
-    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+    return theirs

@@ -178,7 +178,7 @@ def _fit_position(
     for sites in _blocks(data, len(union)):
         x = data.states(data.sites[sites], data.positions[p], union)
         for t, f in here.items():
-            _fit_specialist(x[:, union.task == t], f, sites, p, tally, controls)
+            _fit_specialist(data, x[:, union.task == t], f, sites, p, tally, controls)
         if general and len(here) > 1:
             _fit_general(data, x, union, here, sites, p, tally)
 
@@ -189,21 +189,26 @@ def _blocks(data: StudyData, n_rows: int) -> Iterator[slice]:
 
 
 def _fit_specialist(
-    x: Float[Tensor, "site sample hidden"], f: TaskFits, sites: slice, p: int, tally: _Tally, controls: bool
+    data: StudyData,
+    x: Float[Tensor, "site sample hidden"],
+    f: TaskFits,
+    sites: slice,
+    p: int,
+    tally: _Tally,
+    controls: bool,
 ) -> None:
     valid = f.valid[p]
     rows = f.examples.take(valid)
-    task = fit_out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID)
+    task = fit_out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, n_folds=data.n_folds)
     tally.add(task.converged)
     f.scores[0, sites, p] = f.scores[0, sites, p].masked_scatter(valid, task.scores)
     f.noise[0, sites, p] = task.noise[:, 0]
-    n_folds = task.C.shape[-1]  # a last fold without rows of this task stays NaN
-    f.C[sites, p, :n_folds] = task.C[:, 0]
-    f.inner_auroc[sites, p, :n_folds] = task.inner_auroc[:, 0]
+    f.C[sites, p] = task.C[:, 0]
+    f.inner_auroc[sites, p] = task.inner_auroc[:, 0]
     if not controls:
         return
     trained, labels = (~rows.held_out).float(), f.controls.labels[:, valid]
-    control = fit_out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C)
+    control = fit_out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C, n_folds=data.n_folds)
     in_fold = torch.nn.functional.one_hot(rows.fold).T * trained
     f.control[sites, p] = fold_mean(auroc(control.scores.unsqueeze(-2), labels.unsqueeze(-2), in_fold)).mean(-1)
     tally.add(control.converged)
@@ -219,19 +224,20 @@ def _fit_general(
     tally: _Tally,
 ) -> None:
     weight, tasks = union.weight, list(fits)
-    each = fit_out_of_fold(Rows(x, union.label[None], union.fold, weight[None], stratum=union.task), GRID)
+    fit = partial(fit_out_of_fold, n_folds=data.n_folds)
+    each = fit(Rows(x, union.label[None], union.fold, weight[None], stratum=union.task), GRID)
     without = torch.stack([weight * (union.task != t) for t in tasks])
     labels = union.label.expand(without.shape)
     # The general probe's C serves the held-out ones, though the task had a voice in it: a choice of their own would
     # cost more than all other probes together.
-    held_out = fit_out_of_fold(Rows(x, labels, union.fold, without), each.C.expand(-1, len(tasks), -1))
+    held_out = fit(Rows(x, labels, union.fold, without), each.C.expand(-1, len(tasks), -1))
     tally.add(each.converged)
     tally.add(held_out.converged)
 
     draws = _draws(union, tasks, data.seed)
     drawn = draws.rows.any(0)
     part = union.take(drawn)
-    total = fit_out_of_fold(
+    total = fit(
         Rows(
             x[:, drawn],
             part.label.expand(len(draws.rows), -1),

@@ -30,7 +30,6 @@ from heedful.probes import (
     canonical_pairs,
     combine,
     fit_logistic,
-    jackknife_auroc,
     label_sets_auroc,
     permutation_p,
     ridge_map,
@@ -209,7 +208,8 @@ def _write(
     canvas["q_value"][cells] = torch.stack([benjamini_hochberg(torch.where(different, each, torch.nan)) for each in p])
     canvas["pwcca"][k, at.unsqueeze(1), at] = torch.stack([one.pwcca.nanmean(1) for one in read], 1)
     readable = matrix.interval(LEVEL, "logit").low[0].diagonal() > 0.5
-    named, others = (pairs & readable.outer(readable) for pairs in named_pairs(list(sources)))
+    *each, others = (pairs & readable.outer(readable) for pairs in named_pairs(list(sources)))
+    named = torch.stack(each).any(0)
     put(canvas, "mean_off_diagonal", k, combine(lambda m: _mean(m, different), matrix), "logit")
     if bool(named.any()) and bool(others.any()):
         put(canvas, "planned", k, combine(lambda m: _mean(m, named) - _mean(m, others), matrix))
@@ -222,7 +222,7 @@ def _columns(
     is trained on their labels."""
     for own, (target, one) in enumerate(zip(sources.values(), read, strict=True)):
         rows = target.rows
-        found = jackknife_auroc(one.scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+        found = data.auroc(one.scores, rows)
         noise = torch.where(torch.arange(len(sources)) == own, target.noise, 0.0)
         yield found.cross_fitted(noise), _p(data, rows, one.scores, found.estimate)
 

@@ -17,6 +17,8 @@ from heedful.lenses.data import KINDS, StudyData
 from heedful.probes import Jackknife
 
 LEVEL = 0.95
+SHARE_FROM = 0.6
+"""A target's own AUROC, by its lower bound, from which a share of it means something."""
 """Of every interval in a result."""
 
 About = tuple[tuple[str, ...], str, str]

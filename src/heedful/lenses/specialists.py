@@ -21,11 +21,10 @@ from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates,
 from heedful.probes import (
     Jackknife,
     auroc,
-    balanced_accuracy,
     combine,
     fit_logistic,
+    fold_balanced_accuracy,
     fold_mean,
-    jackknife_auroc,
     permutation_p,
 )
 
@@ -165,12 +164,12 @@ def _by_cell(data: StudyData, f: TaskFits, canvas: dict[str, Canvas], k: int, t:
         if not rows.enough:
             continue
         scores = f.scores[:, :, p, f.valid[p]]
-        jackknife = [_jackknife(data, scores[probe], rows) for probe in range(len(PROBES))]
+        jackknife = [data.auroc(scores[probe], rows) for probe in range(len(PROBES))]
         for probe, one in enumerate(jackknife):
             interval = one.cross_fitted(f.noise[probe, :, p]).interval(LEVEL, "logit")
             for name, values in (("auroc", one.estimate), ("auroc_low", interval.low), ("auroc_high", interval.high)):
                 canvas[name][probe, k, t, :, p] = values
-        canvas["balanced_accuracy"][:, k, t, :, p] = _fold_balanced_accuracy(scores, rows)
+        canvas["balanced_accuracy"][:, k, t, :, p] = fold_mean(fold_balanced_accuracy(scores, rows.label, rows.fold))
         for name, general in (("gap", jackknife[1]), ("gap_held_out", jackknife[3])):
             gap = combine(torch.sub, jackknife[0], general)
             interval = gap.interval(LEVEL)
@@ -179,16 +178,6 @@ def _by_cell(data: StudyData, f: TaskFits, canvas: dict[str, Canvas], k: int, t:
             canvas[f"{name}_high"][k, t, :, p] = interval.high.clamp_max(1)
         canvas["control"][k, t, :, p] = f.control[:, p]
         canvas["selectivity"][k, t, :, p] = jackknife[0].estimate - f.control[:, p]
-
-
-def _jackknife(data: StudyData, scores: Float[Tensor, "*cell sample"], rows: Examples) -> Jackknife:
-    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
-
-
-def _fold_balanced_accuracy(scores: Float[Tensor, "*cell sample"], rows: Examples) -> Float[Tensor, "*cell"]:
-    """Within folds and averaged, over the rows that have a score; NaN if none has."""
-    in_fold = torch.nn.functional.one_hot(rows.fold).T
-    return fold_mean(balanced_accuracy(scores.unsqueeze(-2), rows.label, in_fold))
 
 
 class _Chosen(NamedTuple):
@@ -218,12 +207,14 @@ def _at_best(
     data: StudyData, chosen: _Chosen, canvas: dict[str, Canvas], k: int, t: int, n_permutations: int
 ) -> _AtBest:
     rows = chosen.rows
-    found = [_jackknife(data, scores, rows) for scores in chosen.nested.scores]
+    found = [data.auroc(scores, rows) for scores in chosen.nested.scores]
     for probe, (one, noise) in enumerate(zip(found, chosen.noise, strict=True)):
         interval = one.cross_fitted(noise).interval(LEVEL, "logit")
         for name, value in (("best_auroc", one.estimate), ("best_low", interval.low), ("best_high", interval.high)):
             canvas[name][probe, k, t] = value
-    canvas["best_balanced_accuracy"][:, k, t] = _fold_balanced_accuracy(chosen.nested.scores, rows)
+    canvas["best_balanced_accuracy"][:, k, t] = fold_mean(
+        fold_balanced_accuracy(chosen.nested.scores, rows.label, rows.fold)
+    )
     if n_permutations:
         null = _null(data, chosen, n_permutations)
         canvas["null_mean"][k, t] = null.mean()

@@ -7,6 +7,7 @@ labels for AUROC: in a contrast square without its instructions nothing is left 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -18,7 +19,7 @@ from heedful.lenses.cells import SharedCells, SharedFold, shared_cells, shared_f
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
-from heedful.probes import Jackknife, combine, jackknife_auroc, jackknife_mean
+from heedful.probes import Jackknife, combine, jackknife_mean
 
 _TASK = ("kind", "task")
 _AUROC = "probability; 0.5 is chance"
@@ -37,6 +38,11 @@ _ABOUT = bounded(
         "energy_ratio": (("kind",), "energy with the instruction / energy without it, over tasks", "ratio"),
     }
 )
+_REPLICATES = {
+    f"auroc_{name}_replicates": (("task", "base"), f"{_ABOUT[f'auroc_{name}'][1]}; without each base prompt", _AUROC)
+    for name in ("with", "without")
+}
+"""Of natural labels alone: what the share that is lost, and its interval, are computed from over fewer tasks."""
 _WITH, _WITHOUT = 0, 1
 
 
@@ -44,10 +50,12 @@ def specificity(data: StudyData, fits: Fits) -> xr.Dataset:
     """Lens 5: energy in, and AUROC from, the row space of the specialist probes, with and without the instruction.
 
     At the site and position that inner folds choose for all tasks together. Rows whose instruction cannot be taken away
-    (prompts of the user's that state their own constraints) take no part; without any other, all is NaN.
+    (prompts of the user's that state their own constraints) take no part. A task with too few others is NaN, and all are
+    with fewer than two tasks left.
     """
-    n = sizes(data)
-    canvas = canvases(_ABOUT, n)
+    n = sizes(data, base=data.n_bases)
+    canvas = canvases(_ABOUT | _REPLICATES, n)
+    canvas["n_bases"] = Canvas(n, ("task",), torch.long)
     canvas["n_rows"] = Canvas(n, _TASK, torch.long)
     canvas["energy_random"] = Canvas(n, ("kind",))
     cell = {"site": [""] * len(KINDS), "position": [""] * len(KINDS)}
@@ -70,11 +78,16 @@ def specificity(data: StudyData, fits: Fits) -> xr.Dataset:
             for i, name in ((_WITH, "with"), (_WITHOUT, "without")):
                 put(canvas, f"auroc_{name}", (k, t), combine(lambda a, i=i: a[i], auroc[task]), "logit")
                 put(canvas, f"energy_{name}", (k, t), combine(lambda e, i=i: e[i], energy[task]), "logit")
+                if kind == "natural":
+                    canvas[f"auroc_{name}_replicates"][t] = auroc[task].replicates[i]
+            if kind == "natural":
+                canvas["n_bases"][t] = auroc[task].n_groups
         readable = [one for one in auroc.values() if bool(one.interval(LEVEL, "logit").low[_WITH] > 0.5)]
         if readable and kind == "natural":
             put(canvas, "specificity", k, combine(_lost, *readable))
         put(canvas, "energy_ratio", k, combine(_ratio, *energy.values()))
-    variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
+    variables = {name: variable(canvas[name], *about) for name, (_, *about) in (_ABOUT | _REPLICATES).items()}
+    variables["n_bases"] = variable(canvas["n_bases"], "base prompts of the task's natural rows", "base prompts")
     variables["n_rows"] = variable(canvas["n_rows"], "responses replayed both ways", "rows")
     variables["energy_random"] = variable(
         canvas["energy_random"], "energy that a random subspace of the same rank would have", _SHARE
@@ -91,12 +104,30 @@ def specificity(data: StudyData, fits: Fits) -> xr.Dataset:
     return xr.Dataset(variables, coordinates(data), attrs)
 
 
+def readable_tasks(found: xr.Dataset) -> list[str]:
+    """The tasks that a result of the lens has its share over: their specialist is above chance, beyond its interval."""
+    here = found.sel(kind="natural")
+    return [str(task) for task in here["task"].values[here["auroc_with_low"].values > 0.5]]
+
+
+def excess_over(found: xr.Dataset, tasks: Sequence[str]) -> Jackknife:
+    """AUROC − 0.5 [with or without the instruction, task], of some of the tasks that a result says are readable."""
+    here = found.sel(kind="natural", task=list(tasks))
+    estimate, replicates = (
+        torch.stack([torch.from_numpy(here[f"auroc_{name}{end}"].values) for name in ("with", "without")], 1)
+        for end in ("", "_replicates")
+    )
+    parts = zip(estimate, replicates, here["n_bases"].values.tolist(), strict=True)
+    return combine(lambda *auroc: torch.stack(auroc, 1) - 0.5, *(Jackknife(*part) for part in parts))
+
+
 def _bare_too(data: StudyData, shared: SharedCells | None) -> SharedCells | None:
-    """The rows that were also replayed without their instruction; None if a task has too few."""
+    """The rows that were also replayed without their instruction, of the tasks that have enough; None with fewer than two."""
     if shared is None:
         return None
-    kept = {task: rows.take(data.bare(rows) >= 0) for task, rows in shared.examples.items()}
-    return shared._replace(examples=kept) if all(rows.enough for rows in kept.values()) else None
+    bare = {task: rows.take(data.bare(rows) >= 0) for task, rows in shared.examples.items()}
+    kept = {task: rows for task, rows in bare.items() if rows.enough}
+    return shared._replace(fits={task: shared.fits[task] for task in kept}, examples=kept) if len(kept) > 1 else None
 
 
 class _Seen:
@@ -130,9 +161,7 @@ def _row_space(coef: Float[Tensor, "task hidden"]) -> Float[Tensor, "rank hidden
 
 def _auroc(data: StudyData, shared: SharedCells, task: str, scores: Float[Tensor, "context sample"]) -> Jackknife:
     rows = shared.examples[task]
-    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases).cross_fitted(
-        shared.noise(task)
-    )
+    return data.auroc(scores, rows).cross_fitted(shared.noise(task))
 
 
 def _lost(*auroc: Float[Tensor, context * group]) -> Float[Tensor, "*group"]:

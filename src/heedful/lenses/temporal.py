@@ -2,13 +2,14 @@
 
 A probe is fitted at every position, and each is put to every other position as well (King & Dehaene 2014): a code that
 stays fills the whole square of train × test positions, one that changes only its diagonal. Planning and monitoring are
-told apart by the labels that can tell them apart. Before the response, natural labels between prompts, against what the
-prompt's own words give away; while it is written, contrast squares, in which the words alone give nothing away.
-Says when something can be read, and nothing of what it does.
+told apart by the labels that can tell them apart. Before the response, natural labels between prompts: what the state adds to
+what the prompt's own words, and the constraint that they state, give away. While it is written, contrast squares, in which the
+words alone give nothing away. Says when something can be read, and nothing of what it does.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -17,14 +18,16 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.lenses.cells import at_position
+from heedful.lenses.cells import at_position, own_site
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits, TaskFits
 from heedful.lenses.result import LEVEL, Canvas, bounded, canvases, coordinates, put, sizes, variable
-from heedful.probes import Jackknife, Rows, bag_of_words, combine, fit_logistic, jackknife_auroc, out_of_fold
+from heedful.probes import Jackknife, Rows, bag_of_words, combine, fit_logistic, out_of_fold
 
 GRID = (1e-2, 1e-1, 1.0)
 MAX_WORDS = 512
+SHARES = (0.0, 0.1, 0.3, 1.0)
+"""Scales of the states beside the words, of which inner folds choose one: 0 is words alone."""
 END = "eos"
 _fit = partial(fit_logistic, tol=1e-2)
 
@@ -37,10 +40,15 @@ _ABOUT = bounded(
         "matrix": (("kind", "task", "train", "test"), "AUROC of the probe of one position, put to another", _AUROC),
         "prefix": (_AT, "AUROC of the words of the prompt and of the response so far", _AUROC),
         "beyond_prefix": (_AT, "AUROC of the probe − that of the words so far", "difference in AUROC"),
+        "with_words": (
+            ("kind", "task"),
+            "AUROC of the prompt's words, its constraint and the state at its end together; natural labels only",
+            _AUROC,
+        ),
         "planning": (
             ("kind",),
-            "mean over tasks of AUROC beyond the prompt's words, before the response; natural labels only",
-            "difference in AUROC",
+            "Σ (with_words − AUROC of words and constraint alone) / Σ (1 − the latter), readable tasks; natural labels only",
+            "share of what the words leave open",
         ),
         "monitoring": (
             ("kind",),
@@ -93,19 +101,29 @@ def temporal(data: StudyData, fits: Fits, *, square: bool = True) -> xr.Dataset:
                 put(canvas, "matrix", (k, t, cells.unsqueeze(1), cells), found, "logit")
                 end = able.index(data.positions.index(END))
                 put(canvas, "from_end", (k, t, cells), combine(lambda m, e=end: m[e], found), "logit")
+        readable = _readable(curves)
+        before = [p for p in data.positions if p.startswith("prompt")][-1:]
+        both: dict[str, Jackknife] = {}
+        for task in mine if kind == "natural" else ():
+            if before and before[0] in curves[task]:
+                both[task] = _with_words(data, mine[task], data.positions.index(before[0]))
+                put(canvas, "with_words", (k, data.tasks.index(task)), both[task], "logit")
+        planned = [t for t in readable if t in both]
+        if planned:
+            together, alone = _mean([both[t] for t in planned]), _mean([words[t][before[0]] for t in planned])
+            put(canvas, "planning", k, combine(lambda a, b: (a - b) / (1 - b), together, alone))
         for name, one in _estimands(data, curves, words).items():
             put(canvas, name, k, one)
-        canvas["n_tasks"][k] = len(_readable(curves))
-        canvas["n_planning"][k] = sum(any(p.startswith("prompt") for p in each) for each in words.values())
+        canvas["n_tasks"][k], canvas["n_planning"][k] = len(readable), len(planned)
     variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
     variables["n_rows"] = variable(canvas["n_rows"], "rows that have the position", "rows")
     variables["n_tasks"] = variable(canvas["n_tasks"], "readable tasks in the means over tasks", "tasks")
-    variables["n_planning"] = variable(canvas["n_planning"], "tasks in the mean before the response", "tasks")
+    variables["n_planning"] = variable(canvas["n_planning"], "readable tasks in the mean before the response", "tasks")
     attrs = {
         "level": LEVEL,
         "interval": "cluster jackknife over base prompts, Student's t; logit scale for AUROC, plain for differences",
-        "prefix": "which words the prompt has and which tokens the response so far; natural labels only, since in "
-        "contrast squares neither tells anything by design",
+        "prefix": "which words the prompt has, its constraint's fields and values, and which tokens the response so far; "
+        "natural labels only, since in contrast squares none tells anything by design",
         "end": END,
         "readable": "the probe at the end is above chance, beyond its interval",
         "seed": data.seed,
@@ -116,11 +134,8 @@ def temporal(data: StudyData, fits: Fits, *, square: bool = True) -> xr.Dataset:
 def _estimands(
     data: StudyData, curves: Mapping[str, Mapping[str, Jackknife]], words: Mapping[str, Mapping[str, Jackknife]]
 ) -> dict[str, Jackknife]:
-    """What the claim is decided by, as far as the positions allow: means over tasks of differences within each."""
+    """Monitoring, rise and peak, as far as the positions allow: means over tasks of differences within each."""
     found: dict[str, Jackknife] = {}
-    before = [p for p in data.positions if p.startswith("prompt")]
-    if before and (planned := [_beyond(curves[t], words[t], before[-1]) for t in words if before[-1] in words[t]]):
-        found["planning"] = _mean(planned)
     tasks = _readable(curves)
     absolute = [p for p in _absolute(data.positions) if tasks and all(p in curves[t] for t in tasks)]
     if len(absolute) > 1:
@@ -157,7 +172,7 @@ def _mean(parts: Sequence[Jackknife]) -> Jackknife:
 def _auroc(
     data: StudyData, scores: Float[Tensor, "*cell sample"], rows: Examples, noise: Float[Tensor, "*#cell"] | float = 1.0
 ) -> Jackknife:
-    return jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases).cross_fitted(noise)
+    return data.auroc(scores, rows).cross_fitted(noise)
 
 
 def _own(data: StudyData, f: TaskFits, p: int) -> Jackknife:
@@ -167,19 +182,65 @@ def _own(data: StudyData, f: TaskFits, p: int) -> Jackknife:
 
 
 def _prefix(data: StudyData, f: TaskFits, p: int) -> Jackknife:
-    """What the words of the prompt and the tokens of the response up to the position tell, in the same folds."""
+    """What the words so far tell, in the same folds."""
     rows = f.examples.take(f.valid[p])
+    x = _words_so_far(data, rows, data.positions[p])
+    fitted = out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, n_folds=data.n_folds, fit=_fit)
+    return _auroc(data, fitted.scores[0], rows, fitted.noise[0])
+
+
+def _with_words(data: StudyData, f: TaskFits, p: int) -> Jackknife:
+    """What the words and the state tell together, each fold at the site and with the scale that its inner folds chose.
+
+    The difference of two probes' AUROC, of states and of words, would be no measure of what the states add: a state that holds
+    both the words and more can be worse than the words alone at telling what these tell.
+    """
+    rows = f.examples.take(f.valid[p])
+    words = _words_so_far(data, rows, data.positions[p])
+    site_of = own_site(f.inner_auroc[:, p], f.scores[0, :, p, f.valid[p]], rows.fold).cell[0].tolist()
+    scores, noise = torch.full((len(rows),), torch.nan), []
+    for s in sorted({*site_of}):
+        states = data.states((data.sites[s],), data.positions[p], rows)[0]
+        x = torch.stack([torch.cat([words, share * states], -1) for share in SHARES])
+        fitted = out_of_fold(
+            Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, n_folds=data.n_folds, fit=_fit
+        )
+        best = own_site(fitted.inner_auroc[:, 0], fitted.scores[:, 0], rows.fold)
+        for fold, chosen in enumerate(site_of):
+            if chosen == s:
+                held = rows.fold == fold
+                scores[held] = best.scores[0, held]
+                noise.append(fitted.noise[int(best.cell[0, fold]), 0])
+    return _auroc(data, scores, rows, torch.stack(noise).mean())
+
+
+def _words_so_far(data: StudyData, rows: Examples, position: str) -> Float[Tensor, "sample word"]:
+    """Which words the prompt has, what its constraint sets, field by field, and which tokens the response has by then.
+
+    'At most 8' and 'at least 36' are hard and 'at most 36' and 'at least 8' are not: no sum over words says so, a constraint's
+    field and value together do.
+    """
     prompts, ids = data.column("prompt_text", rows), data.column("response_ids", rows)
     lengths = [len(each) for each in data.column("prompt_ids", rows)]
-    ends = data.activations.token_index(data.positions[p], rows.state.numpy()).tolist()
+    ends = data.activations.token_index(position, rows.state.numpy()).tolist()
     so_far = [
         " ".join(f"token{token}" for token in response[: max(end + 1 - start, 0)])
         for response, start, end in zip(ids, lengths, ends, strict=True)
     ]
-    texts = [f"{prompt} {prefix}" for prompt, prefix in zip(prompts, so_far, strict=True)]
-    x = bag_of_words(texts, max_words=MAX_WORDS).features
-    fitted = out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, fit=_fit)
-    return _auroc(data, fitted.scores[0], rows, fitted.noise[0])
+    set_by = [_fields(constraint) for constraint in data.column("constraint", rows)]
+    texts = [" ".join(each) for each in zip(prompts, set_by, so_far, strict=True)]
+    return bag_of_words(texts, max_words=MAX_WORDS).features
+
+
+def _fields(constraint: str) -> str:
+    """A word for each field that a constraint sets, and one for each with its value."""
+    fields = json.loads(constraint) if constraint else {}
+    said = [(name, json.dumps(value)) for name, value in sorted(fields.items()) if name != "id"]
+    return " ".join(f"field_{name} {_word(f'field_{name}_{value}')}" for name, value in said)
+
+
+def _word(text: str) -> str:
+    return "".join(char if char.isalnum() else "_" for char in text)
 
 
 def _square(data: StudyData, f: TaskFits, able: Sequence[int]) -> Jackknife:

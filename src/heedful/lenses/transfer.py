@@ -2,9 +2,10 @@
 
 T[s, t] is the AUROC, on held-out base prompts of task t, of the probe trained on task s, all at one site and position that
 inner folds choose for all tasks together. Below 0.5 is information too: the probe then reads the other task the wrong way
-round. The null holds the fitted probes fixed, so that a small p says that these probes read the other task; one that is not
-exactly orthogonal to a strong direction does so a little, by chance, and the size is what counts. Knows nothing of
-mechanisms: what the matrix means for the claim is the verdict's business.
+round, and where that is told from chance it counts as transfer of the same strength (`_oriented`). The null holds the fitted
+probes fixed, so that a small p says that these probes read the other task; one that is not exactly orthogonal to a strong
+direction does so a little, by chance, and the size is what counts. Knows nothing of mechanisms: what the matrix means for the
+claim is the verdict's business.
 """
 
 from __future__ import annotations
@@ -22,12 +23,11 @@ from torch import Tensor
 from heedful.lenses.cells import SharedCells, shared_cells, shared_folds
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits
-from heedful.lenses.result import LEVEL, Canvas, coordinates, put, sizes, variable, words
+from heedful.lenses.result import LEVEL, SHARE_FROM, Canvas, coordinates, put, sizes, variable, words
 from heedful.probes import (
     Jackknife,
     benjamini_hochberg,
     combine,
-    jackknife_auroc,
     label_sets_auroc,
     permutation_p,
 )
@@ -35,10 +35,9 @@ from heedful.probes import (
 N_PERMUTATIONS = 1999
 N_MANTEL = 9999
 N_DRAWS = 1000
-NORMALISED_FROM = 0.6
-"""A target's own AUROC, by its lower bound, from which a share of it means something."""
-NAMED_PAIRS = (frozenset({"topic", "sentiment"}), frozenset({"exclude", "toxicity"}))
+NAMED_PAIRS = (("topic", "sentiment"), ("exclude", "toxicity"))
 """The pairs that are said to transfer (Rocchetti & Ferrara 2026)."""
+INVERTED_Q = 0.05
 MIN_TASKS = 4
 
 _MATRIX = ("kind", "source", "target")
@@ -52,15 +51,15 @@ _FLOATS = {
     "p_value": (_MATRIX, "share of permutations of the target's labels as far from 0.5, with one added", "probability"),
     "q_value": (_MATRIX, "p adjusted for the false discovery rate over all pairs of tasks", "probability"),
     "planned": (
-        ("kind",),
-        "mean AUROC of the named pairs − mean of all other pairs, of readable tasks",
+        ("kind", "pair"),
+        "mean strength of the named pair − mean of all pairs that are not named, of readable tasks",
         "difference in AUROC",
     ),
-    "planned_low": (("kind",), "lower bound of the planned contrast", "difference in AUROC"),
-    "planned_high": (("kind",), "upper bound of the planned contrast", "difference in AUROC"),
+    "planned_low": (("kind", "pair"), "lower bound of the planned contrast", "difference in AUROC"),
+    "planned_high": (("kind", "pair"), "upper bound of the planned contrast", "difference in AUROC"),
     "mean_share": (
         ("kind",),
-        "Σ (AUROC − 0.5) / Σ (the target's own AUROC − 0.5) over pairs of readable tasks that are not named",
+        "Σ (strength − 0.5) / Σ (the target's own AUROC − 0.5) over pairs of readable tasks that are not named",
         "share; 1 is as good as its own probe",
     ),
     "mean_share_low": (("kind",), "lower bound of the mean share", "share"),
@@ -68,7 +67,7 @@ _FLOATS = {
     "mean_off_diagonal": (("kind",), "mean AUROC over pairs of different tasks", "probability; 0.5 is chance"),
     "mean_off_diagonal_low": (("kind",), "lower bound of the mean over pairs", "probability"),
     "mean_off_diagonal_high": (("kind",), "upper bound of the mean over pairs", "probability"),
-    "mantel": (("kind",), "correlation of symmetrised transfer with 'same family' (Mantel)", "correlation"),
+    "mantel": (("kind",), "correlation of symmetrised strength with 'same family' (Mantel)", "correlation"),
     "mantel_p": (
         ("kind",),
         "share of relabelled matrices that correlate as much or more (one-sided), with one added",
@@ -76,7 +75,7 @@ _FLOATS = {
     ),
     "height": (
         ("kind", "merge"),
-        "distance (1 − mean symmetrised AUROC) at which two clusters merge",
+        "distance (1 − mean symmetrised strength) at which two clusters merge",
         "distance; 0.5 is none at all",
     ),
     "support": (("kind", "merge"), "share of draws of the matrix whose tree has the cluster", "share"),
@@ -87,10 +86,12 @@ def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
     """Lens 2: the matrix of transfer at one shared site and position, and what structure it has.
 
     Intervals by the cluster jackknife over base prompts; a null that permutes the target's labels with the source's probe
-    fixed, two-sided, corrected over all ordered pairs; the planned contrast of the named pairs against all others;
+    fixed, two-sided, corrected over all ordered pairs; the planned contrast of each named pair against all that are not named;
     average-linkage clustering with the support of draws of the whole matrix; Mantel's test against the families.
     """
-    n = sizes(data, source=len(data.tasks), target=len(data.tasks), merge=max(len(data.tasks) - 1, 0))
+    n = sizes(
+        data, source=len(data.tasks), target=len(data.tasks), pair=len(NAMED_PAIRS), merge=max(len(data.tasks) - 1, 0)
+    )
     canvas = {name: Canvas(n, dims) for name, (dims, *_) in _FLOATS.items()}
     canvas["merged"] = Canvas(n, ("kind", "merge", "task"), torch.bool)
     canvas["order"] = Canvas(n, ("kind", "task"), torch.long)
@@ -105,22 +106,25 @@ def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
         at = torch.tensor([data.tasks.index(task) for task in shared.fits])
         canvas["n_tasks"][k] = len(at)
         matrix, p = _matrix(data, shared)
-        _write_matrix(canvas, k, at, matrix, p)
+        q = benjamini_hochberg(torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, p))
+        _write_matrix(canvas, k, at, matrix, p, q)
+        strength = _oriented(matrix, q)
         off = ~torch.eye(len(at), dtype=torch.bool)
         put(canvas, "mean_off_diagonal", k, combine(lambda m, off=off: m[off].mean(0), matrix), "logit")
         # A task that its own probe does not read can neither transfer nor be told not to.
         readable = matrix.interval(LEVEL, "logit").low.diagonal() > 0.5
-        named, others = (pairs & readable.outer(readable) for pairs in named_pairs(list(shared.fits)))
-        if bool(named.any()) and bool(others.any()):
-            contrast = combine(lambda m, a=named, b=others: m[a].mean(0) - m[b].mean(0), matrix)
-            put(canvas, "planned", k, contrast)
+        *named, others = (pairs & readable.outer(readable) for pairs in named_pairs(list(shared.fits)))
         if bool(others.any()):
-            share = combine(lambda m, a=others: _excess(m)[a].sum(0) / _own_excess(m)[a].sum(0), matrix)
+            for i, pair in enumerate(named):
+                if bool(pair.any()):
+                    contrast = combine(lambda m, a=pair, b=others: m[a].mean(0) - m[b].mean(0), strength)
+                    put(canvas, "planned", (k, i), contrast)
+            share = combine(lambda m, a=others: _excess(m)[a].sum(0) / _own_excess(m)[a].sum(0), strength)
             put(canvas, "mean_share", k, share)
         if len(at) >= MIN_TASKS:
             families = [data.families[t] for t in at.tolist()]
-            canvas["mantel"][k], canvas["mantel_p"][k] = _mantel(matrix.estimate, families, data.seed)
-            _write_tree(canvas, k, at, _tree(matrix, data.seed))
+            canvas["mantel"][k], canvas["mantel_p"][k] = _mantel(strength.estimate, families, data.seed)
+            _write_tree(canvas, k, at, _tree(strength, data.seed))
     variables = {name: variable(canvas[name], *about) for name, (_, *about) in _FLOATS.items()}
     variables["merged"] = variable(canvas["merged"], "tasks in the cluster of each merge", "true or false")
     variables["order"] = variable(canvas["order"], "tasks in the order of the tree's leaves", "index into tasks")
@@ -129,7 +133,8 @@ def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
     variables["shared_position"] = words(
         ("kind",), cell["position"], "position that the most folds chose for all tasks"
     )
-    return xr.Dataset(variables, coordinates(data, source=data.tasks, target=data.tasks), _attrs(data))
+    pairs = [" and ".join(pair) for pair in NAMED_PAIRS]
+    return xr.Dataset(variables, coordinates(data, source=data.tasks, target=data.tasks, pair=pairs), _attrs(data))
 
 
 def _attrs(data: StudyData) -> dict[str, object]:
@@ -141,8 +146,8 @@ def _attrs(data: StudyData) -> dict[str, object]:
         "n_permutations": N_PERMUTATIONS,
         "n_mantel": N_MANTEL,
         "n_draws": N_DRAWS,
-        "named_pairs": [" and ".join(sorted(pair)) for pair in NAMED_PAIRS],
-        "normalised_from": NORMALISED_FROM,
+        "strength": f"AUROC, or 1 − AUROC where it is below 0.5 at a q of {INVERTED_Q} or less",
+        "normalised_from": SHARE_FROM,
         "seed": data.seed,
     }
 
@@ -173,21 +178,31 @@ def _column(
     data: StudyData, scores: Float[Tensor, "source sample"], rows: Examples, own: int, noise: Float[Tensor, ""]
 ) -> Jackknife:
     """AUROC of every source's probe on one target; the target's own rows train only its own probe."""
-    found = jackknife_auroc(scores, rows.label, rows.base, rows.fold, n_groups=data.n_bases)
+    found = data.auroc(scores, rows)
     return found.cross_fitted(torch.where(torch.arange(len(scores)) == own, noise, 0.0))
 
 
-def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackknife, p: Tensor) -> None:
+def _oriented(matrix: Jackknife, q: Float[Tensor, "source target"]) -> Jackknife:
+    """The matrix with pairs that are read the wrong way round, beyond chance, mirrored about 0.5: how strong a transfer is.
+
+    Signed AUROCs cancel: where one direction serves all tasks, some of them upside down, they are 0.5 on average. Mirroring
+    what is below 0.5 by chance would make nothing look like something, so only what is told from chance is mirrored.
+    """
+    sign = torch.where((matrix.estimate < 0.5) & (q <= INVERTED_Q), -1.0, 1.0)  # the diagonal's q is NaN: as it is
+    return Jackknife(
+        0.5 + sign * (matrix.estimate - 0.5), 0.5 + sign.unsqueeze(-1) * (matrix.replicates - 0.5), matrix.n_groups
+    )
+
+
+def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackknife, p: Tensor, q: Tensor) -> None:
     cells = (k, at.unsqueeze(1), at)
     interval = matrix.interval(LEVEL, "logit")
     canvas["auroc"][cells], canvas["auroc_low"][cells], canvas["auroc_high"][cells] = interval[:3]
-    own = interval.low.diagonal() > NORMALISED_FROM
+    own = interval.low.diagonal() > SHARE_FROM
     share = combine(lambda m: _excess(m) / _own_excess(m), matrix).interval(LEVEL)
     for name, values in zip(("normalised", "normalised_low", "normalised_high"), share, strict=False):
         canvas[name][cells] = torch.where(own, values, torch.nan)
-    canvas["p_value"][cells] = p
-    different = ~torch.eye(len(at), dtype=torch.bool)
-    canvas["q_value"][cells] = benjamini_hochberg(torch.where(different, p, torch.nan))
+    canvas["p_value"][cells], canvas["q_value"][cells] = p, q
 
 
 def _excess(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, "source target *group"]:
@@ -199,10 +214,10 @@ def _own_excess(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, 
     return (matrix.diagonal().movedim(-1, 0).unsqueeze(0) - 0.5).expand(matrix.shape)
 
 
-def named_pairs(tasks: list[str]) -> tuple[Bool[Tensor, "source target"], Bool[Tensor, "source target"]]:
-    """Which ordered pairs of different tasks are named ones, and which are not."""
-    named = torch.tensor([[{a, b} in NAMED_PAIRS for b in tasks] for a in tasks])
-    return named, ~named & ~torch.eye(len(tasks), dtype=torch.bool)
+def named_pairs(tasks: list[str]) -> list[Bool[Tensor, "source target"]]:
+    """Where each named pair stands, both ways; last, all pairs of different tasks that are not named."""
+    named = [torch.tensor([[{a, b} == {*pair} for b in tasks] for a in tasks]) for pair in NAMED_PAIRS]
+    return [*named, ~torch.stack(named).any(0) & ~torch.eye(len(tasks), dtype=torch.bool)]
 
 
 def _mantel(matrix: Float[Tensor, "task task"], families: list[str], seed: int) -> tuple[float, float]:

@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 import xarray as xr
 
 from heedful.lenses.data import MIN_NATURAL, Kind
+from heedful.lenses.depth import STEPS, headline_position
+from heedful.lenses.transfer import NAMED_PAIRS
 
 Outcome = Literal["supported", "contradicted", "undecided"]
 Results = Mapping[str, xr.Dataset]
@@ -82,9 +84,9 @@ def _specialists(name: str) -> Callable[[Results, str], Estimate]:
     return read
 
 
-def _transfer(name: str) -> Callable[[Results, str], Estimate]:
+def _transfer(name: str, **at: str) -> Callable[[Results, str], Estimate]:
     def read(results: Results, kind: str) -> Estimate:
-        here = results["transfer"].sel(kind=kind)
+        here = results["transfer"].sel({"kind": kind, **at})
         own = [float(here["auroc_low"].sel(source=task, target=task)) for task in here["task"].values]
         return _estimate(here, name, sum(low > 0.5 for low in own))
 
@@ -104,12 +106,23 @@ def _ablation(name: str) -> Callable[[Results, str], Estimate]:
     return read
 
 
-def _slope(results: Results, kind: str) -> Estimate:
-    found = results["depth"]
-    positions = [str(position) for position in found["position"].values]
-    wanted = str(found.attrs["headline_position"])
-    here = found.sel(kind=kind, position=wanted if wanted in positions else positions[-1])
-    return _estimate(here, "slope", int(here["rank_tasks"]))
+def _at_headline(depth: xr.Dataset, kind: str) -> xr.Dataset:
+    return depth.sel(kind=kind, position=headline_position(depth))
+
+
+def _step(step: str) -> Callable[[Results, str], Estimate]:
+    def read(results: Results, kind: str) -> Estimate:
+        here = _at_headline(results["depth"], kind)
+        return _estimate(here.sel(step=step), "gain", int(here["rank_tasks"]))
+
+    return read
+
+
+def _order(results: Results, kind: str) -> Estimate:
+    """A p tells against chance, and never for it: its interval begins at 0."""
+    here = _at_headline(results["depth"], kind)
+    p = float(here["order_p"])
+    return Estimate(p, 0.0, p, int(here["rank_tasks"]))
 
 
 def _temporal(name: str) -> Callable[[Results, str], Estimate]:
@@ -131,12 +144,15 @@ PARTS = (
         "C1", "gap", "AUROC of the specialist − AUROC of the general probe", 0.02, True, "contrast",
         _specialists("mean_gap"), "a task that can be read",
     ),
-    Part(
-        "C2", "clusters", "AUROC between the named pairs − between all others", 0.05, True, "contrast",
-        _transfer("planned"), "a named pair of which both can be read, and another pair",
+    *(
+        Part(
+            "C2", f"{a} with {b}", f"transfer between {a} and {b} − between pairs that are not named", 0.05, True,
+            "contrast", _transfer("planned", pair=f"{a} and {b}"), f"{a} and {b} that can be read, and another pair",
+        )
+        for a, b in NAMED_PAIRS
     ),
     Part(
-        "C2", "weak", "share of the target's own AUROC − 0.5 that other probes reach", 0.5, False, "contrast",
+        "C2", "weak", "share of the target's own AUROC − 0.5 that other probes reach, either way round", 0.5, False, "contrast",
         _transfer("mean_share"), "two tasks that can be read, of no named pair",
     ),
     Part(
@@ -151,13 +167,21 @@ PARTS = (
         "C3", "erased", "share of AUROC − 0.5 that erased tasks lose themselves", 0.02, True, "contrast",
         _ablation("own"), _TWO, is_gate=True,
     ),
-    Part(
-        "C4", "order", "relative depth gained from one rank of that order to the next", 0.02, True, "contrast", _slope,
-        "several sites, and tasks of two ranks that can be read",
+    *(
+        Part(
+            "C4", f"{lower} to {upper}", f"mean depth of {upper} tasks − of {lower} ones", 0.05, True, "contrast",
+            _step(f"{lower} to {upper}"), f"several sites, and {lower} and {upper} tasks that can be read",
+        )
+        for lower, upper in (step.split(" to ") for step in STEPS)
     ),
     Part(
-        "C5", "no plan", "AUROC beyond the prompt's words, before the first token", 0.08, False, "natural",
-        _temporal("planning"), f"{MIN_NATURAL} answers that comply and {MIN_NATURAL} that do not",
+        "C4", "order", "share of ways to give these ranks to the tasks that climb as much", 0.05, False, "contrast", _order,
+        "several sites, and three tasks that can be read, not all of one rank",
+    ),
+    Part(
+        "C5", "no plan", "share of what the prompt's words leave open that the state tells, before the first token", 0.15,
+        False, "natural", _temporal("planning"),
+        f"{MIN_NATURAL} answers that comply and {MIN_NATURAL} that do not, told apart at their end",
     ),
     Part(
         "C5", "monitoring", "AUROC − 0.5 while writing", 0.05, True, "contrast", _temporal("monitoring"),

@@ -2,7 +2,8 @@
 the specialists.
 
 Writes `results/extras.nc`. States with random weights are scaffolding: kept shard by shard for a killed run, at the positions
-that the specialists chose, and dropped at the end; a seed gives them back.
+that the specialists' inner folds choose, and dropped at the end; a seed gives them back. To know every fold's position, the
+specialists are fitted once more.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any
 
 from heedful.config import StudySettings
 from heedful.lenses.data import KINDS, StudyData
-from heedful.lenses.extras import chosen_position, extras
+from heedful.lenses.extras import chosen_positions, extras
+from heedful.lenses.fits import fit_probes
 from heedful.models import LanguageModel
 from heedful.pipeline.progress import Progress
 from heedful.pipeline.read import SHARD_BYTES, replay_of
 from heedful.pipeline.respond import ROWS_FILE, model_inputs
-from heedful.store import Activations, ActivationWriter, RunFolder, Stage, encode_results, read_results, read_table
+from heedful.store import Activations, ActivationWriter, RunFolder, Stage, encode_results, read_table
 
 FILE = "results/extras.nc"
 _STATES = "parts/extras/random"
@@ -40,14 +42,21 @@ def beside(
     stage = run.stage("extras", inputs=inputs, reads=["respond", "read", "probe"])
     if stage.done:
         return
-    data, specialists = data_of(None), read_results(run.path / "results" / "specialists.nc")
-    chosen = {chosen_position(specialists, kind, task) for kind in KINDS for task in data.tasks} - {""}
+    data = data_of(None)
+    fits = fit_probes(
+        data,
+        lambda what, done, total: progress("fitting probes", done, total),
+        general=False,
+        controls=False,
+        wanted=lambda kind, position: "%" not in position and not data.is_leak_check(kind, position),
+    )
+    chosen = {position for one in chosen_positions(data, fits).values() for position in one.by_fold}
     lenders = {b.lender for b in data.borrowed if b.position in chosen}
     positions = [position for position in data.positions if position in chosen | lenders]
     states = _random_states(run, stage, settings, model, data.sites, positions, progress) if positions else None
     progress("measuring extras", 0, 1)
     twin = None if states is None else data_of(states)
-    stage.write(FILE, encode_results(extras(data, twin, specialists)))
+    stage.write(FILE, encode_results(extras(data, twin, fits)))
     stage.finish()
     progress("measuring extras", 1, 1)
 

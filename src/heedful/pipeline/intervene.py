@@ -88,6 +88,7 @@ def intervene(
     asked = Asked(
         torch.tensor([names.index(p["task"]) for p in trial.prompts], dtype=torch.long),
         torch.tensor([p["base_id"] for p in trial.prompts], dtype=torch.long),
+        torch.tensor(trial.fold, dtype=torch.long),
     )
     stage.write(SAID_FILE, encode_table(columns(said, DISTURBED), DISTURBED))
     stage.write(RESULT_FILE, encode_results(behaviour(names, asked, plain, outcomes, arms)))
@@ -137,7 +138,7 @@ class _Trial:
         self._model, self._limit = model, settings.max_new_tokens
         self.prompts = prompts
         self._constraints = [constraint_from(json.loads(p["constraint"])) for p in self.prompts]
-        self._fold = [folds[p["base_id"]] for p in self.prompts]
+        self.fold = [folds[p["base_id"]] for p in self.prompts]
         self._texts = [Replay(r["prompt_ids"], r["response_ids"], r["eos_id"], r["answer_start"]) for r in texts]
 
     def arms_at_once(self, limit: int) -> int:
@@ -161,12 +162,12 @@ class _Trial:
             for i, p in enumerate(self.prompts)
             if arm.how != STEP or p["task"] == arm.task
         ]
-        with self._model.changed_by_row([at[a][self._fold[i]] for a, i in asked]):
+        with self._model.changed_by_row([at[a][self.fold[i]] for a, i in asked]):
             answers, _ = self._answers([i for _, i in asked], limit)
         said: list[list[Record | None]] = [[None] * len(self.prompts) for _ in arms]
         for (a, i), answer in zip(asked, answers, strict=True):
             said[a][i] = answer
-        tried = sorted({*self._fold})
+        tried = sorted({*self.fold})
         moved = self._model.divergences(
             self._texts, [[each[tried[i % len(tried)]] for i in range(len(self._texts))] for each in at]
         )

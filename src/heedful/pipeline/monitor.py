@@ -21,6 +21,7 @@ from heedful.config import StudySettings
 from heedful.control.monitors import (
     BOUND_TO,
     CARD_FILE,
+    N_FOLDS,
     RESPONSES_FILE,
     WINDOWS,
     Chosen,
@@ -53,7 +54,7 @@ from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE
 from heedful.pipeline.study import load_for
 from heedful.probes import FeatureScale, fit_scale, grouped_folds
 from heedful.report.monitors import monitor_page
-from heedful.store import RunFolder, atomic_write, encode_table, read_table
+from heedful.store import atomic_write, encode_table, read_manifest, read_table
 
 CANDIDATES = (
     8  # sites to choose from, evenly spaced: reading all of a deep model at every few tokens would fill its disk
@@ -61,7 +62,6 @@ CANDIDATES = (
 MOST_SOURCES = 3  # a site at the newest token, or at the prompt's end, each
 EVERY = 8  # tokens: how densely training responses are read
 LEAST_OF_A_CLASS = 25  # training responses of either class
-_FOLDS = 5
 PARITY_PROMPTS = 8
 
 
@@ -145,19 +145,15 @@ class _Opened(NamedTuple):
 
 
 def _open(path: Path) -> _Opened:
-    with RunFolder.open(path, None) as run:
-        respond = run.manifest.stages.get("respond")
-        if respond is None or not respond.done:
-            raise StoreError(
-                f"the study in {path} has no responses yet", "run `heedful study` on that folder to its end"
-            )
-        settings = StudySettings.model_validate(run.manifest.settings)
-        rows = [row for row in read_table(run.path / ROWS_FILE).rows() if row["kind"] == "reference"]
-        samples = list(read_table(run.path / SAMPLES_FILE).rows())
-        references = [
-            Replay(row["prompt_ids"], row["response_ids"], row["eos_id"], row["answer_start"]) for row in rows
-        ]
-        return _Opened(settings, run.manifest.facts["model"], samples, references)
+    manifest = read_manifest(path)
+    respond = manifest.stages.get("respond")
+    if respond is None or not respond.done:
+        raise StoreError(f"the study in {path} has no responses yet", "run `heedful study` on that folder to its end")
+    settings = StudySettings.model_validate(manifest.settings)
+    rows = [row for row in read_table(path / ROWS_FILE).rows() if row["kind"] == "reference"]
+    samples = list(read_table(path / SAMPLES_FILE).rows())
+    references = [Replay(row["prompt_ids"], row["response_ids"], row["eos_id"], row["answer_start"]) for row in rows]
+    return _Opened(settings, manifest.facts["model"], samples, references)
 
 
 def _wanted(settings: StudySettings, tasks: Sequence[str] | None) -> tuple[str, ...]:
@@ -176,16 +172,33 @@ def _check_model(then: Mapping[str, Any], model: LanguageModel, run: Path) -> No
         )
 
 
-def _none_possible(reasons: Mapping[str, str]) -> InputError:
-    told = "; ".join(f"for {task}: {reason}" for task, reason in reasons.items())
-    return InputError(
-        f"no monitor can be made {told}",
-        "study more --samples, raise --responses, allow more --false-alarms, or give --calibration-prompts N "
-        "(fewer than 100 hold the rate less closely)",
-    )
+class _Lack(NamedTuple):
+    """Why a task has no monitor: how many of something there are, what of it there must be, and whether of the study's own."""
+
+    found: str
+    needed: str
+    of_study: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.found} {self.needed}"
 
 
-def _too_few_of_a_class(samples: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> dict[str, str]:
+def _none_possible(lacks: Mapping[str, _Lack]) -> InputError:
+    tasks: dict[str, list[str]] = {}  # by what they lack, so that it is said once
+    for task, lack in lacks.items():
+        tasks.setdefault(lack.needed, []).append(f"{task} {lack.found}")
+    own = {lack.of_study for lack in lacks.values()}
+    cures = ["study again with more --samples (a default study has 400)"] if True in own else []
+    if False in own:
+        cures.append(
+            "raise --responses, allow more --false-alarms, or give --calibration-prompts N (fewer than 100 hold the rate less "
+            "closely)"
+        )
+    told = "; ".join(f"{', '.join(those)} {needed}" for needed, those in tasks.items())
+    return InputError(f"no monitor can be made: {told}", "; ".join(cures))
+
+
+def _too_few_of_a_class(samples: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> dict[str, _Lack]:
     """Tasks of which the study itself has too few answers of a class to learn from, whatever else is asked."""
     reasons = {}
     for task in wanted:
@@ -196,13 +209,14 @@ def _too_few_of_a_class(samples: Sequence[Mapping[str, Any]], wanted: Sequence[s
     return reasons
 
 
-def _taught(violate: int, of: int) -> str:
-    return f"{violate} of {of} training responses violate; it takes {LEAST_OF_A_CLASS} of either class"
+def _taught(violate: int, of: int) -> _Lack:
+    needed = f"training responses violate; it takes {LEAST_OF_A_CLASS} of either class"
+    return _Lack(f"{violate} of {of}", needed, of_study=True)
 
 
 def _usable(
     answers: Answers, wanted: Sequence[str], least: int, false_alarms: float
-) -> tuple[tuple[str, ...], dict[str, str]]:
+) -> tuple[tuple[str, ...], dict[str, _Lack]]:
     """Tasks that a monitor can be made for, and why it cannot for the others."""
     reasons, needed = {}, max(least, fewest_units(false_alarms))
     for task in wanted:
@@ -213,9 +227,10 @@ def _usable(
         if min(sum(taught), len(taught) - sum(taught)) < LEAST_OF_A_CLASS:
             reasons[task] = _taught(sum(taught), len(taught))
         elif compliant < needed:
-            reasons[task] = f"{compliant} calibration base prompts have a compliant response; it takes {needed}"
+            rule = f"calibration base prompts have a compliant response; it takes {needed}"
+            reasons[task] = _Lack(str(compliant), rule)
         elif violations == 0:
-            reasons[task] = "no calibration response violates, so the risk has no scale"
+            reasons[task] = _Lack("0", "calibration responses violate, so the risk has no scale")
     return tuple(task for task in wanted if task not in reasons), reasons
 
 
@@ -250,7 +265,7 @@ def _learn(
     sources = [_Source(site, at_prompt) for at_prompt in (False, True) for site in candidates]
     longest = max(len(answer.replay.response_ids) - answer.replay.answer_start for answer in training)
     scale = _scale(model, references, candidates)
-    folds = grouped_folds([answer.base for answer in training], _FOLDS, seed)
+    folds = grouped_folds([answer.base for answer in training], N_FOLDS, seed)
     mine = {task: [i for i, answer in enumerate(training) if answer.task == task] for task in tasks}
     tokens = {}
     for number, (task, rows) in enumerate(mine.items()):
@@ -270,7 +285,7 @@ def _learn(
     windows = {}
     for number, (task, rows) in enumerate(mine.items()):
         progress("choosing windows", number, len(mine))
-        replays, probe = [training[i].replay for i in rows], number * _FOLDS + folds[rows]
+        replays, probe = [training[i].replay for i in rows], number * N_FOLDS + folds[rows]
         scores = token_scores(model, replays, sites, without, probe).token
         violates = torch.tensor([training[i].violates for i in rows])
         windows[task] = choose_window(scores, violates, folds[rows], WINDOWS[smoothing])
@@ -403,7 +418,7 @@ def _card(
     scored: Mapping[tuple[str, str], _Scored],
     answers: Answers,
     probes: _Probes,
-    reasons: Mapping[str, str],
+    reasons: Mapping[str, _Lack],
     false_alarms: float,
     responses: int,
 ) -> dict[str, Any]:
@@ -423,7 +438,7 @@ def _card(
         "base_prompts": {name: len({answer.base for answer in part}) for name, part in parts.items()},
         "responses": {name: len(part) for name, part in parts.items()},
         "left_out": answers.left_out,
-        "without_monitor": dict(reasons),
+        "without_monitor": {task: str(lack) for task, lack in reasons.items()},
         "tasks": found,
     }
 

@@ -220,12 +220,13 @@ def _rows(world: World, layout: _Layout, seed: int) -> _Rows:
     def add(
         kind: str, task: str, base: int, label: int, words: int, worded: int, who: tuple[int, int], **more: Any
     ) -> None:
+        form, number = _worded(worded, who[0])
         records.append(
             {
                 "row_id": f"r{len(records)}", "kind": kind, "task": task, "family": FAMILIES.get(task, ""),
                 "base_id": base, "square_id": None, "template_id": f"{task}-{worded}", "held_out": False,
-                "constraint": json.dumps({"id": f"planted/{task}", "at_most": who[0] % 5}), "label": label,
-                "prompt_text": f"{task} base{base} wording{worded}", "response_text": "word " * words,
+                "constraint": json.dumps({"id": f"planted/{task}", form: number}), "label": label,
+                "prompt_text": f"{task} base{base} {form} number{number}", "response_text": "word " * words,
                 "prompt_ids": [1] * _PROMPT_TOKENS, "response_ids": [2] * words, "finish_reason": "stop",
                 "n_words": words, "n_chars": 5 * words, "bare_id": None, **more,
             }
@@ -286,6 +287,13 @@ def _rows(world: World, layout: _Layout, seed: int) -> _Rows:
 
 
 _WORDINGS = (-1.2, -0.4, 0.4, 1.2)
+
+
+def _worded(worded: int, instruction: int) -> tuple[str, int]:
+    """A wording in two words, neither of which tells it alone: at most few and at least many are the hard ones."""
+    return ("at_most", worded) if instruction % 2 else ("at_least", len(_WORDINGS) - 1 - worded)
+
+
 _TRACE = (0.5, 0.3, 0.3)
 """Norm, in whitened units a dimension, of what a base prompt, an instruction and a response leave."""
 _SPREAD = (1 + sum(share**2 for share in _TRACE)) ** 0.5

@@ -31,6 +31,15 @@ def _one(task: str) -> dict[str, float]:
     return {"compliance": 1.0}
 
 
+def _either_way(task: str) -> dict[str, float]:
+    """One direction for all, which four tasks read upside down."""
+    return {"compliance": -1.0 if task in ("word_count", "json", "exclude", "toxicity") else 1.0}
+
+
+def _one_pair(task: str) -> dict[str, float]:
+    return _clustered(task) if task in ("topic", "sentiment") else {task: 1.0}
+
+
 _CLUSTER = {"topic": "content", "sentiment": "content", "exclude": "avoidance", "toxicity": "avoidance"}
 
 
@@ -78,6 +87,20 @@ def _late_early(task: str, depth: float) -> float:
 
 def _together(task: str, depth: float) -> float:
     return _sigmoid((depth - 0.5) / 0.05)
+
+
+def _lexical_first(task: str, depth: float) -> float:
+    onset = {"lexical": 0.25, "structural": 0.45}.get(FAMILIES[task], 0.75)
+    return _sigmoid((depth - onset) / 0.05)
+
+
+def _slowly(task: str, depth: float) -> float:
+    return _sigmoid((depth - 0.5) / 0.12)
+
+
+def _unequal(task: str) -> float:
+    """d′ from 4 to 1 by family, so that strength goes with the order that depth is asked for."""
+    return {"structural": 1.6, "lexical": 0.8}.get(FAMILIES[task], 0.4)
 
 
 def _throughout(when: float) -> float:
@@ -159,6 +182,18 @@ MECHANISMS: Mapping[str, Mechanism] = {
             truth={"structure": {"C1": "supported", "C2": "supported", "C3": "supported"}},
         ),
         Mechanism(
+            "one-pair",
+            "topic and sentiment share most of a direction, and nothing else is shared",
+            _one_pair,
+            truth={"structure": {"C1": "supported", "C2": "contradicted", "C3": "supported"}},
+        ),
+        Mechanism(
+            "either-way",
+            "one direction for every task, which four of them use upside down",
+            _either_way,
+            truth={"structure": {"C2": "contradicted", "C3": "contradicted"}},
+        ),
+        Mechanism(
             "one-way",
             "four tasks lean on another's module, which does not lean on theirs",
             _leaning,
@@ -176,6 +211,19 @@ MECHANISMS: Mapping[str, Mechanism] = {
             "one-depth", "all tasks emerge half-way", by_depth=_together, truth={"depth": {"C4": "contradicted"}}
         ),
         Mechanism(
+            "lexical-first",
+            "lexical tasks emerge at a quarter of the depth, structural half-way, the others at three quarters",
+            by_depth=_lexical_first,
+            truth={"depth": {"C4": "contradicted"}},
+        ),
+        Mechanism(
+            "unequal",
+            "all tasks emerge slowly half-way, structural ones the strongest by far",
+            by_depth=_slowly,
+            firmness=_unequal,
+            truth={"depth": {"C4": "contradicted"}},
+        ),
+        Mechanism(
             "monitoring",
             "nothing before the first token, then a rise to the end",
             by_time=_rising,
@@ -186,6 +234,14 @@ MECHANISMS: Mapping[str, Mechanism] = {
             "the outcome is foreseen before the first token, and monitored",
             by_time=_rising,
             planned=1.5,
+            truth={"time": {"C5": "contradicted"}},
+        ),
+        Mechanism(
+            "planning-and-reading",
+            "the wording decides, and what is foreseen beyond it; the states hold both",
+            by_time=_rising,
+            planned=1.5,
+            wording=1.5,
             truth={"time": {"C5": "contradicted"}},
         ),
         Mechanism(

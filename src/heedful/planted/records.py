@@ -28,6 +28,7 @@ from heedful.errors import InputError
 from heedful.lenses import Fits, Kind, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
 from heedful.lenses.ablation import HEADLINE, READINGS, refitted_probes
 from heedful.lenses.cells import shared_cells, shared_folds
+from heedful.lenses.temporal import END
 from heedful.planted.calibration import Calibration, Record
 from heedful.planted.draw import Size, World
 from heedful.planted.mechanisms import CLAIMS, FAMILIES, MECHANISMS, Bench, Mechanism
@@ -167,8 +168,8 @@ def _all(kind: Kind, position: str) -> bool:
 
 
 def _decides(kind: Kind, position: str) -> bool:
-    """Where the claim on time is decided: natural labels before the response, contrast labels in it."""
-    return position.startswith("prompt") == (kind == "natural")
+    """Where the claim on time is decided: natural labels before the response and at its end, contrast labels in it."""
+    return position == END or position.startswith("prompt") == (kind == "natural")
 
 
 def _results(bench: Bench, data: StudyData, fits: Fits) -> dict[str, xr.Dataset]:

@@ -10,7 +10,6 @@ from heedful.probes.controls import (
     control_labels,
     permutation_p,
     permute_within_groups,
-    selectivity,
     swap_squares,
     type_recurrence,
 )
@@ -29,11 +28,13 @@ from heedful.probes.curvature import Change
 from heedful.probes.intervals import (
     Interval,
     Jackknife,
+    PairedDifference,
     bootstrap_auroc,
     bootstrap_median,
     combine,
     jackknife_auroc,
     jackknife_mean,
+    paired_difference,
 )
 from heedful.probes.linear import fit_mean_difference, fit_ridge
 from heedful.probes.logistic import fit_logistic
@@ -68,6 +69,7 @@ __all__ = [
     "LinearProbes",
     "OutOfFold",
     "OwnFold",
+    "PairedDifference",
     "PrincipalRows",
     "Rows",
     "View",
@@ -102,12 +104,12 @@ __all__ = [
     "length_features",
     "out_of_fold",
     "own_fold",
+    "paired_difference",
     "permutation_p",
     "permute_within_groups",
     "principal_rows",
     "residualised",
     "ridge_map",
-    "selectivity",
     "swap_squares",
     "type_recurrence",
     "view_of",

@@ -83,11 +83,6 @@ def swap_squares(labels: Int[Tensor, " sample"], squares: Names, n_sets: int, se
     return (labels ^ flips[:, index].to(labels.dtype)).to(labels.dtype)
 
 
-def selectivity(task: Float[Tensor, "*cell"], control: Float[Tensor, "*cell set"]) -> Float[Tensor, "*cell"]:
-    """AUROC on the task minus the mean AUROC over the control label sets."""
-    return task - control.mean(-1)
-
-
 def permutation_p(
     observed: Float[Tensor, "*cell"],
     null: Float[Tensor, "*cell draw"],

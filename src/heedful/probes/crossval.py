@@ -81,6 +81,7 @@ def out_of_fold(
     C: float | Sequence[float] | Tensor = C_GRID,
     *,
     held: Held | None = None,
+    n_folds: int | None = None,
     fit: Fitter = fit_logistic,
     workers: int = 1,
 ) -> OutOfFold:
@@ -91,6 +92,7 @@ def out_of_fold(
             a tensor broadcastable to [*batch, problem, fold], is taken as it is, without inner fits (the C chosen for a
             task, say, given to its control labels).
         held: rows to score; a fold of theirs on which no training row lies is scored by the probe of all training rows.
+        n_folds: how many there are, some of which may hold no row of these; None: as many as the rows name.
         workers: threads over the batch; the result is the same. On a CPU that is not all yours,
             `torch.set_num_threads(1)` and a worker a core beat torch's own threads, which spin while they wait.
 
@@ -104,7 +106,10 @@ def out_of_fold(
             f"held rows {tuple(held.x.shape)} do not fit the batch and width of training rows {tuple(train.x.shape)}",
             "score the same sites and positions as those fitted on",
         )
-    n_folds = int(torch.cat([train.fold, held.fold]).max()) + 1
+    named = int(torch.cat([train.fold, held.fold]).max()) + 1
+    n_folds = named if n_folds is None else n_folds
+    if named > n_folds:
+        raise InputError(f"a row is of fold {named - 1}, and there are {n_folds} folds", "number folds from 0")
     grid = None if isinstance(C, Tensor | float | int) else tuple(sorted(float(c) for c in C))
     if n_folds < (2 if grid is None else 3):
         raise InputError(f"{n_folds} fold(s) are too few", "use at least 2 folds, and 3 to choose C by inner folds")
@@ -213,14 +218,15 @@ class _Fits:
         part of 1/(K − 1) is their own. So their scores, class means taken off, correlate at 1 − noise share / (K − 1).
         Probes that score nothing are all noise.
         """
-        scores = coef @ self.x.to(coef.dtype).mT.unsqueeze(1)  # [entry, problem, fold, sample]
+        used = sorted({*self.fold.tolist()})  # without a fold that has no rows, nothing is left out
+        scores = coef[:, :, used] @ self.x.to(coef.dtype).mT.unsqueeze(1)  # [entry, problem, fold, sample]
         for value in (0, 1):
             side = (self.weight * (self.y == value)).unsqueeze(-1)
             mean = scores @ side / side.sum(1, keepdim=True).clamp_min(1e-12)
             scores -= mean * (self.y == value).unsqueeze(1)
         scores = torch.nn.functional.normalize(scores * self.weight.sqrt().unsqueeze(1), dim=-1)
-        n = self.n_folds
-        agreement = (scores.sum(2).square().sum(-1) - n) / (n * (n - 1))
+        n = len(used)
+        agreement = (scores.sum(2).square().sum(-1) - n) / max(n * (n - 1), 1)
         return ((n - 1) * (1 - agreement)).clamp(0, 1)
 
 

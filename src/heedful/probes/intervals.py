@@ -12,6 +12,7 @@ in them. But where rows are scored out of fold, those that test one probe train 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -19,7 +20,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 from torch import Tensor
 
 from heedful.errors import InputError
@@ -28,6 +29,8 @@ from heedful.probes.splits import index_groups
 
 _PAIRS = 2**22
 """The most pairs of rows that are compared at once."""
+_ROUNDING = 1e-9
+"""Differences of shares up to here are none."""
 
 
 class Interval(NamedTuple):
@@ -48,7 +51,7 @@ class Jackknife:
     replicates: Float[Tensor, "*cell group"]
     """Entry g leaves group g out; of a group that has no rows here, it equals the estimate."""
     n_groups: int
-    """Groups that have rows here."""
+    """Groups that have rows here, of a score and of weight, in some cell."""
 
     @property
     def se(self) -> Float[Tensor, "*cell"]:
@@ -82,11 +85,12 @@ class Jackknife:
         successes of G takes its place, (α/2)^(1/G): no sample proves perfection. 'plain' is for differences.
 
         Raises:
-            InputError: fewer than two groups.
+            InputError: fewer than two groups, where there is an estimate.
         """
         n = self.n_groups
-        if n < 2:
-            raise InputError(f"a jackknife over {n} group(s) has no variance", "use at least 2 groups, better 20")
+        if n < 2 and bool(self.estimate.isnan().all()):
+            return Interval(*(self.estimate for _ in Interval._fields))
+        _check_two_groups("jackknife", n)
         alpha, theta, se = 1 - level, self.estimate, self.se
         reach = float(stdtrit(n - 1, 1 - alpha / 2))
         if scale == "plain":
@@ -104,7 +108,8 @@ class Jackknife:
         """Normal draws around the estimates, with the jackknife's covariance over all cells: for statistics that jump
         (a rank, a tree), of which leaving out one group in turn would show no variance."""
         size = self.replicates.shape[-1]
-        scale = ((self.n_groups - 1) / max(self.n_groups, 1)) ** 0.5
+        n_groups = max(self.n_groups, 1)
+        scale = ((n_groups - 1) / n_groups) ** 0.5
         spread = scale * (self.replicates - self.replicates.mean(-1, keepdim=True)).double()
         noise = torch.randn(n, size, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
         draws: Tensor = self.estimate.double() + (noise @ spread.flatten(0, -2).mT).reshape(n, *self.estimate.shape)
@@ -113,6 +118,8 @@ class Jackknife:
 
 def combine(function: Callable[..., Tensor], *parts: Jackknife) -> Jackknife:
     """The jackknife of a function of estimates: `combine(torch.sub, specialist, general)` is a paired difference.
+
+    It has as few groups as that part with the fewest; a part that is NaN throughout counts for none.
 
     Args:
         function: of as many tensors as parts; it must leave a trailing group axis alone, so reduce over leading axes
@@ -129,7 +136,7 @@ def combine(function: Callable[..., Tensor], *parts: Jackknife) -> Jackknife:
     return Jackknife(
         estimate=function(*(part.estimate for part in parts)),
         replicates=function(*(part.replicates for part in parts)),
-        n_groups=min(part.n_groups for part in parts),
+        n_groups=min((part.n_groups for part in parts if not part.estimate.isnan().all()), default=0),
     )
 
 
@@ -186,7 +193,7 @@ def jackknife_auroc(
     before, defined = full[..., home], ~full.isnan()
     total = full.nansum(-1, keepdim=True) - before.nan_to_num() + rest.nan_to_num()
     count = defined.sum(-1, keepdim=True) - defined[..., home].long() + (~rest.isnan()).long()
-    return Jackknife(fold_mean(full), total / count, int((member.sum(0) > 0).sum()))
+    return Jackknife(fold_mean(full), total / count, _n_with_weight(groups_pos + groups_neg))
 
 
 def jackknife_mean(
@@ -198,8 +205,67 @@ def jackknife_mean(
     return Jackknife(
         estimate=sums.sum(-1) / kept.sum(-1),
         replicates=(sums.sum(-1, keepdim=True) - sums) / (kept.sum(-1, keepdim=True) - kept),
-        n_groups=int((member.sum(0) > 0).sum()),
+        n_groups=_n_with_weight(kept),
     )
+
+
+def _n_with_weight(weight: Float[Tensor, "*cell group"]) -> int:
+    return int((weight > 0).reshape(-1, weight.shape[-1]).any(0).sum())
+
+
+def _check_two_groups(what: str, n_groups: int) -> None:
+    if n_groups < 2:
+        raise InputError(f"a {what} over {n_groups} group(s) has no variance", "use at least 2 groups, better 20")
+
+
+class PairedDifference(NamedTuple):
+    """A mean of paired differences in [−1, 1]."""
+
+    interval: Interval
+    p: Float[Tensor, ""]
+    """One-sided, that the mean is not above 0."""
+
+
+def paired_difference(
+    values: Float[Tensor, " sample"],
+    group: Int[Tensor, " sample"],
+    *,
+    level: float = 0.95,
+    between: float = 0.0,
+    df: float = 1.0,
+) -> PairedDifference:
+    """Mean over rows of the differences of two shares on them: jackknife over groups, Student's t, bounds within [−1, 1].
+
+    Of few groups the jackknife may see little variance or none. So where all of them differ alike, Clopper & Pearson's bound
+    for none of G stands on either side; and p is never below 2^−m, the least of a sign test over the m groups that differ at
+    all: 1 where none does.
+
+    Args:
+        values: NaN rows are left out.
+        between: variance of the mean that no group shows, beside that over groups.
+        df: degrees of freedom of its estimate; both are joined as Welch and Satterthwaite do.
+
+    Raises:
+        InputError: fewer than two groups.
+    """
+    known = ~values.isnan()
+    values, (group, names) = values[known].double(), index_groups(group[known])
+    _check_two_groups("jackknife", len(names))
+    one = jackknife_mean(values, group)
+    estimate, sampling, n = float(one.estimate), float(one.interval(level).se) ** 2, one.n_groups
+    alike = sampling < _ROUNDING**2
+    sampling = 0.0 if alike else sampling
+    variance = sampling + between
+    freedom = variance**2 / (sampling**2 / (n - 1) + between**2 / df) if variance else n - 1.0
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * variance**0.5
+    if alike:
+        reach = math.hypot(reach, 1 - ((1 - level) / 2) ** (1 / n))
+    low, high = max(estimate - reach, -1.0), min(estimate + reach, 1.0)
+    differ = int((torch.zeros(n, dtype=torch.double).index_add_(0, group, values).abs() > _ROUNDING).sum())
+    p = float(stdtr(freedom, -estimate / variance**0.5)) if variance else float(estimate <= 0)
+    numbers = (torch.tensor(x, dtype=torch.double) for x in (estimate, low, high, variance**0.5, max(p, 0.5**differ)))
+    *interval, p_value = numbers
+    return PairedDifference(Interval(*interval), p_value)
 
 
 def bootstrap_auroc(
@@ -269,15 +335,15 @@ def bootstrap_median(
     Raises:
         InputError: fewer than two groups.
     """
-    n_groups = int(group.max()) + 1 if len(group) else 0
-    if n_groups < 2:
-        raise InputError(f"a bootstrap over {n_groups} group(s) has no variance", "use at least 2 groups, better 20")
+    number, names = index_groups(group)
+    n_groups = len(names)
+    _check_two_groups("bootstrap", n_groups)
     generator = torch.Generator().manual_seed(seed)
     picks = torch.randint(n_groups, (n_draws, n_groups), generator=generator)
     times = torch.zeros(n_draws, n_groups, dtype=torch.float64)
     times.scatter_add_(1, picks, torch.ones(picks.shape, dtype=torch.float64))
     order = values.argsort()
-    mass = times[:, group[order]].cumsum(-1)
+    mass = times[:, number[order]].cumsum(-1)
     at = (mass >= mass[:, -1:] / 2).long().argmax(-1)
     medians = values[order][at].double()
     tail = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)

@@ -49,7 +49,7 @@ def pose(
         InputError: labels other than 0 and 1 where the weight is positive, a negative weight, a C that is not positive
             and finite, or shapes that do not go together.
     """
-    rows = x if isinstance(x, PrincipalRows) else principal_rows(x)
+    rows = x if isinstance(x, PrincipalRows) else principal_rows(torch.as_tensor(x))
     z = rows.z
     y = torch.as_tensor(y, dtype=z.dtype, device=z.device)
     weight = torch.ones_like(y) if weight is None else torch.as_tensor(weight, dtype=z.dtype, device=z.device)

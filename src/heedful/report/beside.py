@@ -22,7 +22,8 @@ DRAWN = {SPECIALIST: "specialist", NO_FORMAT: "general_each", RANDOM: "held_out"
 
 
 class Row(NamedTuple):
-    """A task's readings at its position: AUROC at the site that inner folds chose, and the specialist's lead over it."""
+    """A task's readings: AUROC at the position and site that each fold's inner folds chose, and the specialist's lead over it.
+    `position`: of the most folds."""
 
     task: str
     family: str

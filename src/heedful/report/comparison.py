@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from heedful.errors import InputError
-from heedful.lenses.models_differ import MARGIN, ModelsDiffer, models_differ
+from heedful.lenses.depth import headline_position
+from heedful.lenses.models_differ import MARGIN, Difference, ModelsDiffer, models_differ
 from heedful.report.answers import answers
 from heedful.report.claims import Claim, claims
 from heedful.report.figures import CURVES, Tick
@@ -23,18 +24,19 @@ from heedful.report.findings import CHANCE, deciding_kind, estimate, findings
 from heedful.report.matrix import Matrix, leaf_order, matrix
 from heedful.report.page import rendered
 from heedful.report.run import Run, read_run
-from heedful.report.summary import headline_position
-from heedful.report.wording import Estimate, listed, number, visible, with_interval
+from heedful.report.wording import Estimate, listed, number, task_name, visible, with_interval
 from heedful.store import atomic_write
 
 PAGE_FILE, DATA_FILE = "comparison.html", "comparison.json"
 N_STYLES = 6
 """Lines that can be told apart; more models share them."""
-_SAME = (
-    "tasks", "base_prompts", "samples", "squares", "seed", "folds", "temperature", "max_new_tokens", "system", "positions",
-    "sites", "prompts_sha256", "responses_sha256",
-)  # fmt: skip
-_DRAWN = {"base_prompts", "samples", "squares", "temperature", "max_new_tokens"}
+_MAY_DIFFER = {
+    "model", "revision", "trust_remote_code", "device", "device_map", "dtype", "batch_tokens",  # the model, and where it runs
+    "prompts_file", "responses_file",  # their contents decide
+    "erasers", "behaviour_prompts", "full", "extras",  # what stands beside that which is compared here
+}  # fmt: skip
+"""Settings in which studies may differ and be compared; any other, one that is new among them, is cautioned about."""
+_DRAWN = {"base_prompts", "samples", "squares", "pool", "temperature", "top_p", "max_new_tokens"}
 """Settings of what is drawn and answered: they decide nothing where answers are read from a file."""
 _LOW = 0.4
 
@@ -111,6 +113,13 @@ class Comparison:
         own = {"C6": self.differ.outcome}
         return {m.name: {claim.name: claim.outcome for claim in m.claims} | own for m in self.models}
 
+    @property
+    def on_c6(self) -> list[str]:
+        """In words: the models that C6 leaves out, and the pairs that it cannot compare, or not over all readable tasks."""
+        left_out = [f"{name} is left out: {why}" for name, why in self.differ.left_out.items()]
+        told = [(pair, pair.lacking or compared_over(pair)) for pair in self.differ.pairs]
+        return left_out + [f"{pair.first} and {pair.second}: {said}" for pair, said in told if said]
+
     def to_dict(self) -> dict[str, Any]:
         """For `--json`: plain values, None where a number could not be had."""
         return {
@@ -131,7 +140,10 @@ class Comparison:
             "C6": {
                 "outcome": self.differ.outcome,
                 "margin": MARGIN,
-                "pairs": [pair._asdict() | {"outcome": pair.outcome} for pair in self.differ.pairs],
+                "pairs": [
+                    pair._asdict() | _plain(Estimate(pair.value, pair.low, pair.high)) | {"outcome": pair.outcome}
+                    for pair in self.differ.pairs
+                ],
                 "left_out": self.differ.left_out,
             },
             "cautions": self.cautions,
@@ -163,6 +175,14 @@ def compare_runs(folders: Sequence[Path | str], out: Path | str) -> Comparison:
     atomic_write(comparison.report, page)
     atomic_write(Path(out) / DATA_FILE, json.dumps(comparison.to_dict(), ensure_ascii=False, indent=1, allow_nan=False))
     return comparison
+
+
+def compared_over(pair: Difference) -> str:
+    """In words, the tasks that two models are compared over; empty where they are all of either's, or too few to compare."""
+    if pair.lacking or not pair.left_out:
+        return ""
+    tasks, alone = ([task_name(task) for task in each] for each in (pair.tasks, pair.left_out))
+    return f"compared over {listed(tasks)}; {listed(alone)} can be read in one of the two alone"
 
 
 def _names(runs: Sequence[Run], paths: Sequence[Path]) -> list[str]:
@@ -204,8 +224,9 @@ def _cautions(runs: Mapping[str, Run]) -> list[str]:
     """What makes two studies hard to compare."""
     said = []
     all_given = all(run.answers_file for run in runs.values())
-    for setting in _SAME:
-        if all_given and setting in _DRAWN:
+    settings = dict.fromkeys(name for run in runs.values() for name in run.manifest.settings)
+    for setting in settings:
+        if setting in _MAY_DIFFER or (all_given and setting in _DRAWN):
             continue
         values = {name: json.dumps(run.manifest.settings.get(setting)) for name, run in runs.items()}
         if len(set(values.values())) > 1:
@@ -240,6 +261,7 @@ def _context(comparison: Comparison, runs: Mapping[str, Run], kind: str) -> dict
     return {
         "kinds": [], "positions": [], "depth_positions": [],  # nothing is selected on this page
         "models": comparison.models, "differ": comparison.differ, "margin": MARGIN, "cautions": comparison.cautions,
+        "compared_over": compared_over,
         "statements": statements, "by_claim": by_claim, "tasks": tasks, "family_of": family, "kind": kind,
         "panels": {task: _depth_lines(runs, task, kind) for task in tasks},
         "depth_position": headline_position(first.depth),

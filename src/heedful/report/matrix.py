@@ -98,9 +98,8 @@ class Matrix:
     site: str
     position: str
     mean: Estimate
-    planned: Estimate
-    named: list[tuple[str, str]]
-    """The pairs said to transfer that take part in `planned`."""
+    planned: list[tuple[str, str, Estimate]]
+    """The pairs said to transfer that both can be read, each with its strength less that of all other pairs."""
     unread: list[str]
     """Tasks that their own probe does not read there: they take no part in it."""
     mantel: float
@@ -164,12 +163,15 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
         site=str(found["shared_site"].item()),
         position=str(found["shared_position"].item()),
         mean=estimate(found, "mean_off_diagonal", "mean_off_diagonal_low", "mean_off_diagonal_high"),
-        planned=estimate(found, "planned", "planned_low", "planned_high"),
-        named=[(a, b) for a, b in map(sorted, NAMED_PAIRS) if not {a, b} - {*tasks} and not {a, b} & {*unread}],
+        planned=[(a, b, one) for a, b in NAMED_PAIRS if (one := _planned(found, f"{a} and {b}")).bounded],
         unread=unread,
         mantel=float(found["mantel"]),
         mantel_p=float(found["mantel_p"]),
     )
+
+
+def _planned(found: xr.Dataset, pair: str) -> Estimate:
+    return estimate(found.sel(pair=pair), "planned", "planned_low", "planned_high")
 
 
 def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None:

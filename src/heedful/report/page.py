@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from heedful.lenses.data import MIN_NATURAL
+from heedful.lenses.depth import headline_position
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
 from heedful.report.behaviour import in_the_model
@@ -32,7 +33,7 @@ from heedful.report.graph import graph
 from heedful.report.matrix import drops, leaf_order, matrix
 from heedful.report.rows import rows_behind
 from heedful.report.run import Run, read_run
-from heedful.report.summary import depth_of_a_rank, headline_position, order_correlation, sentences
+from heedful.report.summary import depth_steps, order_correlation, sentences
 from heedful.report.time import lowest_in_time, square, time_axes, time_panel
 from heedful.store import atomic_write
 from heedful.store.manifest import Manifest, StageRecord
@@ -192,7 +193,10 @@ def _context(run: Run) -> dict[str, Any]:
         "depth_positions": depth_positions,
         "depth_position": headline_position(run.depth),
         "depths": {k: {p: {t: _depth(run, k, p, t) for t in run.tasks} for p in depth_positions} for k in kinds},
-        "slopes": {k: {p: depth_of_a_rank(run.depth, k, p) for p in depth_positions} for k in kinds},
+        "steps": {k: {p: depth_steps(run.depth, k, p) for p in depth_positions} for k in kinds},
+        "order_p": {
+            k: {p: float(run.depth["order_p"].sel(kind=k, position=p)) for p in depth_positions} for k in kinds
+        },
         "correlations": {k: {p: order_correlation(run.depth, k, p) for p in depth_positions} for k in kinds},
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 import xarray as xr
 
 from heedful.errors import StoreError
+from heedful.lenses import RESULTS_VERSION
 from heedful.report.wording import KIND_NAMES
 from heedful.store import read_manifest, read_results, read_table
 from heedful.store.manifest import Manifest
@@ -116,5 +117,10 @@ def read_run(path: Path | str) -> Run:
     missing = [name for name in (*tables, *lenses) if not (path / name).is_file()]
     if missing:
         raise StoreError(f"the study in {path} is not finished: {', '.join(missing)} still to come", _TO_ITS_END)
+    if manifest.stages["probe"].inputs.get("results") != RESULTS_VERSION:
+        raise StoreError(
+            f"the results in {path} are of another version of heedful",
+            "run `heedful study` with the same settings and --out: they are made anew from the answers and hidden states there",
+        )
     samples, rows, disturbed = (list(read_table(path / name).rows()) for name in tables)
     return Run(path, manifest, samples, rows, disturbed, *(read_results(path / name) for name in lenses))

@@ -13,6 +13,7 @@ from typing import Any
 
 import xarray as xr
 
+from heedful.lenses.depth import headline_position
 from heedful.report.answers import TaskAnswers, answers, overall
 from heedful.report.behaviour import in_the_model
 from heedful.report.beside import beside, beside_sentences
@@ -31,7 +32,7 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
         *_compliance(run, answered),
         *_readability(found, kind),
         *beside_sentences(beside(run), kind, [each.task for each in found if each.readable]),
-        *_general(found),
+        *_general(found, estimate(run.specialists.sel(kind=kind), "mean_gap", "mean_gap_low", "mean_gap_high")),
         *_transfer(run, kind),
         *_ablation(run, kind),
         *_behaviour(run),
@@ -101,22 +102,17 @@ def summarise(path: Path | str) -> dict[str, Any]:
     return plain
 
 
-def headline_position(depth: xr.Dataset) -> str:
-    """The position that decides on depth: the lens's own, else 'eos', else the last."""
-    positions = [str(position) for position in depth["position"].values]
-    wanted = str(depth.attrs.get("headline_position", "eos"))
-    return wanted if wanted in positions else positions[-1]
-
-
 def order_correlation(depth: xr.Dataset, kind: str, position: str) -> Estimate:
     """Rank correlation of the tasks' depth with the order structural < lexical < semantic = stylistic."""
     cell = depth.sel(kind=kind, position=position)
     return estimate(cell, "rank_correlation", "rank_correlation_low", "rank_correlation_high")
 
 
-def depth_of_a_rank(depth: xr.Dataset, kind: str, position: str) -> Estimate:
-    """Slope of the tasks' centres over the ranks of that order, in relative depth: what decides."""
-    return estimate(depth.sel(kind=kind, position=position), "slope", "slope_low", "slope_high")
+def depth_steps(depth: xr.Dataset, kind: str, position: str) -> dict[str, Estimate]:
+    """From each rank of that order to the next, as far as both have tasks that can be read, in relative depth: what decides."""
+    here = depth.sel(kind=kind, position=position)
+    steps = {str(step): estimate(here.sel(step=step), "gain", "gain_low", "gain_high") for step in here["step"].values}
+    return {step: found for step, found in steps.items() if found.bounded}
 
 
 def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
@@ -172,7 +168,7 @@ def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
     return said
 
 
-def _general(found: Sequence[TaskFinding]) -> list[str]:
+def _general(found: Sequence[TaskFinding], mean_gap: Estimate) -> list[str]:
     readable = [each for each in found if each.readable and each.gap.bounded]
     if len(readable) < 2:
         return []
@@ -182,6 +178,7 @@ def _general(found: Sequence[TaskFinding]) -> list[str]:
     parts += [f"the general probe is the better one in {count(won['general'])}"] if won["general"] else []
     open_ = "all" if won["undecided"] == len(readable) else count(won["undecided"])
     parts += [f"in {open_} the difference is undecided"] if won["undecided"] else []
+    parts[-1] += f" (on average {shown(mean_gap)} in AUROC)"
     shared = sum(each.shared for each in readable)
     return [
         f"Among the {count(len(readable))} that can be read, {listed(parts)}; "
@@ -198,18 +195,15 @@ def _transfer(run: Run, kind: str) -> list[str]:
     said = [
         f"Put to another skill, a probe reaches AUROC {shown(found.mean)} on average; {told} are told from chance{wrong}."
     ]
-    if found.planned.bounded and found.named:
-        named = listed([f"{task_name(a)} with {task_name(b)}" for a, b in found.named])
-        several = len(found.named) > 1
-        if found.planned.low > 0:
-            verdict = f"{'do' if several else 'does'} so more than the other pairs"
-        elif found.planned.high < 0:
-            verdict = f"{'do' if several else 'does'} so less than the other pairs"
-        else:
-            verdict = f"{'are' if several else 'is'} not told from the other pairs"
-        which = f"{named}, which {'are' if several else 'is'} said to transfer,"
-        said.append(f"{which[0].upper()}{which[1:]} {verdict} (difference {shown(found.planned)}).")
+    if found.planned:
+        pairs = [f"{task_name(a)} with {task_name(b)} {_beside_others(one)}" for a, b, one in found.planned]
+        said.append(f"Of the pairs that are said to transfer, {listed(pairs)}.")
     return said
+
+
+def _beside_others(planned: Estimate) -> str:
+    how = "does so more than" if planned.low > 0 else "does so less than" if planned.high < 0 else "is not told from"
+    return f"{how} the other pairs (difference {shown(planned)})"
 
 
 def _ablation(run: Run, kind: str) -> list[str]:
@@ -307,7 +301,7 @@ def _transfer_dict(run: Run, kind: str) -> dict[str, Any] | None:
         "site": found.site,
         "position": found.position,
         "mean_off_diagonal": _estimate_dict(found.mean),
-        "planned": _estimate_dict(found.planned),
+        "planned": {f"{a} and {b}": _estimate_dict(one) for a, b, one in found.planned},
         "told_from_chance": found.grid.told,
         "pairs": found.grid.pairs,
         "auroc": {
@@ -333,11 +327,10 @@ def _depth(run: Run, kind: str) -> list[str]:
     found = order_correlation(run.depth, kind, headline_position(run.depth))
     if not found.bounded:
         return []
-    step = depth_of_a_rank(run.depth, kind, headline_position(run.depth))
-    return [
-        "From one rank of the order structural, lexical, then semantic and stylistic to the next, the signal’s depth changes "
-        f"by {shown(step)} of the model’s (more is deeper; rank correlation {shown(found)})."
-    ]
+    steps = depth_steps(run.depth, kind, headline_position(run.depth))
+    told = [f"by {shown(step)} from {name}" for name, step in steps.items()]
+    moved = f"the signal’s depth changes {listed(told)}, of the model’s (more is deeper); " if told else ""
+    return [f"Over the order structural, lexical, then semantic and stylistic, {moved}rank correlation {shown(found)}."]
 
 
 def _time(run: Run) -> list[str]:
@@ -347,15 +340,17 @@ def _time(run: Run) -> list[str]:
     said = []
     if planning.bounded:
         if planning.low > 0:
-            told = "Before the first token the hidden states foretell compliance better than the prompt’s words do"
+            told = "Before the first token the hidden states foretell more of compliance than the prompt’s words alone"
         elif planning.high < 0:
-            told = "Before the first token the hidden states foretell compliance worse than the prompt’s words do"
+            told = (
+                "Before the first token the hidden states add nothing to what the prompt’s words foretell of compliance"
+            )
         else:
             told = (
-                "Whether, before the first token, the hidden states foretell compliance better than the prompt’s words is "
+                "Whether, before the first token, the hidden states add to what the prompt’s words foretell of compliance, is "
                 "undecided"
             )
-        said.append(f"{told} (difference {shown(planning)} in AUROC).")
+        said.append(f"{told} (of what these leave open, the share that the states tell is {shown(planning)}).")
     if rise.bounded:
         said.append(f"From the first token to the end of the answer the signal changes by {shown(rise)}.")
     return said
@@ -398,4 +393,6 @@ def _without_nan(value: Any) -> Any:
     """JSON has no NaN: null stands for it."""
     if isinstance(value, dict):
         return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

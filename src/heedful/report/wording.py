@@ -27,13 +27,16 @@ KIND_NAMES = {"contrast": "contrast squares", "natural": "the model’s own answ
 KINDS = tuple(KIND_NAMES)
 PART_NAMES = {
     "gap": "specialist − general",
-    "clusters": "named pairs − all others",
+    "topic with sentiment": "topic with sentiment − all others",
+    "exclude with toxicity": "exclusion with toxicity − all others",
     "weak": "share of the target’s own that others reach",
     "sparse": "share that others lose",
     "no hub": "… to the most damaging one",
     "erased": "share that the erased lose",
-    "order": "depth from rank to rank",
-    "no plan": "beyond the prompt’s words, before the first token",
+    "structural to lexical": "depth, lexical − structural",
+    "lexical to semantic and stylistic": "depth, semantic and stylistic − lexical",
+    "order": "other ways to rank that climb as much",
+    "no plan": "added to the prompt’s words, before the first token",
     "monitoring": "while writing",
     "rise": "at the end − at the first token",
 }

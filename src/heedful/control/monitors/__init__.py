@@ -11,7 +11,7 @@ An alarm proposes to stop; only a verifier says that a text violates. Loads torc
 """
 
 from heedful.control.alarm import Alarm
-from heedful.control.monitors.choosing import WINDOWS, Chosen, Fitted, TaskTokens, choose, choose_window, last
+from heedful.control.monitors.choosing import N_FOLDS, WINDOWS, Chosen, Fitted, TaskTokens, choose, choose_window, last
 from heedful.control.monitors.conformal import Band, Threshold, alarm_band, conformal_threshold, fewest_units
 from heedful.control.monitors.folder import (
     CARD_FILE,
@@ -32,6 +32,7 @@ __all__ = [
     "BOUND_TO",
     "CARD_FILE",
     "JSON_FILE",
+    "N_FOLDS",
     "RESPONSES_FILE",
     "SCHEMA_VERSION",
     "TOLERANCE",

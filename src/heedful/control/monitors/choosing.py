@@ -21,6 +21,8 @@ MEANS = tuple(Window(width) for width in (1, 2, 4, 8, 16))
 COUNTS = tuple(Window(width, agree) for width, agree in ((1, 1), (4, 3), (8, 4), (8, 6), (16, 8), (16, 12)))
 WINDOWS = {"mean": MEANS, "count": COUNTS, "best": MEANS + COUNTS}
 """Of tokens that are to agree, to choose from: by their mean, by a count, or by either."""
+N_FOLDS = 5
+"""That training responses are parted in, by base prompt."""
 _GAIN = 0.005  # of mean AUROC: what a further source must add, since it costs at every token
 _UP_TO = 0.2  # false-alarm rates over which windows are compared: one rate alone is too noisy on some hundred responses
 IN_TIME = 0.75
@@ -116,7 +118,7 @@ def _auroc(task: TaskTokens, sources: Sequence[int], grid: Sequence[float]) -> F
 def _out_of_fold(task: TaskTokens, sources: Sequence[int], grid: Sequence[float]) -> OutOfFold:
     label = task.violates.expand(len(grid), -1)
     rows = Rows(task.at(sources), label, task.fold, task.weight.expand(len(grid), -1))
-    return out_of_fold(rows, torch.tensor(grid)[:, None])
+    return out_of_fold(rows, torch.tensor(grid)[:, None], n_folds=N_FOLDS)
 
 
 def _fit(task: TaskTokens, sources: Sequence[int]) -> Fitted:
