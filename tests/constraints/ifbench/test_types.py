@@ -252,6 +252,8 @@ def test_what_needs_data_is_never_scored(name: str, text: str) -> None:
     verdict = constraint_from_ifeval(name).check(text)
     assert (verdict.outcome, verdict.score, verdict.passed) == ("unscored", None, False)
     assert "heedful does not carry" in verdict.reason
+    with pytest.raises(InputError, match="heedful does not carry"):
+        constraint_from_ifeval(name).passes(text)
 
 
 @pytest.mark.parametrize(("name", "kwargs", "good", "bad"), TYPES)

@@ -6,10 +6,14 @@ from typing import ClassVar
 
 from heedful.constraints.ifbench.base import IFBenchConstraint, ifbench_type
 from heedful.constraints.verdict import Verdict
+from heedful.errors import InputError
 
 
 class _Unscored(IFBenchConstraint):
     needs: ClassVar[str]
+
+    def check_scorable(self) -> None:
+        raise InputError(f"{self.id} needs {self.needs}, which heedful does not carry", "leave it out")
 
     def _verify(self, text: str) -> Verdict:
         return self._undecided(f"it needs {self.needs}, which heedful does not carry")
