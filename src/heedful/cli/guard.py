@@ -65,7 +65,7 @@ def guard(
 
     `heedful guard pico-llama "Write a note to a neighbour. Use at most 20 words. Avoid insults." --max-words 20 --no-toxicity`
 
-    `heedful guard pico-llama "Write a card. Mention 'lamp'." --include lamp --policy best_of_n:n=8 --budget-tokens 2000`
+    `heedful guard pico-llama 'Write a card. Use the word "lamp".' --include lamp --policy best_of_n:n=8 --budget-tokens 2000`
 
     `heedful guard http://localhost:8000/v1 "Describe the harbour." --at my-model --max-words 50 --stream`
 
