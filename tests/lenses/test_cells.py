@@ -42,3 +42,7 @@ def test_a_task_without_rows_in_a_fold_does_not_send_all_to_the_first_cell(gap: 
     own = mapped(gap, fits)["auroc"].sel(kind="contrast", mapping="none").values.diagonal()
     assert (own > 0.8).all()
     assert temporal(gap, fits)["from_end"].sel(kind="contrast", position="eos").notnull().all()
+    fits.tasks["contrast", "topic"].inner_auroc[..., 1] = torch.nan  # a fold of which its inner folds tell nothing
+    again = shared_cells(gap, fits, "contrast")
+    assert again is not None
+    assert {site for site, _ in again.cells} == {2}

@@ -11,8 +11,8 @@ import xarray as xr
 from tests.lenses.conftest import FEW_CELLS, Planted
 
 from heedful.lenses import StudyData, fit_probes
-from heedful.lenses.transfer import transfer
-from heedful.probes import auroc, fold_mean, label_sets_auroc
+from heedful.lenses.transfer import _oriented, transfer
+from heedful.probes import Jackknife, auroc, fold_mean, label_sets_auroc
 
 Write = Callable[..., StudyData]
 SIX = ("word_count", "include", "exclude", "topic", "sentiment", "toxicity")
@@ -88,6 +88,14 @@ def test_one_direction_for_all_some_the_wrong_way_round_is_no_weak_transfer(writ
     assert float(here["mean_share_low"]) > 0.8
     assert (here["planned_high"] < 0.1).all()
     assert float(here["height"].max()) < 0.3  # all are near each other in the tree
+
+
+def test_what_is_below_chance_is_mirrored_only_where_it_is_told_from_chance() -> None:
+    estimate = torch.tensor([[0.9, 0.2], [0.45, 0.8]])
+    q = torch.tensor([[float("nan"), 0.01], [0.5, float("nan")]])
+    found = _oriented(Jackknife(estimate, estimate.unsqueeze(-1) + torch.tensor([0.0, 0.05]), 2), q)
+    torch.testing.assert_close(found.estimate, torch.tensor([[0.9, 0.8], [0.45, 0.8]]))
+    torch.testing.assert_close(found.replicates[0, 1], torch.tensor([0.8, 0.75]))
 
 
 def test_one_named_pair_is_not_both(write_study: Write) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,17 @@ def test_a_part_is_decided_only_where_its_interval_clears_the_margin(value, belo
 )
 def test_a_claim_needs_all_its_parts(parts, gates, right):
     assert decide(*({str(i): one for i, one in enumerate(each)} for each in (parts, gates))) == right
+
+
+@pytest.mark.parametrize(("p", "right"), [(0.01, "supported"), *((p, "undecided") for p in (0.06, 1, math.nan))])
+def test_an_order_that_many_would_give_contradicts_nothing(p, right):
+    depth = xr.Dataset(
+        {"order_p": (("kind", "position"), [[p]]), "rank_tasks": (("kind", "position"), [[9]])},
+        {"kind": ["contrast"], "position": ["eos"]},
+        {"headline_position": "eos"},
+    )
+    part = next(part for part in PARTS if part.name == "order")
+    assert part.judge(part.read({"depth": depth}, "contrast")) == right
 
 
 def test_without_results_everything_is_undecided_and_nothing_fails():

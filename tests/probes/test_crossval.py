@@ -164,7 +164,7 @@ def test_a_fold_without_rows_is_a_fold_all_the_same(empty: int):
     others = [f for f in range(5) if f != empty]
     assert found.inner_auroc.shape == (3, 1, 5)
     torch.testing.assert_close(found.scores, plain.scores, rtol=0.02, atol=0.02)
-    torch.testing.assert_close(found.noise, plain.noise, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(found.noise, plain.noise, rtol=0, atol=2e-3)
     assert torch.equal(found.C[..., others], plain.C)
     assert not found.inner_auroc.isnan().any()
     assert not found.degenerate.any()
