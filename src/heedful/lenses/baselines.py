@@ -114,7 +114,7 @@ def baselines(data: StudyData, progress: Progress | None = None) -> xr.Dataset:
     return xr.Dataset(variables, {name: c for name, c in shared.items() if name in (*dims, "family")}, attrs)
 
 
-def fit_baseline(x: Float[Tensor, "*batch sample feature"], rows: Examples, n_folds: int | None = None) -> OutOfFold:
+def fit_baseline(x: Float[Tensor, "*batch sample feature"], rows: Examples, n_folds: int) -> OutOfFold:
     """A penalised probe on a baseline's features, through the folds of the study."""
     return out_of_fold(Rows(x, rows.label[None], rows.fold, rows.weight[None]), GRID, n_folds=n_folds)
 
