@@ -26,10 +26,10 @@ from heedful.control.monitors import RESPONSES_FILE, LiveRisk, Monitors, load_mo
 from heedful.control.monitors.conformal import alarm_band
 from heedful.errors import StoreError
 from heedful.models import LanguageModel, load
-from heedful.pipeline.monitor import train_monitors
 from heedful.probes import index_groups, jackknife_mean
 from heedful.prompts.base import base_prompts
 from heedful.store import read_table
+from heedful.workbench.monitors import train_monitors
 
 UNPROVABLE = ("include", "topic", "sentiment", "register")
 PAIRS = 15

@@ -15,7 +15,7 @@ import asyncio
 from dataclasses import asdict
 
 from heedful.control.opening import open_upstream
-from heedful.pipeline.policies import Estimate, compare_policies
+from heedful.workbench.policies import Estimate, compare_policies
 
 
 def main() -> None:

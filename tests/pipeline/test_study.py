@@ -18,9 +18,9 @@ from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
 from heedful.lenses import StudyData
 from heedful.models import LanguageModel
-from heedful.pipeline.monitor import train_monitors
 from heedful.pipeline.study import check_folder
 from heedful.store import RunFolder, read_table
+from heedful.workbench.monitors import train_monitors
 
 from .conftest import AT_MOST_FIVE, TINY, answered
 

@@ -70,7 +70,7 @@ def train(
 ) -> None:
     """Train, calibrate and judge the monitors of a study's model."""
     from heedful.cli.bars import stage_bars
-    from heedful.pipeline.monitor import train_monitors
+    from heedful.workbench.monitors import train_monitors
 
     names = split_names(tasks, "--tasks")
     folder = out or run / "monitors"
@@ -104,7 +104,7 @@ def show(
 
     monitors, now = load_monitors(folder), None
     if check:
-        from heedful.pipeline.monitor_parity import check_parity
+        from heedful.workbench.monitors import check_parity
 
         now = check_parity(folder, model)
     _print(monitors, folder, as_json, now)

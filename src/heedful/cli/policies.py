@@ -12,7 +12,7 @@ from heedful.cli.check import stdout_console
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
-    from heedful.pipeline.policies import Comparison, Estimate
+    from heedful.workbench.policies import Comparison, Estimate
 
 
 def policies(
@@ -58,7 +58,7 @@ def policies(
     from heedful.control.opening import open_upstream
     from heedful.control.upstream import Sampling
     from heedful.models.catalogue import embedded_models
-    from heedful.pipeline.policies import POLICIES, compare_policies
+    from heedful.workbench.policies import POLICIES, compare_policies
 
     counts = _counts(constraints)
     if html is not None:

@@ -17,11 +17,11 @@ from safetensors import safe_open
 from torch import Tensor
 
 from heedful.control.local import LocalModel, LocalStream
-from heedful.control.monitors.monitor import BOUND_TO
 from heedful.control.upstream import Message, Request
 from heedful.errors import InputError, ModelError
 from heedful.lenses.arms import FORWARD, STEP
 from heedful.models import LanguageModel
+from heedful.models.identity import differing
 from heedful.store import read_manifest
 
 _MAY_DIFFER = ("dtype", "quantisation")
@@ -64,7 +64,7 @@ def read_directions(run: str | Path) -> dict[str, Direction]:
 def check_studied(run: str | Path, model: LanguageModel) -> None:
     """Raises `ModelError` where a study is of another model. The dtype may differ: a step is rounded, and stays that step."""
     then, now = read_manifest(run).facts.get("model", {}), model.identity()
-    if changed := [name for name in BOUND_TO if name not in _MAY_DIFFER and then.get(name) != now.get(name)]:
+    if changed := differing(then, now, _MAY_DIFFER):
         raise ModelError(
             f"{run} is a study of {then.get('id')}, and {model.name} is not that model: {', '.join(changed)} differ",
             "name a study of this model, or make one: heedful study MODEL",

@@ -17,8 +17,9 @@ from heedful.lenses.extras import chosen_positions, extras
 from heedful.lenses.fits import fit_probes
 from heedful.models import LanguageModel
 from heedful.pipeline.progress import Progress
-from heedful.pipeline.read import SHARD_BYTES, replay_of
+from heedful.pipeline.read import SHARD_BYTES
 from heedful.pipeline.respond import ROWS_FILE, model_inputs
+from heedful.pipeline.tables import replay_of
 from heedful.store import Activations, ActivationWriter, RunFolder, Stage, encode_results, read_table
 
 FILE = "results/extras.nc"

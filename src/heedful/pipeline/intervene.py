@@ -24,11 +24,11 @@ from heedful.constraints import constraint_from
 from heedful.erasure import Eraser, Step
 from heedful.lenses.arms import STEP, Arm
 from heedful.lenses.behaviour import Asked, Outcome, behaviour
-from heedful.models import LanguageModel, Replay
+from heedful.models import LanguageModel
 from heedful.models.sites import Change
 from heedful.pipeline.progress import Progress
 from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs
-from heedful.pipeline.tables import DISTURBED, columns
+from heedful.pipeline.tables import DISTURBED, columns, replay_of
 from heedful.prompts.tasks import tasks_named
 from heedful.store import RunFolder, Stage, encode_results, encode_table, read_table
 
@@ -139,7 +139,7 @@ class _Trial:
         self.prompts = prompts
         self._constraints = [constraint_from(json.loads(p["constraint"])) for p in self.prompts]
         self.fold = [folds[p["base_id"]] for p in self.prompts]
-        self._texts = [Replay(r["prompt_ids"], r["response_ids"], r["eos_id"], r["answer_start"]) for r in texts]
+        self._texts = [replay_of(r) for r in texts]
 
     def arms_at_once(self, limit: int) -> int:
         """How many arms' answers fill a batch."""

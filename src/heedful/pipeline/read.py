@@ -14,6 +14,7 @@ from heedful.lenses.data import MIN_REFERENCE
 from heedful.models import LanguageModel, Replay, resolve
 from heedful.pipeline.progress import Progress
 from heedful.pipeline.respond import ROWS_FILE, model_inputs
+from heedful.pipeline.tables import replay_of
 from heedful.store import ActivationWriter, RunFolder, read_table
 
 SHARD_BYTES = 64 << 20
@@ -65,8 +66,3 @@ def check_positions(settings: StudySettings, references: Sequence[Mapping[str, A
 def _has(position: str, row: Replay) -> bool:
     at = resolve(position, len(row.prompt_ids), len(row.response_ids), row.eos_id is not None, row.answer_start)
     return at is not None
-
-
-def replay_of(row: Mapping[str, Any]) -> Replay:
-    """A record of the table of rows, as a model replays it."""
-    return Replay(row["prompt_ids"], row["response_ids"], row["eos_id"], row["answer_start"])

@@ -10,6 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from heedful.models import Replay
+
 _TEXT, _INT, _FLAG, _REAL = pa.string(), pa.int64(), pa.bool_(), pa.float64()
 _IDS = pa.list_(pa.int32())
 
@@ -59,3 +61,8 @@ def columns(records: Iterable[Mapping[str, Any]], schema: pa.Schema) -> dict[str
     """Records as columns, in the schema's order; KeyError where a record lacks one."""
     records = list(records)
     return {name: [record[name] for record in records] for name in schema.names}
+
+
+def replay_of(record: Mapping[str, Any]) -> Replay:
+    """A record of samples or of rows, as a model replays it."""
+    return Replay(record["prompt_ids"], record["response_ids"], record["eos_id"], record["answer_start"])

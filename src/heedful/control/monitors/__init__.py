@@ -23,13 +23,12 @@ from heedful.control.monitors.folder import (
 )
 from heedful.control.monitors.forecast import Bin, Forecast, Moments, fit_forecast, moments, reliability
 from heedful.control.monitors.live import LiveRisk
-from heedful.control.monitors.monitor import BOUND_TO, Monitor, Monitors, Parity
+from heedful.control.monitors.monitor import Monitor, Monitors, Parity
 from heedful.control.monitors.replay import TOLERANCE, Scores, Weights, measure_parity, token_scores
 from heedful.control.monitors.smoothing import Rolling, Window, peaks
 from heedful.control.monitors.worth import Estimate, Worth, first_alarm, units, worth
 
 __all__ = [
-    "BOUND_TO",
     "CARD_FILE",
     "JSON_FILE",
     "N_FOLDS",

@@ -18,12 +18,7 @@ from heedful.control.monitors.forecast import Forecast
 from heedful.control.monitors.smoothing import Window
 from heedful.errors import ModelError
 from heedful.models import LanguageModel
-
-BOUND_TO = (
-    "revision", "architecture", "parameters", "dtype", "quantisation", "tokenizer_sha256", "chat_template_sha256",
-)  # fmt: skip
-"""What of a model's identity its monitors are bound to: all that decides its hidden states but the device and its kernels,
-whose effect is measured (`parity`)."""
+from heedful.models.identity import differing
 
 
 class Monitor(NamedTuple):
@@ -114,8 +109,7 @@ class Monitors:
     def check_model(self, model: LanguageModel) -> None:
         """Raises `ModelError` where these are the monitors of another model."""
         now = model.identity()
-        changed = [name for name in BOUND_TO if self.model.get(name) != now.get(name)]
-        if changed:
+        if changed := differing(self.model, now):
             what = ", ".join(f"{name} {self.model.get(name)} → {now.get(name)}" for name in changed)
             raise ModelError(
                 f"these monitors were trained on {self.model.get('id')}, and {model.name} is not that model "

@@ -18,11 +18,12 @@ from typing import Any, Literal, NamedTuple
 import heedful
 from heedful.config import StudySettings
 from heedful.constraints import constraint_from
-from heedful.control.monitors import BOUND_TO
 from heedful.errors import InputError
 from heedful.models import LanguageModel, Replay
+from heedful.models.identity import BOUND_TO
 from heedful.pipeline.progress import Progress
 from heedful.pipeline.respond import CHUNK, sample_seed
+from heedful.pipeline.tables import replay_of
 from heedful.prompts.base import further_base_prompts
 from heedful.prompts.instructions import Instruction, constraint_json, natural_instructions
 from heedful.prompts.tasks import tasks_named
@@ -104,9 +105,8 @@ def _answer(sample: Mapping[str, Any]) -> Answer | None:
     written = len(sample["response_ids"]) - sample["answer_start"]
     if sample["outcome"] not in ("pass", "fail") or sample["finish_reason"] != "stop" or written < 1:
         return None
-    replay = Replay(sample["prompt_ids"], sample["response_ids"], sample["eos_id"], sample["answer_start"])
     bad = int(sample["outcome"] == "fail")
-    return Answer(sample["task"], sample["base_id"], sample["constraint"], sample["measured"], replay, bad)
+    return Answer(sample["task"], sample["base_id"], sample["constraint"], sample["measured"], replay_of(sample), bad)
 
 
 def _shared_out(known: Sequence[Answer], prompts: int, seed: int, left_out: int) -> Answers:

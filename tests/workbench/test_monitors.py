@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 import torch
 
-import heedful.pipeline.monitor as monitor_room
-import heedful.pipeline.monitor_answers as answers_room
+import heedful.workbench.monitors.answers as answers_room
+import heedful.workbench.monitors.enough as enough_room
+import heedful.workbench.monitors.train as train_room
 from heedful.config import study_settings
 from heedful.control.monitors import LiveRisk, load_monitors
 from heedful.errors import HeedfulError, InputError, ModelError, StoreError
 from heedful.models import LanguageModel, Replay
 from heedful.pipeline.instruct import instruct
-from heedful.pipeline.monitor import candidate_sites, train_monitors
-from heedful.pipeline.monitor_answers import Answer, Answers, _shared_out
-from heedful.pipeline.monitor_parity import check_parity
 from heedful.pipeline.progress import silent
 from heedful.pipeline.respond import respond
 from heedful.store import RunFolder, read_table
+from heedful.workbench.monitors import check_parity, train_monitors
+from heedful.workbench.monitors.answers import Answer, Answers, _shared_out
+from heedful.workbench.monitors.learning import candidate_sites
 
 SETTINGS: dict[str, Any] = {
     "base_prompts": 30, "samples": 90, "squares": 0, "tasks": ("word_count", "register"), "max_new_tokens": 128
@@ -44,21 +45,21 @@ def run(tmp_path_factory: pytest.TempPathFactory, model: LanguageModel) -> Path:
 @pytest.fixture(scope="module")
 def answers(run: Path, model: LanguageModel) -> Answers:
     """Collected once; training twice then differs in nothing but what a test changes."""
-    study = monitor_room._open(run)
-    return monitor_room.collect(study.samples, study.settings, model, ("word_count",), 60, 2, silent)
+    study = train_room._open(run)
+    return answers_room.collect(study.samples, study.settings, model, ("word_count",), 60, 2, silent)
 
 
 @pytest.fixture
 def collected(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Answers]]:
     kept = [answers]
-    monkeypatch.setattr(monitor_room, "collect", lambda *_: kept[0])
+    monkeypatch.setattr(train_room, "collect", lambda *_: kept[0])
     return iter([kept])
 
 
 def test_whoever_was_interrupted_goes_on_from_what_was_answered(
     run: Path, answers: Answers, model: LanguageModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    study, asked = monitor_room._open(run), list[int]()
+    study, asked = train_room._open(run), list[int]()
     monkeypatch.setattr(answers_room, "CHUNK", 64)
     generate = model.generate
 
@@ -72,7 +73,7 @@ def test_whoever_was_interrupted_goes_on_from_what_was_answered(
         monkeypatch.setattr(model, "generate", counted)
 
     def collected_anew(settings: Any = study.settings) -> Answers:
-        return monitor_room.collect(study.samples, settings, model, ("word_count",), 60, 2, silent, tmp_path / "parts")
+        return answers_room.collect(study.samples, settings, model, ("word_count",), 60, 2, silent, tmp_path / "parts")
 
     at_most(2)
     with pytest.raises(KeyboardInterrupt):
@@ -177,9 +178,9 @@ def test_what_the_study_lacks_is_told_before_the_model_is_asked(
     def load_for(*_: object) -> None:
         raise AssertionError("nobody needs the model for that")
 
-    monkeypatch.setattr(monitor_room, "load_for", load_for)
-    monkeypatch.setattr(monitor_room, "LEAST_OF_A_CLASS", 1000)
-    tasks = monitor_room._open(run).settings.tasks
+    monkeypatch.setattr(train_room, "load_for", load_for)
+    monkeypatch.setattr(enough_room, "LEAST_OF_A_CLASS", 1000)
+    tasks = train_room._open(run).settings.tasks
     counts = ", ".join(rf"{task} \d+ of \d+" for task in tasks)
     with pytest.raises(InputError, match=f"made: {counts} training responses violate; it takes 1000") as error:
         train_monitors(run, tmp_path / "out")
@@ -234,7 +235,7 @@ def test_show_and_train_from_the_command_line(
 ) -> None:
     from heedful.cli import main
 
-    monkeypatch.setattr(monitor_room, "load_for", lambda *_: model)
+    monkeypatch.setattr(train_room, "load_for", lambda *_: model)
     out = tmp_path / "out"
     given = [
         "--tasks",
@@ -261,7 +262,7 @@ def test_show_and_train_from_the_command_line(
     shown = capsys.readouterr().out
     assert "only a verifier says that a response violates" in shown
     assert "AUROC by tokens read" in shown
-    monkeypatch.setattr("heedful.pipeline.monitor_parity.load", lambda *_, **__: model)
+    monkeypatch.setattr("heedful.workbench.monitors.parity.load", lambda *_, **__: model)
     assert main(["monitor", "show", str(out), "--check"]) == 0
     assert "Live scores equal replayed ones here: over" in capsys.readouterr().out
     assert main(["monitor", "show", str(out), "--check", "--model", "pico-gemma", "--json"]) == 0

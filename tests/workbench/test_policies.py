@@ -12,8 +12,10 @@ from heedful.constraints import Exclude, Include, Verdict
 from heedful.control.result import Guarded
 from heedful.control.upstream import Usage
 from heedful.errors import InputError
-from heedful.pipeline.policies import LABELS, Comparison, Run, _row, compare_policies, instructions
 from heedful.prompts.base import base_prompts
+from heedful.workbench.policies import compare_policies
+from heedful.workbench.policies.comparison import Comparison, Run, row_of
+from heedful.workbench.policies.instructions import LABELS, instructions
 
 
 def test_instructions_are_the_seeds_and_cover_all_tasks_evenly() -> None:
@@ -56,10 +58,10 @@ def test_what_one_policy_saves_against_another_is_paired_by_base_prompt() -> Non
 def test_three_base_prompts_prove_no_gain_to_the_last_point() -> None:
     kept, failed = (Run([_result(10, passed)] * 3, torch.tensor([4, 7, 9]), [passed] * 3) for passed in (True, False))
     asked = instructions(3, (1,), 0)
-    row = _row("refine", kept, failed, asked)
+    row = row_of("refine", kept, failed, asked)
     for gain in (row.gain, row.others_gain):
         assert gain is not None
         assert (gain.estimate, gain.high) == (1.0, 1.0)
         assert 0.25 < gain.low < 0.35  # Clopper and Pearson's for three of three
-    over_itself = _row("unguarded", failed, failed, asked).gain
+    over_itself = row_of("unguarded", failed, failed, asked).gain
     assert (over_itself.estimate, over_itself.low, over_itself.high) == (0.0, 0.0, 0.0)
