@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from heedful.control.guard import Guard
     from heedful.errors import HeedfulError, InputError, ModelError, StoreError
     from heedful.models import load
+    from heedful.pipeline.finished import Study, open_study
     from heedful.pipeline.several import compare
-    from heedful.pipeline.study import Study, open_study, study
+    from heedful.pipeline.study import study
 
     __version__: str
 

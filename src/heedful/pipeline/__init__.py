@@ -5,7 +5,8 @@ instruct → respond → read → probe → intervene → report. `study` is the
 
 from __future__ import annotations
 
+from heedful.pipeline.finished import Study, open_study
 from heedful.pipeline.several import compare
-from heedful.pipeline.study import Study, open_study, study
+from heedful.pipeline.study import study
 
 __all__ = ["Study", "compare", "open_study", "study"]

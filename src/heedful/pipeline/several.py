@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from heedful.config import study_settings
 from heedful.errors import HeedfulError, InputError
+from heedful.pipeline.finished import Study
 from heedful.pipeline.progress import Progress, silent
-from heedful.pipeline.study import Study, folder_of, study
+from heedful.pipeline.study import folder_of, study
 from heedful.report import Comparison, compare_runs
 
 PRESETS: dict[str, tuple[str, ...]] = {
