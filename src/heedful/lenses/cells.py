@@ -47,6 +47,13 @@ class NestedCells(NamedTuple):
     most: tuple[int, int]
     """The cell that the most folds chose."""
 
+    def of(
+        self, scores: Float[Tensor, "*lead site position sample"], fold: Int[Tensor, " sample"]
+    ) -> Float[Tensor, "*lead sample"]:
+        """Other scores of these rows, each by its fold's cell."""
+        site, position = torch.tensor(self.cells).T[:, fold]
+        return scores[..., site, position, torch.arange(len(fold))]
+
 
 def nested_cells(f: TaskFits, able: Candidates) -> NestedCells:
     """Nested choice of a task's best cell: for every probe the specialist's, so that they are compared on the same states."""

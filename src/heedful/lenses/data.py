@@ -25,6 +25,7 @@ from heedful.probes import (
     grouped_folds,
     index_groups,
     jackknife_auroc,
+    jackknife_d_prime,
     permute_within_groups,
     swap_squares,
 )
@@ -213,13 +214,20 @@ class StudyData:
         return [values[i] for i in examples.row.tolist()]
 
     def auroc(
-        self, scores: Float[Tensor, "*cell sample"], examples: Examples, weight: Float[Tensor, " sample"] | None = None
+        self,
+        scores: Float[Tensor, "*cell sample"],
+        examples: Examples,
+        weight: Float[Tensor, " sample"] | None = None,
+        labels: Int[Tensor, "*#cell sample"] | None = None,
     ) -> Jackknife:
         """AUROC of scores of these rows, within folds and averaged, with its replicates over all base prompts of the study:
-        so those of different tasks can be set against each other."""
-        return jackknife_auroc(
-            scores, examples.label, examples.base, examples.fold, n_groups=self.n_bases, weight=weight
-        )
+        so those of different tasks can be set against each other. Of the rows' own labels, or of others."""
+        labels = examples.label if labels is None else labels
+        return jackknife_auroc(scores, labels, examples.base, examples.fold, n_groups=self.n_bases, weight=weight)
+
+    def d_prime(self, scores: Float[Tensor, "*cell sample"], examples: Examples) -> Jackknife:
+        """The same of d′."""
+        return jackknife_d_prime(scores, examples.label, examples.base, examples.fold, n_groups=self.n_bases)
 
     def bare(self, examples: Examples) -> Int[Tensor, " sample"]:
         """Index into the activations of the same response under the bare base prompt; −1 where there is none."""

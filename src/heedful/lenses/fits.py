@@ -27,11 +27,9 @@ from heedful.lenses.data import KINDS, Examples, Kind, StudyData
 from heedful.probes import (
     Held,
     Rows,
-    auroc,
     control_labels,
     draw_units,
     fit_logistic,
-    fold_mean,
     out_of_fold,
     type_recurrence,
 )
@@ -76,8 +74,8 @@ class TaskFits:
     """The specialist's choice on inner folds."""
     inner_auroc: Float[Tensor, "site position fold"]
     """The specialist's mean AUROC over the inner folds of each outer fold: to choose a cell by."""
-    control: Float[Tensor, "site position"]
-    """AUROC on the control tasks, at the specialist's C, on rows of templates that were trained on."""
+    control_scores: Float[Tensor, "set site position sample"]
+    """The same of the control tasks' probes, at the specialist's C; NaN for rows of templates that were not trained on, too."""
     controls: Controls
 
     def noise_at(self, cells: Sequence[tuple[int, int]]) -> Float[Tensor, " probe"]:
@@ -94,6 +92,10 @@ class Fits:
     not_converged: int
     """Probes that stopped before they met their tolerance."""
     n_probes: int
+
+    def of(self, kind: Kind) -> list[TaskFits]:
+        """All tasks' of one kind of labels."""
+        return [f for (its, _), f in self.tasks.items() if its == kind]
 
 
 def fit_probes(
@@ -152,7 +154,7 @@ class _Tally:
 
 def _blank(data: StudyData, examples: Examples, seed: int) -> TaskFits:
     """A task's fits before any is made. The tensors are filled in place, a position at a time."""
-    cell = (len(data.sites), len(data.positions))
+    cell, controls = (len(data.sites), len(data.positions)), _controls(data, examples, seed)
     return TaskFits(
         examples=examples,
         valid=torch.stack([data.valid(p, examples) for p in data.positions]),
@@ -160,8 +162,8 @@ def _blank(data: StudyData, examples: Examples, seed: int) -> TaskFits:
         noise=torch.full((len(PROBES), *cell), torch.nan),
         C=torch.full((*cell, data.n_folds), torch.nan),
         inner_auroc=torch.full((*cell, data.n_folds), torch.nan, dtype=torch.float64),
-        control=torch.full(cell, torch.nan, dtype=torch.float64),
-        controls=_controls(data, examples, seed),
+        control_scores=torch.full((len(controls.labels), *cell, len(examples)), torch.nan),
+        controls=controls,
     )
 
 
@@ -209,8 +211,8 @@ def _fit_specialist(
         return
     trained, labels = (~rows.held_out).float(), f.controls.labels[:, valid]
     control = fit_out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C, n_folds=data.n_folds)
-    in_fold = torch.nn.functional.one_hot(rows.fold).T * trained
-    f.control[sites, p] = fold_mean(auroc(control.scores.unsqueeze(-2), labels.unsqueeze(-2), in_fold)).mean(-1)
+    scores = control.scores.masked_fill(rows.held_out, torch.nan).transpose(0, 1)
+    f.control_scores[:, sites, p] = f.control_scores[:, sites, p].masked_scatter(valid, scores)
     tally.add(control.converged)
 
 

@@ -43,7 +43,7 @@ _FLOATS = {
     "gap_held_out": (_CELL, "AUROC of specialist − general without the task", "difference in AUROC"),
     "gap_held_out_low": (_CELL, "lower bound of the gap to the general probe without the task", "difference in AUROC"),
     "gap_held_out_high": (_CELL, "upper bound of the gap to the general probe without the task", "difference in AUROC"),
-    "control": (_CELL, "AUROC on control tasks", "probability; 0.5 is chance"),
+    "control": (_CELL, "mean AUROC on control tasks", "probability; 0.5 is chance"),
     "selectivity": (_CELL, "AUROC on the task − AUROC on control tasks", "difference in AUROC"),
     "control_recurrence": (_TASK, "rows whose control type recurs in another fold", "share"),
     "best_auroc": (
@@ -58,8 +58,20 @@ _FLOATS = {
     "null_high": (_TASK, "95 % quantile of AUROC on permuted labels", "probability"),
     "p_value": (_TASK, "share of permutations that reach the specialist's best AUROC, with one added", "probability"),
 }
+_AT_BEST = bounded(
+    {
+        "best_gap": (_TASK, "AUROC of specialist − general at the chosen cells", "difference in AUROC"),
+        "best_control": (_TASK, "mean AUROC on control tasks at the chosen cells", "probability; 0.5 is chance"),
+        "best_selectivity": (_TASK, "AUROC on the task − on control tasks, at the chosen cells", "difference in AUROC"),
+    }
+)
 _OVERALL = bounded(
     {
+        "lost": (
+            ("kind",),
+            "1 − Σ d′ of general / Σ d′ of specialist (matched examples of each task), over readable tasks, at chosen cells",
+            "share; 0 is one probe as good as each task's own",
+        ),
         "mean_gap": (
             ("kind",),
             "mean over readable tasks of AUROC of specialist − general (matched examples of each task), at chosen cells",
@@ -93,7 +105,7 @@ def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTAT
     quantiles of the response, which know its final length. Without permutations there is no p, and all else stands.
     """
     n = sizes(data, probe=len(PROBES))
-    canvas = canvases({**_FLOATS, **_OVERALL}, n)
+    canvas = canvases({**_FLOATS, **_AT_BEST, **_OVERALL}, n)
     canvas |= {name: Canvas(n, dims, torch.long) for name, (dims, *_) in _COUNTS.items()}
     canvas |= {name: Canvas(n, dims, torch.bool) for name, (dims, *_) in _FLAGS.items()}
     text = {name: [["" for _ in data.tasks] for _ in KINDS] for name in ("best_site", "best_position", "control_types")}
@@ -110,13 +122,13 @@ def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTAT
             f = fits.tasks.get((kind, task))
             if f is None:
                 continue
-            _by_cell(data, f, canvas, k, t)
+            _by_cell(data, f, canvas, k, t, _scored_by_itself(len(fits.of(kind))))
             canvas["control_recurrence"][k, t] = f.controls.recurrence
             text["control_types"][k][t] = f.controls.types
             cells = candidates(data, f, kind)
             if not cells.positions or not f.examples.take(cells.rows).enough:
                 continue
-            chosen = _choose(f, cells)
+            chosen = _choose(f, cells, len(fits.of(kind)))
             at = chosen.nested.most
             text["best_site"][k][t], text["best_position"][k][t] = data.sites[at[0]], data.positions[at[1]]
             found = _at_best(data, chosen, canvas, k, t, n_permutations)
@@ -128,7 +140,7 @@ def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTAT
     for s, site in enumerate(data.sites):
         massive = torch.stack([data.scale(site, position).massive for position in data.positions])
         canvas["massive_dimensions"][s] = massive.any(0).sum()
-    described = {**_FLOATS, **_OVERALL, **_COUNTS, **_FLAGS}
+    described = {**_FLOATS, **_AT_BEST, **_OVERALL, **_COUNTS, **_FLAGS}
     variables = {name: variable(c, *described[name][1:]) for name, c in canvas.items()}
     variables["best_site"] = words(_TASK, text["best_site"], "site chosen in the most folds")
     variables["best_position"] = words(_TASK, text["best_position"], "position chosen in the most folds")
@@ -143,7 +155,8 @@ def _attrs(data: StudyData, fits: Fits, n_permutations: int) -> dict[str, object
         "seed": data.seed,
         "level": LEVEL,
         "interval": "cluster jackknife over base prompts, Student's t; logit scale and deviations × √(1 + the "
-        "probes' share of noise) for AUROC, which is cross-fitted; plain for gaps, whose parts err together",
+        "probes' share of noise × the share of what trains them that is the task's own) for AUROC, which is cross-fitted; "
+        "plain for a task's gap, whose parts err together; over tasks, each part is widened by its noise and then joined",
         "held_out_templates": "rows phrased by a held-out template are scored and never trained on",
         "n_permutations": n_permutations,
         "null": "contrast: squares swapped; natural: labels permuted within base prompts, of rows alone there within "
@@ -157,7 +170,15 @@ def _attrs(data: StudyData, fits: Fits, n_permutations: int) -> dict[str, object
     }
 
 
-def _by_cell(data: StudyData, f: TaskFits, canvas: dict[str, Canvas], k: int, t: int) -> None:
+def _scored_by_itself(n_tasks: int) -> Float[Tensor, " probe"]:
+    """How much of what trains each probe is of the task that it is scored on: in these rows alone, what one fold teaches is
+    tested by the others and the other way round."""
+    return torch.tensor([1.0, 1 / n_tasks, 1 / n_tasks, 0.0])
+
+
+def _by_cell(
+    data: StudyData, f: TaskFits, canvas: dict[str, Canvas], k: int, t: int, own: Float[Tensor, " probe"]
+) -> None:
     """AUROC, intervals and paired gaps at every site and position."""
     for p in range(len(data.positions)):
         rows = f.examples.take(f.valid[p])
@@ -166,7 +187,7 @@ def _by_cell(data: StudyData, f: TaskFits, canvas: dict[str, Canvas], k: int, t:
         scores = f.scores[:, :, p, f.valid[p]]
         jackknife = [data.auroc(scores[probe], rows) for probe in range(len(PROBES))]
         for probe, one in enumerate(jackknife):
-            interval = one.cross_fitted(f.noise[probe, :, p]).interval(LEVEL, "logit")
+            interval = one.cross_fitted(own[probe] * f.noise[probe, :, p]).interval(LEVEL, "logit")
             for name, values in (("auroc", one.estimate), ("auroc_low", interval.low), ("auroc_high", interval.high)):
                 canvas[name][probe, k, t, :, p] = values
         canvas["balanced_accuracy"][:, k, t, :, p] = fold_mean(fold_balanced_accuracy(scores, rows.label, rows.fold))
@@ -176,31 +197,48 @@ def _by_cell(data: StudyData, f: TaskFits, canvas: dict[str, Canvas], k: int, t:
             canvas[name][k, t, :, p] = gap.estimate
             canvas[f"{name}_low"][k, t, :, p] = interval.low.clamp_min(-1)
             canvas[f"{name}_high"][k, t, :, p] = interval.high.clamp_max(1)
-        canvas["control"][k, t, :, p] = f.control[:, p]
-        canvas["selectivity"][k, t, :, p] = jackknife[0].estimate - f.control[:, p]
+        control = _control(data, f, f.control_scores[:, :, p, f.valid[p]], f.valid[p])
+        canvas["control"][k, t, :, p] = control.estimate
+        canvas["selectivity"][k, t, :, p] = jackknife[0].estimate - control.estimate
+
+
+def _control(
+    data: StudyData, f: TaskFits, scores: Float[Tensor, "set *cell sample"], which: Bool[Tensor, " sample"]
+) -> Jackknife:
+    """AUROC on the control tasks, mean over their label sets."""
+    labels, rows = f.controls.labels[:, which], f.examples.take(which)
+    labels = labels.reshape(len(labels), *[1] * (scores.ndim - 2), -1)
+    return combine(lambda each: each.mean(0), data.auroc(scores, rows, labels=labels))
 
 
 class _Chosen(NamedTuple):
     """A task at the cells that inner folds chose."""
 
+    f: TaskFits
+    which: Bool[Tensor, " sample"]
     rows: Examples
     nested: NestedCells
     C: Float[Tensor, " fold"]
     noise: Float[Tensor, " probe"]
+    own: Float[Tensor, " probe"]
 
 
-def _choose(f: TaskFits, able: Candidates) -> _Chosen:
+def _choose(f: TaskFits, able: Candidates, n_tasks: int) -> _Chosen:
     nested = nested_cells(f, able)
     C = torch.stack([f.C[site, position, fold] for fold, (site, position) in enumerate(nested.cells)])
-    return _Chosen(f.examples.take(able.rows), nested, C, f.noise_at(nested.cells))
+    rows, own = f.examples.take(able.rows), _scored_by_itself(n_tasks)
+    return _Chosen(f, able.rows, rows, nested, C, f.noise_at(nested.cells), own)
 
 
 class _AtBest(NamedTuple):
-    """A task's probes at its chosen cells."""
+    """A task's probes at its chosen cells, widened for a mean over tasks: each trains what is scored on the others."""
 
     specialist: Jackknife
     general: Jackknife
     held_out: Jackknife
+    specialist_d: Jackknife
+    """Of d′, as the next."""
+    general_d: Jackknife
 
 
 def _at_best(
@@ -208,26 +246,42 @@ def _at_best(
 ) -> _AtBest:
     rows = chosen.rows
     found = [data.auroc(scores, rows) for scores in chosen.nested.scores]
-    for probe, (one, noise) in enumerate(zip(found, chosen.noise, strict=True)):
+    for probe, (one, noise) in enumerate(zip(found, chosen.own * chosen.noise, strict=True)):
         interval = one.cross_fitted(noise).interval(LEVEL, "logit")
         for name, value in (("best_auroc", one.estimate), ("best_low", interval.low), ("best_high", interval.high)):
             canvas[name][probe, k, t] = value
     canvas["best_balanced_accuracy"][:, k, t] = fold_mean(
         fold_balanced_accuracy(chosen.nested.scores, rows.label, rows.fold)
     )
+    specialist, general = (PROBES.index(name) for name in ("specialist", "general_each"))
+    put(canvas, "best_gap", (k, t), combine(torch.sub, found[specialist], found[general]))
+    control = _control(
+        data, chosen.f, chosen.nested.of(chosen.f.control_scores[..., chosen.which], rows.fold), chosen.which
+    )
+    put(canvas, "best_control", (k, t), control, "logit")
+    put(canvas, "best_selectivity", (k, t), combine(torch.sub, found[specialist], control))
     if n_permutations:
         null = _null(data, chosen, n_permutations)
         canvas["null_mean"][k, t] = null.mean()
         canvas["null_high"][k, t] = null.quantile(0.95)
         canvas["p_value"][k, t] = permutation_p(canvas["best_auroc"].values[0, k, t], null)
-    return _AtBest(*(found[PROBES.index(name)] for name in ("specialist", "general_each", "held_out")))
+    wide = [one.cross_fitted(noise) for one, noise in zip(found, chosen.noise, strict=True)]
+    separate = [data.d_prime(scores, rows) for scores in chosen.nested.scores[[specialist, general]]]
+    noise = chosen.noise[[specialist, general]]
+    return _AtBest(
+        wide[specialist],
+        wide[general],
+        wide[PROBES.index("held_out")],
+        *(one.cross_fitted(share) for one, share in zip(separate, noise, strict=True)),
+    )
 
 
 def _overall(readable: Sequence[_AtBest], canvas: dict[str, Canvas], k: int) -> None:
     """What the claim of little shared representation is decided by, and the universality index."""
-    specialist, general, held_out = (
+    specialist, general, held_out, specialist_d, general_d = (
         combine(lambda *each: torch.stack(each).mean(0), *parts) for parts in zip(*readable, strict=True)
     )
+    put(canvas, "lost", k, combine(lambda g, s: 1 - g / s, general_d, specialist_d))
     put(canvas, "mean_gap", k, combine(torch.sub, specialist, general))
     put(canvas, "universality", k, combine(lambda h, s: (h - 0.5) / (s - 0.5), held_out, specialist))
     for name in ("universality", "universality_low", "universality_high"):

@@ -60,6 +60,11 @@ def _leaning(task: str) -> dict[str, float]:
     return {ONE_WAY[task]: 0.75, task: 0.66} if task in ONE_WAY else {task: 1.0}
 
 
+def _firm(task: str) -> float:
+    """A d′ at which even a general probe of nine separate tasks has an AUROC near 1."""
+    return 5.0
+
+
 def _firm_modules(task: str) -> float:
     """The modules that others lean on are read so well that losing what they share costs them nothing.
 
@@ -173,6 +178,19 @@ MECHANISMS: Mapping[str, Mechanism] = {
         Mechanism(
             "independent",
             "a direction of its own for each task",
+            truth={"structure": {"C1": "supported", "C2": "contradicted", "C3": "supported"}},
+        ),
+        Mechanism(
+            "firm-universal",
+            "one direction for every task, read almost without error",
+            _one,
+            firmness=_firm,
+            truth={"structure": {"C1": "contradicted", "C2": "contradicted", "C3": "contradicted"}},
+        ),
+        Mechanism(
+            "firm",
+            "a direction of its own for each task, read almost without error",
+            firmness=_firm,
             truth={"structure": {"C1": "supported", "C2": "contradicted", "C3": "supported"}},
         ),
         Mechanism(

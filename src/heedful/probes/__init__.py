@@ -33,6 +33,7 @@ from heedful.probes.intervals import (
     bootstrap_median,
     combine,
     jackknife_auroc,
+    jackknife_d_prime,
     jackknife_mean,
     paired_difference,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "grouped_folds",
     "index_groups",
     "jackknife_auroc",
+    "jackknife_d_prime",
     "jackknife_mean",
     "label_sets_auroc",
     "length_features",

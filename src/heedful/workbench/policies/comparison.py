@@ -112,6 +112,7 @@ class Run:
 
 def row_of(policy: str, run: Run, unguarded: Run, asked: Sequence[Instruction]) -> Row:
     """One policy's figures, beside those of no policy on the same instructions."""
+
     def gained(what: str) -> Estimate:
         if run is unguarded:
             return Estimate(0.0, 0.0, 0.0)  # over itself, nothing, whatever the sample
