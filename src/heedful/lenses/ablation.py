@@ -329,15 +329,13 @@ def _write(canvas: dict[str, Canvas], k: int, at: Int[Tensor, " task"], found: _
     for name, one in drops.items():
         put(canvas, name, pairs, one)
     p = torch.maximum(*(_one_sided_p(drops[f"beyond_{control}"]) for control in ("permuted", "random")))
-    others = torch.where(same, torch.nan, p).flatten(0, 1)
-    canvas["p_value"][pairs] = p
-    canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
+    canvas["p_value"][pairs], canvas["q_value"][pairs] = p, _q(p)
     low, low_own = (one.interval(LEVEL, "logit").low for one in (before, before_own))
     sure = torch.where(same, low_own.unsqueeze(1), low) > SHARE_FROM
-    there = _whole(found).estimate - 0.5
-    canvas["share"][pairs] = torch.where(sure, drops["drop"].estimate / there, torch.nan)
+    canvas["share"][pairs] = torch.where(sure, drops["drop"].estimate / (_whole(found).estimate - 0.5), torch.nan)
     _write_damage(canvas, k, low > 0.5, found, drops["beyond_random"])
-    _write_damage_of_own(canvas, k, (low > 0.5) & found.before_own.estimate[0].isfinite(), found)
+    parted_too = found.before_own.estimate[READINGS.index("refitted")].isfinite()
+    _write_damage_of_own(canvas, k, (low > 0.5) & parted_too, found)
 
 
 def _write_damage(
@@ -379,3 +377,9 @@ def _one_sided_p(one: Jackknife) -> Float[Tensor, "*cell"]:
     """P that a difference as large comes up where it is `MIN_DROP`, by Student's t of the jackknife."""
     t = (one.estimate - MIN_DROP) / one.se.clamp_min(1e-12)
     return torch.from_numpy(stdtr(one.n_groups - 1, -t.numpy()))
+
+
+def _q(p: Float[Tensor, "eraser reading erased target"]) -> Float[Tensor, "eraser reading erased target"]:
+    """Adjusted over all pairs of different tasks, for each eraser and reading."""
+    others = torch.where(torch.eye(p.shape[-1], dtype=torch.bool), torch.nan, p).flatten(0, 1)
+    return torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
