@@ -14,8 +14,9 @@ from tests.lenses.conftest import FEW_CELLS, Planted
 
 from heedful.erasure import fit_inlp, fit_leace, fit_mean_flip, joined, stacked
 from heedful.lenses import StudyData, fit_probes
-from heedful.lenses.ablation import ERASERS, ablation, refitted_probes
+from heedful.lenses.ablation import ERASERS, ablation
 from heedful.lenses.cells import parted, shared_cells, shared_folds
+from heedful.lenses.refitted import refitted_probes
 from heedful.probes import fit_logistic, grouped_folds
 
 Write = Callable[..., StudyData]

@@ -81,7 +81,7 @@ def few_references_at_response(rows: list[dict[str, Any]], index: torch.Tensor) 
 def test_a_position_that_few_references_reach_borrows_the_nearest_scale(write_study: Write, planted: Any) -> None:
     data = write_study(planted(tasks=("topic",), squares=6, edit=few_references_at_response))
     assert data.borrowed == (("response[7]", "prompt[-1]", 7),)
-    assert torch.equal(data.scale("embed", "response[7]").spread, data.scale("embed", "prompt[-1]").spread)
+    assert data.scale("embed", "response[7]") is data.scale("embed", "prompt[-1]")  # fitted once
 
 
 def one_prompt(rows: list[dict[str, Any]], index: torch.Tensor) -> None:

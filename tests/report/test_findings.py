@@ -243,4 +243,4 @@ def test_the_summary_is_json_without_nan(ordinary_run: Path) -> None:
     assert set(found["seconds"]) == {"respond", "probe"}
     assert re.fullmatch(r"pico-llama", found["model"])
     nan = float("nan")
-    assert summary._without_nan({"edges": [{"drop": nan}, (nan, 1.5)]}) == {"edges": [{"drop": None}, [None, 1.5]]}
+    assert summary._plain({"edges": [{"drop": nan}, (nan, 1.5)]}) == {"edges": [{"drop": None}, [None, 1.5]]}

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import torch
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from scipy.special import stdtr
 from torch import Tensor
 
@@ -37,16 +37,9 @@ from heedful.lenses.cells import SharedCells, SharedFold, parted, shared_cells, 
 from heedful.lenses.damage import damage_to, spread
 from heedful.lenses.data import KINDS, StudyData
 from heedful.lenses.fits import Fits
+from heedful.lenses.refitted import refitted_probes
 from heedful.lenses.result import LEVEL, SHARE_FROM, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
-from heedful.probes import (
-    Change,
-    Jackknife,
-    LinearProbes,
-    PrincipalRows,
-    benjamini_hochberg,
-    combine,
-    fit_logistic,
-)
+from heedful.probes import Jackknife, benjamini_hochberg, combine
 
 N_CONTROLS = 3
 MIN_DROP = 0.02
@@ -72,7 +65,7 @@ READINGS = ("refitted", "frozen")
 """Which probe reads what is left; the first decides."""
 
 _VARIANTS = 1 + 2 * N_CONTROLS  # the eraser, its twins on permuted labels, random directions
-_PERMUTED, _RANDOM = slice(1, 1 + N_CONTROLS), slice(1 + N_CONTROLS, _VARIANTS)
+_ERASED, _PERMUTED, _RANDOM = slice(0, 1), slice(1, 1 + N_CONTROLS), slice(1 + N_CONTROLS, _VARIANTS)
 
 _PAIR = ("kind", "eraser", "reading", "erased", "target")
 _OVER = ("kind", "eraser", "reading")
@@ -156,7 +149,8 @@ def ablation(data: StudyData, fits: Fits, *, erasers: Sequence[str] = tuple(ERAS
         scores = _Scores(shared, len(erasers))
         for fold in shared_folds(data, shared):
             _erase(shared, fold, scores, erasers, data.seed)
-        _write(data, shared, scores, canvas, k, at)
+        canvas["energy"][k, :, at] = scores.energy.mean(-1)
+        _write(canvas, k, at, _aurocs(data, shared, scores))
     variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
     variables["n_tasks"] = variable(canvas["n_tasks"], "tasks compared", "tasks")
     variables["shared_site"] = words(("kind",), cell["site"], "site that the most folds chose for all tasks")
@@ -219,26 +213,28 @@ def _erase(shared: SharedCells, fold: SharedFold, scores: _Scores, names: Sequen
             for reading, probes in read.items():
                 shape = (len(fitted), _VARIANTS, -1)
                 scores.after[target][e, READINGS.index(reading), :, :, here] = probes.scores(held).reshape(shape)
-        _erase_apart(shared, seen, unseen, scores, e, ERASERS[name], seed)
+        for target, left in _left_to_new(shared, seen, unseen, ERASERS[name], seed).items():
+            scores.after_unseen[target][e, :, :, unseen.rows[target]] = left
     for target, held in fold.held.items():
         scores.before[target][fold.rows[target]] = fold.probes[target].scores(held)[0]
     for target, probes in unseen.probes.items():
         scores.unseen[target][fold.rows[target]] = probes.scores(fold.held[target])[0]
 
 
-def _erase_apart(
-    shared: SharedCells, seen: SharedFold, unseen: SharedFold, scores: _Scores, e: int, how: Fitter, seed: int
-) -> None:
-    """The same with erasers of the rows seen, and new probes of those unseen."""
+def _left_to_new(
+    shared: SharedCells, seen: SharedFold, unseen: SharedFold, how: Fitter, seed: int
+) -> dict[str, Float[Tensor, "erased variant held"]]:
+    """By target, the same with erasers of the rows seen and new probes of those unseen; NaN where a task has no eraser."""
     if not seen.trained:
-        return
+        return {}
     every = joined([fit_variants(shared, seen, erased, how, seed).erasers for erased in seen.trained])
     known = torch.tensor([task in seen.trained for task in shared.examples])
+    found = {}
     for target in unseen.trained:
         left = refitted_probes(unseen, target, every).scores(unseen.held[target])[:, 0]
-        filled = left.new_full((len(known), _VARIANTS, left.shape[-1]), torch.nan)
-        filled[known] = left.reshape(len(seen.trained), *filled.shape[1:])
-        scores.after_unseen[target][e, :, :, unseen.rows[target]] = filled
+        found[target] = left.new_full((len(known), _VARIANTS, left.shape[-1]), torch.nan)
+        found[target][known] = left.reshape(len(seen.trained), *found[target].shape[1:])
+    return found
 
 
 class Variants(NamedTuple):
@@ -257,114 +253,108 @@ def fit_variants(shared: SharedCells, fold: SharedFold, erased: str, how: Fitter
     return Variants(joined([fitted, replace(random, read=how.moves * random.read)]), energy)
 
 
-def refitted_probes(fold: SharedFold, target: str, erasers: Eraser) -> LinearProbes:
-    """[eraser, one problem]: probes fitted on the target's training rows as each eraser leaves them, and put before it, so
-    that they read rows as they were.
+class _Aurocs(NamedTuple):
+    """Of every target's probes, by scores of all folds; targets all number base prompts alike."""
 
-    All share the target's rotated rows, each less what its eraser takes off; what an eraser writes outside of the rows' span
-    gets axes of its own, on which no row had anything.
-    """
-    rotated = fold.rotated[target]
-    # On the rows' axes; a constant is all that it leaves out, which is the intercept's.
-    read = torch.nn.functional.pad(erasers.read.mT @ rotated.axes, (0, erasers.rank)).mT
-    within = erasers.write @ rotated.axes
-    own = torch.linalg.qr((erasers.write - within @ rotated.axes.mT).mT)  # [eraser, hidden, rank]
-    change = Change(read, torch.cat([within, own.R.mT], -1))
-    z = torch.nn.functional.pad(rotated.z, (0, erasers.rank))
-    n_axes = rotated.z.shape[-1]
-    plain = PrincipalRows(z, torch.eye(z.shape[-1]).to(z), z.new_zeros(1, z.shape[-1]))
-    probes = fit_logistic(
-        plain,
-        fold.label[target].expand(len(read), -1),
-        fold.weight[target][None],
-        fold.C[target],
-        start=_start(fold, target, len(read), erasers.rank),
-        change=change,
-        tol=1e-2,
-    )
-    coef = probes.coef[:, :n_axes] @ rotated.axes.mT + (own.Q @ probes.coef[:, n_axes:, None]).squeeze(-1)
-    taken = (rotated.mean - erasers.center).unsqueeze(-2) @ erasers.read @ erasers.write  # of the rows' mean
-    intercept = probes.intercept - ((rotated.mean - taken.squeeze(-2)) * coef).sum(-1)
-    each = {name: getattr(probes, name)[:, None] for name in ("converged", "iterations", "degenerate")}
-    return erasers.before(LinearProbes(coef[:, None], intercept[:, None], **each))
+    before: Jackknife
+    """[target], of states as they are."""
+    before_own: Jackknife
+    """[reading, target], the same of probes that share no rows with erasers; a frozen one reads held-out rows in any case."""
+    after: Jackknife
+    """[eraser, reading, erased, target, variant], of what is left; on the diagonal by the probes of `before_own`."""
+    after_own: Jackknife
+    """The same, all by the probes of `before_own`."""
+    noise: Float[Tensor, " target"]
+    """Share of noise in the probes of `before`, for intervals."""
 
 
-def _start(fold: SharedFold, target: str, n: int, rank: int) -> LinearProbes:
-    """The probe as it was, on rotated axes, with nothing on those that erasers add: most erasers hardly change it."""
-    probe = fold.probes[target]
-    coef, intercept = fold.rotated[target].to_axes(probe.coef, probe.intercept)
-    each = {name: getattr(probe, name).expand(n) for name in ("converged", "iterations", "degenerate")}
-    return LinearProbes(torch.nn.functional.pad(coef, (0, rank)).expand(n, -1), intercept.expand(n), **each)
-
-
-def _write(
-    data: StudyData, shared: SharedCells, scores: _Scores, canvas: dict[str, Canvas], k: int, at: Tensor
-) -> None:
-    def auroc(target: str, values: Float[Tensor, "*cell sample"]) -> Jackknife:
-        return data.auroc(values, shared.examples[target])
-
+def _aurocs(data: StudyData, shared: SharedCells, scores: _Scores) -> _Aurocs:
     def stacked(scores: Mapping[str, Tensor], dim: int = 0) -> Jackknife:
-        """Over targets, which all number base prompts alike."""
-        return combine(lambda *each: torch.stack(each, dim), *(auroc(t, scores[t]) for t in shared.examples))
+        each = (data.auroc(scores[target], mine) for target, mine in shared.examples.items())
+        return combine(lambda *targets: torch.stack(targets, dim), *each)
 
-    before, unseen = stacked(scores.before), stacked(scores.unseen)  # [target]
-    after = stacked(scores.after, 3)  # [eraser, reading, erased, target, variant]
-    after_unseen = stacked(scores.after_unseen, 2)
-    # Of probes that share no rows with the erasers; a frozen one reads held-out rows in any case.
-    before_own = combine(lambda *each: torch.stack(each), unseen, before)  # [reading, target]
-    after_own = combine(lambda new, all_: torch.stack([new, all_[:, READINGS.index("frozen")]], 1), after_unseen, after)
-    same = torch.eye(len(at), dtype=torch.bool)
-    whole = combine(partial(_on_diagonal, same), before, before_own)  # [reading, erased, target]
-    after = combine(lambda own, left: torch.where(spread(same, left, 2), own, left), after_own, after)
+    before, unseen = stacked(scores.before), stacked(scores.unseen)
+    after, after_unseen = stacked(scores.after, 3), stacked(scores.after_unseen, 2)
+    frozen = READINGS.index("frozen")
+    after_own = combine(lambda new, old: torch.stack([new, old[:, frozen]], 1), after_unseen, after)
+    same = torch.eye(len(shared.examples), dtype=torch.bool)
+    return _Aurocs(
+        before=before,
+        before_own=combine(lambda *readings: torch.stack(readings), unseen, before),
+        after=combine(lambda own, left: torch.where(spread(same, left, 2), own, left), after_own, after),
+        after_own=after_own,
+        noise=torch.stack([shared.noise(task) for task in shared.examples]),
+    )
 
-    noise = torch.stack([shared.noise(task) for task in shared.examples])
-    put(canvas, "before", (k, at), before.cross_fitted(noise), "logit")
-    noises = torch.stack([torch.ones_like(noise), noise])  # the widest, where it is not known
-    put(canvas, "before_own", (k, slice(None), at), before_own.cross_fitted(noises), "logit")
-    canvas["energy"][k, :, at] = scores.energy.mean(-1)
+
+def _drops(found: _Aurocs) -> dict[str, Jackknife]:
+    """By variable, [eraser, reading, erased, target]."""
+    whole = _whole(found)
 
     def dropped(variants: slice) -> Jackknife:
-        return combine(lambda was, left: was - left[:, :, :, :, variants].mean(4), whole, after)
+        return combine(lambda was, left: was - left[:, :, :, :, variants].mean(4), whole, found.after)
 
-    drop = dropped(slice(0, 1))
-    found = {"drop": drop, "drop_permuted": dropped(_PERMUTED), "drop_random": dropped(_RANDOM)}
-    found["beyond_permuted"] = combine(torch.sub, drop, found["drop_permuted"])
-    found["beyond_random"] = combine(torch.sub, drop, found["drop_random"])
-    found["asymmetry"] = combine(lambda d: d - d.transpose(2, 3), found["beyond_random"])
-    pairs = (k, slice(None), slice(None), at.unsqueeze(1), at)
-    for name, one in found.items():
+    drop, permuted, random = dropped(_ERASED), dropped(_PERMUTED), dropped(_RANDOM)
+    beyond = combine(torch.sub, drop, random)
+    return {
+        "drop": drop,
+        "drop_permuted": permuted,
+        "drop_random": random,
+        "beyond_permuted": combine(torch.sub, drop, permuted),
+        "beyond_random": beyond,
+        "asymmetry": combine(lambda d: d - d.transpose(2, 3), beyond),
+    }
+
+
+def _whole(found: _Aurocs) -> Jackknife:
+    """[reading, erased, target]: what a pair drops from, which is `before`, and on the diagonal `before_own`."""
+    same = torch.eye(len(found.noise), dtype=torch.bool)
+    return combine(
+        lambda before, own: torch.where(spread(same, own.unsqueeze(1), 1), own.unsqueeze(1), before),
+        found.before,
+        found.before_own,
+    )
+
+
+def _write(canvas: dict[str, Canvas], k: int, at: Int[Tensor, " task"], found: _Aurocs) -> None:
+    """All that AUROC tells under one kind of labels, of the tasks at these places."""
+    pairs, same = (k, slice(None), slice(None), at.unsqueeze(1), at), torch.eye(len(at), dtype=torch.bool)
+    before = found.before.cross_fitted(found.noise)
+    # The widest, where the noise is not known.
+    before_own = found.before_own.cross_fitted(torch.stack([torch.ones_like(found.noise), found.noise]))
+    put(canvas, "before", (k, at), before, "logit")
+    put(canvas, "before_own", (k, slice(None), at), before_own, "logit")
+    put(canvas, "after", pairs, combine(lambda left: left[:, :, :, :, 0], found.after).cross_fitted(), "logit")
+    drops = _drops(found)
+    for name, one in drops.items():
         put(canvas, name, pairs, one)
-    put(canvas, "after", pairs, combine(lambda left: left[:, :, :, :, 0], after).cross_fitted(), "logit")
-    p = torch.maximum(_one_sided_p(found["beyond_permuted"]), _one_sided_p(found["beyond_random"]))
-    canvas["p_value"][pairs] = p
-    others = torch.where(same, torch.nan, p).flatten(0, 1)
-    canvas["q_value"][pairs] = torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)
-    readable = before.cross_fitted(noise).interval(LEVEL, "logit").low
-    sure = torch.where(same, before_own.cross_fitted(noises).interval(LEVEL, "logit").low.unsqueeze(1), readable)
-    canvas["share"][pairs] = torch.where(sure > SHARE_FROM, drop.estimate / (whole.estimate - 0.5), torch.nan)
-    _write_damage(canvas, k, readable > 0.5, combine(lambda a: a.unsqueeze(0), before), found["beyond_random"])
-    beyond = combine(lambda left: left[:, :, :, :, _RANDOM].mean(4) - left[:, :, :, :, 0], after_own)
-    _write_damage_of_own(canvas, k, (readable > 0.5) & unseen.estimate.isfinite(), before_own, beyond)
+    p = torch.maximum(*(_one_sided_p(drops[f"beyond_{control}"]) for control in ("permuted", "random")))
+    canvas["p_value"][pairs], canvas["q_value"][pairs] = p, _q(p)
+    low, low_own = (one.interval(LEVEL, "logit").low for one in (before, before_own))
+    sure = torch.where(same, low_own.unsqueeze(1), low) > SHARE_FROM
+    canvas["share"][pairs] = torch.where(sure, drops["drop"].estimate / (_whole(found).estimate - 0.5), torch.nan)
+    _write_damage(canvas, k, low > 0.5, found, drops["beyond_random"])
+    parted_too = found.before_own.estimate[READINGS.index("refitted")].isfinite()
+    _write_damage_of_own(canvas, k, (low > 0.5) & parted_too, found)
 
 
 def _write_damage(
-    canvas: dict[str, Canvas], k: int, able: Bool[Tensor, " task"], before: Jackknife, beyond: Jackknife
+    canvas: dict[str, Canvas], k: int, able: Bool[Tensor, " task"], found: _Aurocs, beyond: Jackknife
 ) -> None:
     """How much of other tasks that can be read goes with an erased one; overall, and with the one that takes the most."""
     if able.sum() > 1:
-        damage = damage_to(_pairs(able), beyond, before)
+        damage = damage_to(_pairs(able), beyond, combine(lambda before: before.unsqueeze(0), found.before))
         put(canvas, "damage", k, damage.overall)
         _put_greatest(canvas, "hub", k, damage.each, able)
 
 
-def _write_damage_of_own(
-    canvas: dict[str, Canvas], k: int, able: Bool[Tensor, " task"], before: Jackknife, beyond: Jackknife
-) -> None:
+def _write_damage_of_own(canvas: dict[str, Canvas], k: int, able: Bool[Tensor, " task"], found: _Aurocs) -> None:
     """The same over what erased tasks lose themselves, all by new probes that share no rows with the erasers."""
     if able.sum() > 1:
+        beyond = combine(lambda left: left[:, :, :, :, _RANDOM].mean(4) - left[:, :, :, :, 0], found.after_own)
         # Their few rows make probes noisy, and test each fold's by what trained the next: see `Jackknife.cross_fitted`.
-        own = damage_to(torch.diag(able), beyond, before).cross_fitted().overall
-        damage = damage_to(_pairs(able), beyond, before).cross_fitted().over(own)
+        own = damage_to(torch.diag(able), beyond, found.before_own).cross_fitted().overall
+        damage = damage_to(_pairs(able), beyond, found.before_own).cross_fitted().over(own)
         put(canvas, "own", k, own)
         put(canvas, "damage_of_own", k, damage.overall)
         _put_greatest(canvas, "hub_of_own", k, damage.each, able)
@@ -374,16 +364,6 @@ def _pairs(able: Bool[Tensor, " task"]) -> Bool[Tensor, "erased target"]:
     """Of different tasks, both able."""
     pairs: Tensor = able.outer(able) & ~torch.diag(able)
     return pairs
-
-
-def _on_diagonal(
-    same: Bool[Tensor, "erased target"],
-    before: Float[Tensor, target * group],
-    own: Float[Tensor, "reading target *group"],
-) -> Float[Tensor, "reading erased target *group"]:
-    """What every pair is compared with: the probe as it was, and of an erased task itself the probes of its own."""
-    whole: Tensor = torch.where(spread(same, own.unsqueeze(1), 1), own.unsqueeze(1), before)
-    return whole
 
 
 def _put_greatest(canvas: dict[str, Canvas], name: str, k: int, each: Jackknife, able: Bool[Tensor, " erased"]) -> None:
@@ -397,3 +377,9 @@ def _one_sided_p(one: Jackknife) -> Float[Tensor, "*cell"]:
     """P that a difference as large comes up where it is `MIN_DROP`, by Student's t of the jackknife."""
     t = (one.estimate - MIN_DROP) / one.se.clamp_min(1e-12)
     return torch.from_numpy(stdtr(one.n_groups - 1, -t.numpy()))
+
+
+def _q(p: Float[Tensor, "eraser reading erased target"]) -> Float[Tensor, "eraser reading erased target"]:
+    """Adjusted over all pairs of different tasks, for each eraser and reading."""
+    others = torch.where(torch.eye(p.shape[-1], dtype=torch.bool), torch.nan, p).flatten(0, 1)
+    return torch.stack([benjamini_hochberg(each) for each in others]).reshape(p.shape)

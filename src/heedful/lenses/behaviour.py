@@ -7,8 +7,9 @@ because the model fails is no dependency. Reads outcomes, and runs no model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -65,6 +66,13 @@ _ABOUT = {
 }
 
 
+class Draws(NamedTuple):
+    """How much a control's effect on a task differs from draw to draw."""
+
+    variance: float
+    df: float
+
+
 @dataclass(frozen=True)
 class Asked:
     """The prompts that every arm answers."""
@@ -75,6 +83,31 @@ class Asked:
     """Base prompt: the group."""
     fold: Int[Tensor, " prompt"]
     """Which of an arm's changes a prompt is answered under."""
+
+    def mean(self, values: Float[Tensor, " prompt"], task: int) -> Jackknife | None:
+        """Over the prompts of a task that were scored; None with fewer than two base prompts."""
+        known = self._known(values, task)
+        return None if known is None else jackknife_mean(values[known].double(), self.base[known])
+
+    def difference(
+        self, values: Float[Tensor, " prompt"], task: int, draws: Draws | None = None
+    ) -> PairedDifference | None:
+        """As `mean`, of differences of shares; beside a control, with what its draws differ by.
+
+        The control was drawn anew for every fold. What it is compared with is one draw, nearly alike in all of them.
+        """
+        known = self._known(values, task)
+        if known is None:
+            return None
+        if draws is None:
+            return paired_difference(values[known], self.base[known], level=LEVEL)
+        share = self.fold[known].bincount() / known.sum()
+        between = draws.variance * (1 + float(share.square().sum()))
+        return paired_difference(values[known], self.base[known], level=LEVEL, between=between, df=draws.df)
+
+    def _known(self, values: Float[Tensor, " prompt"], task: int) -> Bool[Tensor, " prompt"] | None:
+        known = (self.task == task) & ~values.isnan()
+        return known if len({*self.base[known].tolist()}) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -112,40 +145,24 @@ def behaviour(
     n |= {"erased": len(tasks), "target": len(tasks)}
     canvas = canvases(_ABOUT, n)
     canvas["n_prompts"] = Canvas(n, ("target",), torch.long)
-    mine = [asked.task == t for t in range(len(tasks))]
-    plain = _by_target(undisturbed, asked, mine)
-    for t, one in enumerate(plain):
-        canvas["n_prompts"][t] = int(mine[t].sum())
-        if one is not None:
+    canvas["n_prompts"][:] = asked.task.bincount(minlength=len(tasks))
+    for t in range(len(tasks)):
+        if (one := asked.mean(undisturbed, t)) is not None:
             put(canvas, "undisturbed", t, one, "logit")
-    for h, how in enumerate(hows):
-        for w, where in enumerate(wheres):
-            here = [a for a in erasers if a.how == how and a.where == where and a.variant == ERASED]
-            at = [tasks.index(arm.task) for arm in here]
-            lost = {}
-            for v, name in enumerate(VARIANTS):
-                mine_too = [outcomes[_twin(arm, name)] for arm in here]
-                for e, outcome in zip(at, mine_too, strict=True):
-                    _write_arm(canvas, (h, w, v, e), outcome, undisturbed, asked, mine)
-                lost[name] = torch.stack([undisturbed - outcome.complies for outcome in mine_too])
-            p = torch.full((len(tasks), len(tasks)), torch.nan, dtype=torch.float64)
-            for t, rows in enumerate(mine):
-                for control in (PERMUTED, RANDOM) if rows.any() else ():
-                    draws = spread_of_draws(lost[control][:, rows], asked.base[rows], asked.fold[rows])
-                    canvas[f"draws_{control}"][h, w, t] = draws.variance**0.5
-                    for e, costs in zip(at, lost[ERASED] - lost[control], strict=True):
-                        beyond = _difference(costs, asked, rows, draws)
-                        if beyond is not None:
-                            _put_difference(canvas, f"beyond_{control}", (h, w, e, t), beyond)
-                            p[e, t] = torch.fmax(p[e, t], beyond.p)
-            canvas["p_value"][h, w], canvas["q_value"][h, w] = p, benjamini_hochberg(p)
-    for w, where in enumerate(wheres):
-        for d, direction in enumerate(DIRECTIONS):
-            for arm in (a for a in arms if (a.how, a.where, a.variant) == (STEP, where, direction)):
-                t, outcome = tasks.index(arm.task), outcomes[arm.name]
-                if (change := _difference(outcome.complies - undisturbed, asked, mine[t])) is not None:
-                    _put_difference(canvas, "step_change", (w, d, t), change)
-                put(canvas, "step_kl", (w, d, t), _per_token(outcome.kl, outcome.n_tokens))
+    for (h, how), (w, where) in product(enumerate(hows), enumerate(wheres)):
+        here = [arm for arm in erasers if (arm.how, arm.where, arm.variant) == (how, where, ERASED)]
+        at = [tasks.index(arm.task) for arm in here]
+        lost = {}
+        for v, variant in enumerate(VARIANTS):
+            mine = [outcomes[_twin(arm, variant)] for arm in here]
+            for e, outcome in zip(at, mine, strict=True):
+                _write_arm(canvas, (h, w, v, e), outcome, undisturbed, asked)
+            lost[variant] = torch.stack([undisturbed - outcome.complies for outcome in mine])
+        _write_beyond(canvas, (h, w), at, lost, asked)
+    for arm in arms:
+        if arm.how == STEP and arm.where in wheres:
+            place = (wheres.index(arm.where), DIRECTIONS.index(arm.variant), tasks.index(arm.task))
+            _write_step(canvas, place, outcomes[arm.name], undisturbed, asked)
     variables = {name: variable(canvas[name], *about) for name, (_, *about) in _ABOUT.items()}
     variables["n_prompts"] = variable(canvas["n_prompts"], "prompts answered", "prompts")
     coordinates = {
@@ -174,18 +191,11 @@ def _twin(arm: Arm, variant: str) -> str:
 
 
 def _write_arm(
-    canvas: Mapping[str, Canvas],
-    at: tuple[int, int, int, int],
-    outcome: Outcome,
-    undisturbed: Tensor,
-    asked: Asked,
-    mine: Sequence[Bool[Tensor, " prompt"]],
+    canvas: Mapping[str, Canvas], at: tuple[int, ...], outcome: Outcome, undisturbed: Tensor, asked: Asked
 ) -> None:
-    for t, rows in enumerate(mine):
-        complies, change = (
-            _mean(outcome.complies, asked, rows),
-            _difference(outcome.complies - undisturbed, asked, rows),
-        )
+    """Compliance of every task under one arm, at (how, where, variant, erased), and what the arm does to neutral text."""
+    for t in range(len(canvas["undisturbed"].values)):
+        complies, change = asked.mean(outcome.complies, t), asked.difference(outcome.complies - undisturbed, t)
         if complies is not None and change is not None:
             put(canvas, "compliance", (*at, t), complies, "logit")
             _put_difference(canvas, "change", (*at, t), change)
@@ -193,49 +203,44 @@ def _write_arm(
         put(canvas, name, at, _per_token(getattr(outcome, name), outcome.n_tokens))
 
 
+def _write_beyond(
+    canvas: Mapping[str, Canvas],
+    at: tuple[int, int],
+    erased: Sequence[int],
+    lost: Mapping[str, Float[Tensor, "erased prompt"]],
+    asked: Asked,
+) -> None:
+    """What erasures at (how, where) cost beyond each control, and whether they cost more than both.
+
+    Args:
+        erased: tasks, by index.
+        lost: compliance, by variant.
+    """
+    n = len(canvas["undisturbed"].values)
+    p = torch.full((n, n), torch.nan, dtype=torch.float64)
+    for t in sorted({*asked.task.tolist()}):
+        mine = asked.task == t
+        for control in (PERMUTED, RANDOM):
+            draws = spread_of_draws(lost[control][:, mine], asked.base[mine], asked.fold[mine])
+            canvas[f"draws_{control}"][*at, t] = draws.variance**0.5
+            for e, costs in zip(erased, lost[ERASED] - lost[control], strict=True):
+                if (beyond := asked.difference(costs, t, draws)) is not None:
+                    _put_difference(canvas, f"beyond_{control}", (*at, e, t), beyond)
+                    p[e, t] = torch.fmax(p[e, t], beyond.p)
+    canvas["p_value"][at], canvas["q_value"][at] = p, benjamini_hochberg(p)
+
+
+def _write_step(
+    canvas: Mapping[str, Canvas], at: tuple[int, int, int], outcome: Outcome, undisturbed: Tensor, asked: Asked
+) -> None:
+    """Compliance of the task that was stepped along, at (where, direction, target), and what the step does to neutral text."""
+    if (change := asked.difference(outcome.complies - undisturbed, at[-1])) is not None:
+        _put_difference(canvas, "step_change", at, change)
+    put(canvas, "step_kl", at, _per_token(outcome.kl, outcome.n_tokens))
+
+
 def _put_difference(canvas: Mapping[str, Canvas], name: str, at: tuple[int, ...], one: PairedDifference) -> None:
     canvas[name][at], canvas[f"{name}_low"][at], canvas[f"{name}_high"][at] = one.interval[:3]
-
-
-def _by_target(values: Tensor, asked: Asked, mine: Iterable[Tensor]) -> list[Jackknife | None]:
-    return [_mean(values, asked, rows) for rows in mine]
-
-
-def _mean(values: Float[Tensor, " prompt"], asked: Asked, rows: Bool[Tensor, " prompt"]) -> Jackknife | None:
-    """Over the prompts of a task that were scored; None with fewer than two base prompts."""
-    known = _known(values, asked, rows)
-    return None if known is None else jackknife_mean(values[known].double(), asked.base[known])
-
-
-def _difference(
-    values: Float[Tensor, " prompt"], asked: Asked, rows: Bool[Tensor, " prompt"], draws: Draws | None = None
-) -> PairedDifference | None:
-    """As `_mean`, of differences of shares; beside a control, with what its draws differ by.
-
-    The control was drawn anew for every fold. What it is compared with is one draw, nearly alike in all of them.
-    """
-    known = _known(values, asked, rows)
-    if known is None:
-        return None
-    if draws is None:
-        return paired_difference(values[known], asked.base[known], level=LEVEL)
-    share = asked.fold[known].bincount() / known.sum()
-    between = draws.variance * (1 + float(share.square().sum()))
-    return paired_difference(values[known], asked.base[known], level=LEVEL, between=between, df=draws.df)
-
-
-def _known(
-    values: Float[Tensor, " prompt"], asked: Asked, rows: Bool[Tensor, " prompt"]
-) -> Bool[Tensor, " prompt"] | None:
-    known = rows & ~values.isnan()
-    return known if len({*asked.base[known].tolist()}) > 1 else None
-
-
-class Draws(NamedTuple):
-    """How much a control's effect on a task differs from draw to draw."""
-
-    variance: float
-    df: float
 
 
 def spread_of_draws(

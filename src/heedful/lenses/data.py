@@ -188,6 +188,7 @@ class StudyData:
         """The universe of base prompts, sorted."""
         self._examples = {k: self._select(k) for k in KINDS}
         self.borrowed = tuple(self._borrow())
+        self._scales: dict[tuple[str, str], FeatureScale] = {}
 
     @property
     def n_bases(self) -> int:
@@ -273,10 +274,12 @@ class StudyData:
 
     def scale(self, site: str, position: str) -> FeatureScale:
         """The spread of each dimension on the reference rows, at this position or at the one it borrows from."""
-        lender = {b.position: b.lender for b in self.borrowed}.get(position, position)
-        reference = self._state[self._reference_rows]
-        rows = reference[self.activations.valid(lender, reference).numpy()]
-        return fit_scale(self.activations.get(site, lender, rows))
+        at = site, next((b.lender for b in self.borrowed if b.position == position), position)
+        if at not in self._scales:
+            reference = self._state[self._reference_rows]
+            rows = reference[self.activations.valid(at[1], reference).numpy()]
+            self._scales[at] = fit_scale(self.activations.get(*at, rows))
+        return self._scales[at]
 
     def _select(self, kind: Kind) -> Examples:
         columns = self.rows.columns

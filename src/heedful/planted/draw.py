@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -210,80 +211,89 @@ class _Rows(NamedTuple):
     """What the model foresees of its own answer, standard normal."""
 
 
+class _Row(NamedTuple):
+    """One row as it is drawn; the defaults are those of a reference row."""
+
+    n_words: int
+    wording: int
+    instruction: int
+    response: int
+    log_p: float
+    kind: str = "reference"
+    task: str = ""
+    base: int = -1
+    label: int = -1
+    square: str | None = None
+    held_out: bool = False
+    expected: float = 0.0
+    response_ids: list[int] | None = None
+
+    def record(self, number: int) -> dict[str, Any]:
+        """As the study's table of rows has it."""
+        form, value = _worded(self.wording, self.instruction)
+        return {
+            "row_id": f"r{number}", "kind": self.kind, "task": self.task, "family": FAMILIES.get(self.task, ""),
+            "base_id": self.base, "square_id": self.square, "template_id": f"{self.task}-{self.wording}",
+            "held_out": self.held_out, "constraint": json.dumps({"id": f"planted/{self.task}", form: value}),
+            "label": self.label, "prompt_text": f"{self.task} base{self.base} {form} number{value}",
+            "response_text": "word " * self.n_words, "prompt_ids": [1] * _PROMPT_TOKENS,
+            "response_ids": self.response_ids or [2] * self.n_words, "finish_reason": "stop",
+            "n_words": self.n_words, "n_chars": 5 * self.n_words, "bare_id": None,
+        }  # fmt: skip
+
+
 def _rows(world: World, layout: _Layout, seed: int) -> _Rows:
-    rng = np.random.default_rng([seed, 1])
-    size, mechanism = world.size, world.mechanism
-    records: list[dict[str, Any]] = []
-    task_of, parts, log_p, wording, expected = [], [], [], [], []
-    instruction = response = 0
-
-    def add(
-        kind: str, task: str, base: int, label: int, words: int, worded: int, who: tuple[int, int], **more: Any
-    ) -> None:
-        form, number = _worded(worded, who[0])
-        records.append(
-            {
-                "row_id": f"r{len(records)}", "kind": kind, "task": task, "family": FAMILIES.get(task, ""),
-                "base_id": base, "square_id": None, "template_id": f"{task}-{worded}", "held_out": False,
-                "constraint": json.dumps({"id": f"planted/{task}", form: number}), "label": label,
-                "prompt_text": f"{task} base{base} {form} number{number}", "response_text": "word " * words,
-                "prompt_ids": [1] * _PROMPT_TOKENS, "response_ids": [2] * words, "finish_reason": "stop",
-                "n_words": words, "n_chars": 5 * words, "bare_id": None, **more,
-            }
-        )  # fmt: skip
-        task_of.append(list(FAMILIES).index(task) if task else -1)
-        parts.append((base, *who))
-        wording.append(_WORDINGS[worded])
-
+    rng, size = np.random.default_rng([seed, 1]), world.size
+    own = count()  # numbers of instructions and responses: what has a trace of its own
+    drawn: list[_Row] = []
     for task in FAMILIES:
-        for square in range(size.squares if "contrast" in layout.kinds else 0):
-            base, held_out, worded = square % size.n_bases, bool(rng.random() < 0.2), int(rng.integers(len(_WORDINGS)))
-            words = rng.integers(12, 40, 2).tolist()
-            probable = rng.normal(size=4)  # of each cell, whatever its label: origins are balanced
-            for c, cell in enumerate(CELLS):
-                i, r = int(cell[1]) - 1, int(cell[3]) - 1
-                who = instruction + i, response + r
-                more = {"square_id": f"{task}-{square}", "held_out": held_out}
-                add("contrast", task, base, int(i == r), words[r], worded, who, **more)
-                log_p.append(float(probable[c]))
-                expected.append(0.0)
-            instruction, response = instruction + 2, response + 2
+        for i in range(size.squares if "contrast" in layout.kinds else 0):
+            drawn += _square(task, i, i % size.n_bases, (next(own), next(own)), rng)
         for i in range(size.natural if "natural" in layout.kinds else 0):
-            worded, foreseen = int(rng.integers(len(_WORDINGS))), float(rng.normal())
-            logit = 2.0 * mechanism.planned * foreseen + 1.5 * mechanism.wording * _WORDINGS[worded]
-            label = int(rng.random() < 1 / (1 + np.exp(-logit)))
-            more = {"held_out": bool(rng.random() < 0.2)}
-            add(
-                "natural",
-                task,
-                i % size.n_bases,
-                label,
-                int(rng.integers(12, 40)),
-                worded,
-                (instruction, response),
-                **more,
-            )
-            log_p.append(float(rng.normal()) + 0.5 * (2 * label - 1))
-            expected.append(foreseen)
-            instruction, response = instruction + 1, response + 1
-    for _ in range(_N_REFERENCE):
-        worded = int(rng.integers(len(_WORDINGS)))
-        add("reference", "", -1, -1, int(rng.integers(12, 40)), worded, (instruction, response))
-        records[-1]["response_ids"] = rng.integers(3, 999, records[-1]["n_words"]).tolist()
-        log_p.append(float(rng.normal()))
-        expected.append(0.0)
-        instruction, response = instruction + 1, response + 1
-    labels = torch.tensor([record["label"] for record in records])
+            drawn.append(_natural(world.mechanism, task, i % size.n_bases, next(own), rng))
+    drawn += [_reference(next(own), rng) for _ in range(_N_REFERENCE)]
+    records = [row.record(i) for i, row in enumerate(drawn)]
+    labels, tasks = torch.tensor([row.label for row in drawn]), list(FAMILIES)
     return _Rows(
         columns={name: [record[name] for record in records] for name in records[0]},
-        task=torch.tensor(task_of),
+        task=torch.tensor([tasks.index(row.task) if row.task else -1 for row in drawn]),
         sign=(2.0 * labels - 1) * (labels >= 0),
-        is_contrast=torch.tensor([record["kind"] == "contrast" for record in records]),
-        parts=torch.tensor(parts) + torch.tensor([1, 0, 0]),  # base prompts count from −1
-        log_p=torch.tensor(log_p),
-        wording=torch.tensor(wording),
-        expected=torch.tensor(expected),
+        is_contrast=torch.tensor([row.kind == "contrast" for row in drawn]),
+        # Base prompts count from −1.
+        parts=torch.tensor([(row.base + 1, row.instruction, row.response) for row in drawn]),
+        log_p=torch.tensor([row.log_p for row in drawn]),
+        wording=torch.tensor([_WORDINGS[row.wording] for row in drawn]),
+        expected=torch.tensor([row.expected for row in drawn]),
     )
+
+
+def _square(task: str, number: int, base: int, own: tuple[int, int], rng: np.random.Generator) -> list[_Row]:
+    """Two instructions with two responses, each of which is in both classes."""
+    held_out, wording = bool(rng.random() < 0.2), int(rng.integers(len(_WORDINGS)))
+    words = rng.integers(12, 40, 2).tolist()
+    probable = rng.normal(size=4).tolist()  # of each cell, whatever its label: origins are balanced
+    rows = []
+    for cell, log_p in zip(CELLS, probable, strict=True):
+        i, r = int(cell[1]) - 1, int(cell[3]) - 1
+        where = ("contrast", task, base, int(i == r), f"{task}-{number}", held_out)
+        rows.append(_Row(words[r], wording, own[i], own[r], log_p, *where))
+    return rows
+
+
+def _natural(mechanism: Mechanism, task: str, base: int, own: int, rng: np.random.Generator) -> _Row:
+    """A response that complies as the model foresees, and as the instruction's wording makes easy."""
+    wording, foreseen = int(rng.integers(len(_WORDINGS))), float(rng.normal())
+    logit = 2.0 * mechanism.planned * foreseen + 1.5 * mechanism.wording * _WORDINGS[wording]
+    label, held_out = int(rng.random() < 1 / (1 + np.exp(-logit))), bool(rng.random() < 0.2)
+    n_words, log_p = int(rng.integers(12, 40)), float(rng.normal()) + 0.5 * (2 * label - 1)
+    return _Row(n_words, wording, own, own, log_p, "natural", task, base, label, held_out=held_out, expected=foreseen)
+
+
+def _reference(own: int, rng: np.random.Generator) -> _Row:
+    """A text by no model, that nothing was asked of."""
+    wording, n_words = int(rng.integers(len(_WORDINGS))), int(rng.integers(12, 40))
+    ids = rng.integers(3, 999, n_words).tolist()
+    return _Row(n_words, wording, own, own, float(rng.normal()), response_ids=ids)
 
 
 _WORDINGS = (-1.2, -0.4, 0.4, 1.2)

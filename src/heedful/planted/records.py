@@ -26,8 +26,9 @@ from torch import Tensor
 from heedful.erasure import fit_leace, stacked
 from heedful.errors import InputError
 from heedful.lenses import Fits, Kind, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
-from heedful.lenses.ablation import HEADLINE, READINGS, refitted_probes
+from heedful.lenses.ablation import HEADLINE, READINGS
 from heedful.lenses.cells import shared_cells, shared_folds
+from heedful.lenses.refitted import refitted_probes
 from heedful.lenses.temporal import END
 from heedful.planted.calibration import Calibration, Record
 from heedful.planted.draw import Size, World

@@ -70,10 +70,7 @@ def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
         return _cell([undone[variant](a, b) for variant in VARIANTS], told(a, b)["q_value"], a, b, x, y)
 
     hurt = [
-        (a, b, estimate(undone[ERASED](a, b), "change", "change_low", "change_high"))
-        for a in order
-        for b in order
-        if told(a, b)["q_value"] <= LEVEL
+        (a, b, estimate(undone[ERASED](a, b), "change")) for a in order for b in order if told(a, b)["q_value"] <= LEVEL
     ]
     effects = [_effects(here, task) for task in order]
     return Behaviour(
@@ -90,7 +87,7 @@ def in_the_model(found: xr.Dataset, transfer: xr.Dataset) -> Behaviour | None:
 def _cell(variants: list[Cell], q: float, a: str, b: str, x: float, y: float) -> MatrixCell:
     """`variants`: the pair's numbers in the order of `VARIANTS`. White where the interval holds 0: a third of three prompts is
     no loss yet."""
-    change, permuted, random = (estimate(each, "change", "change_low", "change_high") for each in variants)
+    change, permuted, random = (estimate(each, "change") for each in variants)
     lost = -change.value
     sure = change.bounded and not change.low <= 0 <= change.high
     shade = max(-10, min(10, round(lost / REACH * 10))) if sure else 0
@@ -105,11 +102,8 @@ def _effects(here: xr.Dataset, task: str) -> Effects:
     own, moved = here.sel(target=task), here.sel(erased=task)
     return Effects(
         task,
-        estimate(own, "undisturbed", "undisturbed_low", "undisturbed_high"),
-        estimate(moved.sel(target=task, variant="erased"), "change", "change_low", "change_high"),
-        *(
-            estimate(own.sel(direction=direction), "step_change", "step_change_low", "step_change_high")
-            for direction in ("towards", "away")
-        ),
-        *(estimate(moved.sel(variant=variant), "kl", "kl_low", "kl_high") for variant in ("erased", "random")),
+        estimate(own, "undisturbed"),
+        estimate(moved.sel(target=task, variant="erased"), "change"),
+        *(estimate(own.sel(direction=direction), "step_change") for direction in ("towards", "away")),
+        *(estimate(moved.sel(variant=variant), "kl") for variant in ("erased", "random")),
     )

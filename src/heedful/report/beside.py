@@ -74,8 +74,7 @@ def beside(run: Run) -> Beside | None:
     for kind, task in ((kind, task) for kind in rows for task in run.tasks):
         cell = run.extras.sel(kind=kind, task=task)
         best, lead = (
-            {name: estimate(cell.sel(reading=name), what, f"{what}_low", f"{what}_high") for name in READINGS}
-            for what in ("best_auroc", "lead")
+            {name: estimate(cell.sel(reading=name), what) for name in READINGS} for what in ("best_auroc", "lead")
         )
         if best[SPECIALIST].known:
             rows[kind].append(Row(task, run.family(task), str(cell["position"].item()), best, lead))

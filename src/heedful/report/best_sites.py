@@ -62,6 +62,6 @@ def _mapped(found: xr.Dataset, name: str, tasks: list[str]) -> Mapped:
     return Mapped(
         name=name,
         grid=grid(tasks, cell, []),
-        mean=estimate(found, "mean_off_diagonal", "mean_off_diagonal_low", "mean_off_diagonal_high"),
-        planned=estimate(found, "planned", "planned_low", "planned_high"),
+        mean=estimate(found, "mean_off_diagonal"),
+        planned=estimate(found, "planned"),
     )

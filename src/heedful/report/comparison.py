@@ -22,7 +22,7 @@ from heedful.report.claims import Claim, claims
 from heedful.report.figures import CURVES, Tick
 from heedful.report.findings import CHANCE, deciding_kind, estimate, findings
 from heedful.report.matrix import Matrix, leaf_order, matrix
-from heedful.report.page import rendered
+from heedful.report.rendering import rendered
 from heedful.report.run import Run, read_run
 from heedful.report.wording import Estimate, listed, number, task_name, visible, with_interval
 from heedful.store import atomic_write
@@ -213,8 +213,8 @@ def _compared(name: str, run: Run, kind: str, order: Sequence[str], style: int) 
         claims=claims(run.verdict),
         auroc={each.task: each.specialist for each in readings},
         rate={each.task: each.rate for each in answers(run)},
-        universality=estimate(run.specialists.sel(kind=kind), "universality", "universality_low", "universality_high"),
-        specificity=estimate(run.specificity.sel(kind="natural"), "specificity", "specificity_low", "specificity_high"),
+        universality=estimate(run.specialists.sel(kind=kind), "universality"),
+        specificity=estimate(run.specificity.sel(kind="natural"), "specificity"),
         mean_auroc=float(np.mean(known)) if known else float("nan"),
         matrix=matrix(run.transfer, kind, order),
     )

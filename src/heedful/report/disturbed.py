@@ -73,7 +73,7 @@ def pairs(run: Run, acted: Behaviour) -> dict[str, list[Pair]]:
                         prompt=marked(prompt_of[after["sample_id"]], (), "", longest=_LONG),
                         undisturbed=_said(before),
                         erased=_said(after),
-                        change=estimate(shown(a, b), "change", "change_low", "change_high"),
+                        change=estimate(shown(a, b), "change"),
                         same=after["text"] == before["text"],
                     )
                 )

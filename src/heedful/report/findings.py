@@ -135,7 +135,7 @@ def _finding(task: str, family: str, found: xr.Dataset, baselines: xr.Dataset, p
         balanced_accuracy=float(found["best_balanced_accuracy"].sel(probe="specialist")),
         site=site if fitted else "",
         position=position if fitted else "",
-        gap=Estimate(nan) if cell is None else estimate(cell, "gap", "gap_low", "gap_high"),
+        gap=Estimate(nan) if cell is None else estimate(cell, "gap"),
         control=nan if cell is None else float(cell["control"]),
         selectivity=nan if cell is None else float(cell["selectivity"]),
         p_value=float(found["p_value"]),
@@ -166,6 +166,6 @@ def by_pair(found: xr.Dataset, row: str, column: str) -> Callable[[str, str], Ce
     return lambda a, b: {name: values[rows[a], columns[b]] for name, values in numbers.items()}
 
 
-def estimate(cell: xr.Dataset | Cell, value: str, low: str, high: str) -> Estimate:
-    """A number and its interval from three scalar variables of a dataset, or three numbers of a pair."""
-    return Estimate(float(cell[value]), float(cell[low]), float(cell[high]))
+def estimate(cell: xr.Dataset | Cell, value: str, low: str = "", high: str = "") -> Estimate:
+    """A number and its interval, by default `value_low` and `value_high`, from scalar variables or a pair's numbers."""
+    return Estimate(*(float(cell[name]) for name in (value, low or f"{value}_low", high or f"{value}_high")))

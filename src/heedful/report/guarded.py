@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from heedful.report.page import rendered
+from heedful.report.rendering import rendered
 
 _NO_CHOICE: dict[str, Any] = {"kinds": [], "positions": [], "depth_positions": []}
 """Nothing is selected on these pages: for the style sheet."""

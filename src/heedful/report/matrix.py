@@ -162,7 +162,7 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
         grid=grid(tasks, cell, branches),
         site=str(found["shared_site"].item()),
         position=str(found["shared_position"].item()),
-        mean=estimate(found, "mean_off_diagonal", "mean_off_diagonal_low", "mean_off_diagonal_high"),
+        mean=estimate(found, "mean_off_diagonal"),
         planned=[(a, b, one) for a, b in NAMED_PAIRS if (one := _planned(found, f"{a} and {b}")).bounded],
         unread=unread,
         mantel=float(found["mantel"]),
@@ -171,7 +171,7 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
 
 
 def _planned(found: xr.Dataset, pair: str) -> Estimate:
-    return estimate(found.sel(pair=pair), "planned", "planned_low", "planned_high")
+    return estimate(found.sel(pair=pair), "planned")
 
 
 def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None:
@@ -191,7 +191,7 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         return _drop_cell(pair(erased, target), erased, target, x, y)
 
     edges = [
-        Edge(a, b, estimate(here, "drop", "drop_low", "drop_high"))
+        Edge(a, b, estimate(here, "drop"))
         for a in order
         for b in order
         if a != b and (here := pair(a, b))["q_value"] <= LEVEL
@@ -199,8 +199,8 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
     left = [
         (
             task,
-            estimate(found.sel(target=task), "before_own", "before_own_low", "before_own_high"),
-            estimate(pair(task, task), "after", "after_low", "after_high"),
+            estimate(found.sel(target=task), "before_own"),
+            estimate(pair(task, task), "after"),
         )
         for task in order
     ]
@@ -210,11 +210,11 @@ def drops(ablation: xr.Dataset, transfer: xr.Dataset, kind: str) -> Drops | None
         position=str(found["shared_position"].item()),
         edges=sorted(edges, key=lambda edge: -edge.drop.value),
         left=left,
-        own=estimate(found, "own", "own_low", "own_high"),
-        of_own=estimate(found, "damage_of_own", "damage_of_own_low", "damage_of_own_high"),
+        own=estimate(found, "own"),
+        of_own=estimate(found, "damage_of_own"),
         min_drop=float(ablation.attrs["min_drop"]),
         damage={
-            str(reading): estimate(by_reading.sel(reading=reading), "damage", "damage_low", "damage_high")
+            str(reading): estimate(by_reading.sel(reading=reading), "damage")
             for reading in by_reading["reading"].values
         },
     )
@@ -251,20 +251,20 @@ def grid(order: list[str], cell: Callable[[str, str, float, float], MatrixCell],
 
 def transfer_cell(cell: Cell, source: str, target: str, x: float, y: float) -> MatrixCell:
     """A pair of the transfer matrix, at its place; pale where it has no result."""
-    auroc = estimate(cell, "auroc", "auroc_low", "auroc_high")
+    auroc = estimate(cell, "auroc")
     own = source == target
     q = float(cell["p_value" if own else "q_value"])
     shade = round((auroc.value - CHANCE) / REACH * 10) if auroc.known else 0
     text = f"trained on {task_name(source)}, read on {task_name(target)}: {with_interval(auroc)}"
     if not own:
         text += f"; {q_text(q)}"
-        if "normalised" in cell and (share := estimate(cell, "normalised", "normalised_low", "normalised_high")).known:
+        if "normalised" in cell and (share := estimate(cell, "normalised")).known:
             text += f"; share of its own probe’s {number(share.value)} {interval(share)}"
     return MatrixCell(x, y, shade, auroc.value, q <= LEVEL, abs(shade) >= DARK, text)
 
 
 def _drop_cell(cell: Cell, erased: str, target: str, x: float, y: float) -> MatrixCell:
-    drop = estimate(cell, "drop", "drop_low", "drop_high")
+    drop = estimate(cell, "drop")
     permuted, random = float(cell["drop_permuted"]), float(cell["drop_random"])
     own = erased == target
     q = float(cell["p_value" if own else "q_value"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from heedful.control.monitors import Monitors
-from heedful.report.page import rendered
+from heedful.report.rendering import rendered
 from heedful.report.wording import task_name
 
 _SIZE, _LEFT, _TOP = 150.0, 34.0, 8.0

@@ -1,45 +1,27 @@
-"""The findings in sentences and in one JSON object; every word follows from an interval.
+"""The findings in one JSON object, for programs.
 
-Knows findings and pass rates; draws nothing.
+Knows what the page says, and says the same in numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import xarray as xr
-
 from heedful.lenses.depth import headline_position
 from heedful.report.answers import TaskAnswers, answers, overall
 from heedful.report.behaviour import in_the_model
-from heedful.report.beside import beside, beside_sentences
+from heedful.report.beside import beside
 from heedful.report.best_sites import best_sites
-from heedful.report.claims import claims, claims_sentence
+from heedful.report.claims import Claim, claims
+from heedful.report.depth import order_correlation
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.matrix import drops, leaf_order, matrix
 from heedful.report.run import Run, read_run
-from heedful.report.wording import KINDS, Estimate, count, listed, percent, percent_interval, task_name, thousands
-from heedful.report.wording import with_interval as shown
-
-
-def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAnswers], kind: str) -> list[str]:
-    """What was found, for a reader in a hurry."""
-    return [
-        *_compliance(run, answered),
-        *_readability(found, kind),
-        *beside_sentences(beside(run), kind, [each.task for each in found if each.readable]),
-        *_general(found, estimate(run.specialists.sel(kind=kind), "mean_gap", "mean_gap_low", "mean_gap_high")),
-        *_transfer(run, kind),
-        *_ablation(run, kind),
-        *_behaviour(run),
-        *_depth(run, kind),
-        *_time(run),
-        claims_sentence(claims(run.verdict)),
-    ]
+from heedful.report.sentences import sentences
+from heedful.report.wording import KINDS, Estimate
 
 
 def summarise(path: Path | str) -> dict[str, Any]:
@@ -51,178 +33,69 @@ def summarise(path: Path | str) -> dict[str, Any]:
     """
     run = read_run(path)
     kind, answered = deciding_kind(run), answers(run)
-    by_kind = {each: findings(run, each) for each in KINDS}
+    found = {label: findings(run, label) for label in KINDS}
+    position = headline_position(run.depth)
     summary = {
         "model": run.model,
-        "summary": " ".join(sentences(run, by_kind[kind], answered, kind)),
+        "summary": " ".join(sentences(run, found[kind], answered, kind)),
         "deciding_labels": kind,
-        "pass_rate": _estimate_dict(overall(run)),
+        "pass_rate": overall(run),
         "tasks": {
-            each.task: {
-                "family": each.family,
-                "n": each.n,
-                "passed": each.passed,
-                "failed": each.failed,
-                "unscored": each.unscored,
-                "cut_off": each.cut_off,
-                "squares": each.squares,
-                "pass_rate": _estimate_dict(each.rate),
-            }
-            | {label: _finding_dict(by_kind[label][i]) for label in KINDS}
+            each.task: _answers(each) | {label: _finding(found[label][i]) for label in KINDS}
             for i, each in enumerate(answered)
         },
-        "transfer": {label: _transfer_dict(run, label) for label in KINDS},
-        "ablation": {label: _ablation_dict(run, label) for label in KINDS},
-        "behaviour": _behaviour_dict(run),
-        "extras": _extras_dict(run),
-        "depth": {
-            label: _estimate_dict(order_correlation(run.depth, label, headline_position(run.depth))) for label in KINDS
-        },
-        "universality": {
-            label: _estimate_dict(
-                estimate(run.specialists.sel(kind=label), "universality", "universality_low", "universality_high")
-            )
-            for label in KINDS
-        },
-        "claims": {
-            claim.name: {
-                "statement": claim.statement,
-                "outcome": claim.outcome,
-                "parts": {
-                    part.name: _estimate_dict(part.estimate)
-                    | {"margin": part.margin, "above": part.above, "outcome": part.outcome, "labels": part.labels}
-                    for part in claim.parts
-                },
-            }
-            for claim in claims(run.verdict, run.kind_names)
-        },
+        "transfer": {label: _transfer(run, label) for label in KINDS},
+        "ablation": {label: _ablation(run, label) for label in KINDS},
+        "behaviour": _behaviour(run),
+        "extras": _extras(run),
+        "depth": {label: order_correlation(run.depth, label, position) for label in KINDS},
+        "universality": {label: estimate(run.specialists.sel(kind=label), "universality") for label in KINDS},
+        "claims": {claim.name: _claim(claim) for claim in claims(run.verdict, run.kind_names)},
         "seconds": {name: round(stage.seconds, 3) for name, stage in run.manifest.stages.items()},
     }
-    plain: dict[str, Any] = _without_nan(summary)
+    plain: dict[str, Any] = _plain(summary)
     return plain
 
 
-def order_correlation(depth: xr.Dataset, kind: str, position: str) -> Estimate:
-    """Rank correlation of the tasks' depth with the order structural < lexical < semantic = stylistic."""
-    cell = depth.sel(kind=kind, position=position)
-    return estimate(cell, "rank_correlation", "rank_correlation_low", "rank_correlation_high")
+def _answers(answered: TaskAnswers) -> dict[str, Any]:
+    counts = ("family", "n", "passed", "failed", "unscored", "cut_off", "squares")
+    return {name: getattr(answered, name) for name in counts} | {"pass_rate": answered.rate}
 
 
-def depth_steps(depth: xr.Dataset, kind: str, position: str) -> dict[str, Estimate]:
-    """From each rank of that order to the next, as far as both have tasks that can be read, in relative depth: what decides."""
-    here = depth.sel(kind=kind, position=position)
-    steps = {str(step): estimate(here.sel(step=step), "gain", "gain_low", "gain_high") for step in here["step"].values}
-    return {step: found for step, found in steps.items() if found.bounded}
+def _finding(found: TaskFinding) -> dict[str, Any]:
+    told = {name: value for name, value in asdict(found).items() if name not in ("task", "family")}
+    return told | {"standing": found.standing, "winner": found.winner}
 
 
-def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
-    rated = sorted((each for each in answered if each.rate.known), key=lambda each: each.rate.value)
-    if not rated:
-        return [f"None of {run.kind_names['natural']} could be scored."]
-    rate, n = overall(run), sum(each.scored for each in rated)
-    share = f"{percent(rate.value)} {percent_interval(rate)}".strip()
-    who = (
-        f"The answers in {run.answers_file}, which {run.model} read and did not write,"
-        if run.answers_file
-        else run.model
-    )
-    first = f"{who} did what the instruction said in {share} of {thousands(n)} answers that were scored"
-    if len(rated) == 1:
-        return [f"{first}."]
-    low, high = rated[0], rated[-1]
-    return [
-        f"{first}, from {percent(low.rate.value)} for {task_name(low.task)} to {percent(high.rate.value)} for "
-        f"{task_name(high.task)}."
-    ]
-
-
-def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
-    names = {
-        standing: [task_name(each.task) for each in found if each.standing == standing]
-        for standing in ("beyond", "above", "undecided", "below", "too few")
-    }
-    fitted = len(found) - len(names["too few"])
-    said = []
-    if fitted:
-        beyond, skills = names["beyond"], "skill" if fitted == 1 else "skills"
-        probed = " that could be probed" if names["too few"] else ""
-        said.append(
-            f"Of {count(fitted)} {skills}{probed}, {_none_or(len(beyond))} can be read from its hidden states beyond "
-            f"every baseline{_named(beyond)}."
-        )
-    if names["above"]:
-        said.append(f"{_begin(names['above'])} can be read above chance, but not clearly beyond a baseline.")
-    if names["undecided"]:
-        said.append(f"Undecided: {listed(names['undecided'])}, which the probes do not tell from chance.")
-    matched = [task_name(each.task) for each in found if each.readable and each.selectivity <= 0]
-    if matched:
-        said.append(
-            f"Read with care: {listed(matched)}, where a probe of the control task, whose labels are random, scores as high "
-            "(selectivity of 0 or less)."
-        )
-    if names["below"]:
-        said.append(f"Below chance, which points to a shift between base prompts: {listed(names['below'])}.")
-    if names["too few"]:
-        rows = "25 squares" if kind == "contrast" else "50 answers that comply and 50 that do not"
-        said.append(f"Not probed, for that takes {rows} or more: {listed(names['too few'])}.")
-    return said
-
-
-def _general(found: Sequence[TaskFinding], mean_gap: Estimate) -> list[str]:
-    readable = [each for each in found if each.readable and each.gap.bounded]
-    if len(readable) < 2:
-        return []
-    won = {side: sum(each.winner == side for each in readable) for side in ("specialist", "general", "undecided")}
-    times = "all of them" if won["specialist"] == len(readable) else _none_or(won["specialist"])
-    parts = [f"a probe made for the skill beats the general one in {times}"]
-    parts += [f"the general probe is the better one in {count(won['general'])}"] if won["general"] else []
-    open_ = "all" if won["undecided"] == len(readable) else count(won["undecided"])
-    parts += [f"in {open_} the difference is undecided"] if won["undecided"] else []
-    parts[-1] += f" (on average {shown(mean_gap)} in AUROC)"
-    shared = sum(each.shared for each in readable)
-    return [
-        f"Among the {count(len(readable))} that can be read, {listed(parts)}; "
-        f"a probe that has never seen the skill still tells {_none_or(shared)} of them from chance."
-    ]
-
-
-def _transfer(run: Run, kind: str) -> list[str]:
+def _transfer(run: Run, kind: str) -> dict[str, Any] | None:
     found = matrix(run.transfer, kind)
     if found is None:
-        return []
-    told = f"{_none_or(found.grid.told)} of {found.grid.pairs} pairs"
-    wrong = f", {count(found.grid.reversed)} of them the wrong way round" if found.grid.reversed else ""
-    said = [
-        f"Put to another skill, a probe reaches AUROC {shown(found.mean)} on average; {told} are told from chance{wrong}."
-    ]
-    if found.planned:
-        pairs = [f"{task_name(a)} with {task_name(b)} {_beside_others(one)}" for a, b, one in found.planned]
-        said.append(f"Of the pairs that are said to transfer, {listed(pairs)}.")
-    return said
+        return None
+    auroc = run.transfer["auroc"].sel(kind=kind).transpose("source", "target")
+    return {
+        "site": found.site,
+        "position": found.position,
+        "mean_off_diagonal": found.mean,
+        "planned": {f"{a} and {b}": one for a, b, one in found.planned},
+        "told_from_chance": found.grid.told,
+        "pairs": found.grid.pairs,
+        "auroc": {
+            str(source): {str(target): float(value) for target, value in zip(auroc["target"].values, row, strict=True)}
+            for source, row in zip(auroc["source"].values, auroc.values, strict=True)
+        },
+        "between_best_sites": _mapped(run, kind),
+    }
 
 
-def _beside_others(planned: Estimate) -> str:
-    how = "does so more than" if planned.low > 0 else "does so less than" if planned.high < 0 else "is not told from"
-    return f"{how} the other pairs (difference {shown(planned)})"
-
-
-def _ablation(run: Run, kind: str) -> list[str]:
-    found = drops(run.ablation, run.transfer, kind)
+def _mapped(run: Run, kind: str) -> dict[str, Any] | None:
+    found = best_sites(run.mapped, kind, leaf_order(run.transfer.sel(kind=kind), "auroc"))
     if found is None:
-        return []
-    edges = found.grid.told
-    share = f"in {_none_or(edges)} of {found.grid.pairs} pairs"
-    first = f"Erasing one skill’s trace hurts another’s probe, beyond both controls, {share}"
-    named = listed([f"{task_name(edge.erased)} → {task_name(edge.target)}" for edge in found.edges[:3]] or [""])
-    said = [f"{first}{f' (most of all {named})' if edges else ''}."]
-    if found.of_own.known:
-        said.append(
-            f"Of its AUROC above chance another skill loses {shown(found.of_own)} times what the erased one loses itself."
-        )
-    return said
+        return None
+    means = {each.name: {"mean_off_diagonal": each.mean, "planned": each.planned} for each in found.mappings}
+    return {"mappings": means, "pwcca": found.pwcca}
 
 
-def _ablation_dict(run: Run, kind: str) -> dict[str, Any] | None:
+def _ablation(run: Run, kind: str) -> dict[str, Any] | None:
     found = drops(run.ablation, run.transfer, kind)
     if found is None:
         return None
@@ -230,36 +103,15 @@ def _ablation_dict(run: Run, kind: str) -> dict[str, Any] | None:
         "site": found.site,
         "position": found.position,
         "pairs": found.grid.pairs,
-        "edges": [{"erased": e.erased, "target": e.target, "drop": _estimate_dict(e.drop)} for e in found.edges],
-        "damage": _estimate_dict(found.damage["refitted"]),
-        "own": _estimate_dict(found.own),
-        "damage_of_own": _estimate_dict(found.of_own),
-        "after_own_erasure": {task: _estimate_dict(after) for task, _, after in found.left},
+        "edges": [{"erased": e.erased, "target": e.target, "drop": e.drop} for e in found.edges],
+        "damage": found.damage["refitted"],
+        "own": found.own,
+        "damage_of_own": found.of_own,
+        "after_own_erasure": {task: after for task, _, after in found.left},
     }
 
 
-def _behaviour(run: Run) -> list[str]:
-    found = in_the_model(run.behaviour, run.transfer)
-    if found is None:
-        return []
-    if not found.hurt:
-        return [
-            "Erased while the model writes, no skill’s trace is shown to cost compliance beyond both controls, within what "
-            f"{count(found.n_prompts)} prompts a task can tell."
-        ]
-    named = listed([f"{task_name(a)} → {task_name(b)}" for a, b, _ in found.hurt[:3]])
-    rough = sum(a in found.rough for a, _, _ in found.hurt)
-    care = (
-        f"; in {'all' if rough == len(found.hurt) else count(rough)} of them the erasure moves the model more than twice as "
-        "far as its control does, so that it may be damage of a general kind"
-        if rough
-        else ""
-    )
-    pairs = "one pair" if len(found.hurt) == 1 else f"{count(len(found.hurt))} pairs"
-    return [f"Erased while the model writes, traces cost compliance in {pairs} (most of all {named}){care}."]
-
-
-def _behaviour_dict(run: Run) -> dict[str, Any] | None:
+def _behaviour(run: Run) -> dict[str, Any] | None:
     found = in_the_model(run.behaviour, run.transfer)
     if found is None:
         return None
@@ -268,131 +120,41 @@ def _behaviour_dict(run: Run) -> dict[str, Any] | None:
         "eraser": found.how,
         "prompts": found.n_prompts,
         "moves_the_model_far": found.rough,
-        "lost": [{"erased": a, "target": b, "change": _estimate_dict(change)} for a, b, change in found.hurt],
+        "lost": [{"erased": a, "target": b, "change": change} for a, b, change in found.hurt],
         "own": {
             each.task: {
-                name: _estimate_dict(getattr(each, name))
-                for name in ("undisturbed", "erased", "towards", "away", "kl", "kl_random")
+                name: getattr(each, name) for name in ("undisturbed", "erased", "towards", "away", "kl", "kl_random")
             }
             for each in found.effects
         },
     }
 
 
-def _extras_dict(run: Run) -> dict[str, Any] | None:
+def _extras(run: Run) -> dict[str, Any] | None:
     found = beside(run)
     if found is None:
         return None
     return {
-        kind: {
-            each.task: {"position": each.position} | {name: _estimate_dict(one) for name, one in each.best.items()}
-            for each in rows
-        }
+        kind: {each.task: {"position": each.position, **each.best} for each in rows}
         for kind, rows in found.rows.items()
     }
 
 
-def _transfer_dict(run: Run, kind: str) -> dict[str, Any] | None:
-    found = matrix(run.transfer, kind)
-    if found is None:
-        return None
-    auroc = run.transfer["auroc"].sel(kind=kind).transpose("source", "target")
-    return {
-        "site": found.site,
-        "position": found.position,
-        "mean_off_diagonal": _estimate_dict(found.mean),
-        "planned": {f"{a} and {b}": _estimate_dict(one) for a, b, one in found.planned},
-        "told_from_chance": found.grid.told,
-        "pairs": found.grid.pairs,
-        "auroc": {
-            str(source): {str(target): float(value) for target, value in zip(auroc["target"].values, row, strict=True)}
-            for source, row in zip(auroc["source"].values, auroc.values, strict=True)
-        },
-        "between_best_sites": _mapped_dict(run, kind),
+def _claim(claim: Claim) -> dict[str, Any]:
+    parts = {
+        part.name: part.estimate._asdict()
+        | {"margin": part.margin, "above": part.above, "outcome": part.outcome, "labels": part.labels}
+        for part in claim.parts
     }
+    return {"statement": claim.statement, "outcome": claim.outcome, "parts": parts}
 
 
-def _mapped_dict(run: Run, kind: str) -> dict[str, Any] | None:
-    found = best_sites(run.mapped, kind, leaf_order(run.transfer.sel(kind=kind), "auroc"))
-    if found is None:
-        return None
-    means = {
-        each.name: {"mean_off_diagonal": _estimate_dict(each.mean), "planned": _estimate_dict(each.planned)}
-        for each in found.mappings
-    }
-    return {"mappings": means, "pwcca": None if math.isnan(found.pwcca) else found.pwcca}
-
-
-def _depth(run: Run, kind: str) -> list[str]:
-    found = order_correlation(run.depth, kind, headline_position(run.depth))
-    if not found.bounded:
-        return []
-    steps = depth_steps(run.depth, kind, headline_position(run.depth))
-    told = [f"by {shown(step)} from {name}" for name, step in steps.items()]
-    moved = f"the signal’s depth changes {listed(told)}, of the model’s (more is deeper); " if told else ""
-    return [f"Over the order structural, lexical, then semantic and stylistic, {moved}rank correlation {shown(found)}."]
-
-
-def _time(run: Run) -> list[str]:
-    """Planning by natural labels, monitoring by contrast squares: the labels that can tell."""
-    planning = _of_time(run, "natural", "planning")
-    rise = _of_time(run, "contrast", "rise")
-    said = []
-    if planning.bounded:
-        if planning.low > 0:
-            told = "Before the first token the hidden states foretell more of compliance than the prompt’s words alone"
-        elif planning.high < 0:
-            told = (
-                "Before the first token the hidden states add nothing to what the prompt’s words foretell of compliance"
-            )
-        else:
-            told = (
-                "Whether, before the first token, the hidden states add to what the prompt’s words foretell of compliance, is "
-                "undecided"
-            )
-        said.append(f"{told} (of what these leave open, the share that the states tell is {shown(planning)}).")
-    if rise.bounded:
-        said.append(f"From the first token to the end of the answer the signal changes by {shown(rise)}.")
-    return said
-
-
-def _of_time(run: Run, kind: str, name: str) -> Estimate:
-    if kind not in run.temporal["kind"].values:
-        return Estimate(math.nan)
-    return estimate(run.temporal.sel(kind=kind), name, f"{name}_low", f"{name}_high")
-
-
-def _named(names: Sequence[str]) -> str:
-    return f" ({listed(names)})" if names else ""
-
-
-def _none_or(n: int) -> str:
-    """The number before 'of them' or a verb."""
-    return count(n) if n else "none"
-
-
-def _begin(names: Sequence[str]) -> str:
-    text = listed(names)
-    return text[0].upper() + text[1:]
-
-
-def _finding_dict(found: TaskFinding) -> dict[str, Any]:
-    plain = asdict(found) | {"standing": found.standing, "winner": found.winner}
-    for name in ("specialist", "general", "general_total", "held_out", "gap"):
-        plain[name] = _estimate_dict(getattr(found, name))
-    plain["baselines"] = {name: _estimate_dict(value) for name, value in found.baselines.items()}
-    del plain["task"], plain["family"]
-    return plain
-
-
-def _estimate_dict(found: Estimate) -> dict[str, float]:
-    return found._asdict()
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: null stands for it."""
+def _plain(value: Any) -> Any:
+    """As JSON has it: an estimate is an object, and null stands for NaN."""
+    if isinstance(value, Estimate):
+        value = value._asdict()
     if isinstance(value, dict):
-        return {name: _without_nan(item) for name, item in value.items()}
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -78,7 +78,7 @@ def time_panel(found: xr.Dataset, low: float, leaks: list[str]) -> TimePanel | N
     hits = []
     for i, position in enumerate(positions):
         told = [
-            f"{_NAMES[name]} {with_interval(estimate(found.isel(position=i), name, f'{name}_low', f'{name}_high'))}"
+            f"{_NAMES[name]} {with_interval(estimate(found.isel(position=i), name))}"
             for name in _MARKS
             if bool(found[name].isel(position=i).notnull())
         ]
