@@ -12,7 +12,9 @@ import torch
 import xarray as xr
 
 from heedful.lenses import PROBES, StudyData, specialists
+from heedful.lenses.cells import candidates, nested_cells
 from heedful.lenses.fits import fit_probes
+from heedful.probes import auroc
 from heedful.store import read_results, write_results
 
 Make = Callable[..., Any]
@@ -94,6 +96,40 @@ def test_control_tasks_stand_beside_and_say_what_they_are(independent: xr.Datase
     assert (at.selectivity > 0.2).all()
     assert (independent.control_recurrence > 0.9).all()
     assert set(independent.control_types.values.flat) == {"constraint × length quartile"}
+
+
+def test_what_stands_beside_the_best_auroc_is_of_the_same_nested_cells(study: Make, planted: Any) -> None:
+    made = study(planted(natural=160, seed=3))
+    found = specialists(made.data, made.fits, n_permutations=0)
+    best = found.best_auroc
+    np.testing.assert_allclose(found.best_gap, best.sel(probe="specialist") - best.sel(probe="general_each"))
+    np.testing.assert_allclose(found.best_selectivity, best.sel(probe="specialist") - found.best_control)
+    assert (found.best_gap_low < found.best_gap).all()
+    assert (found.best_selectivity_low < found.best_selectivity).all()
+    for t, task in enumerate(made.data.tasks):
+        f = made.fits.tasks["contrast", task]
+        able = candidates(made.data, f, "contrast")
+        rows, labels = f.examples.take(able.rows), f.controls.labels[:, able.rows]
+        known = ~rows.held_out
+        by_fold = []
+        for fold, (site, position) in enumerate(nested_cells(f, able).cells):
+            here = known & (rows.fold == fold)
+            scores = f.control_scores[:, site, position, able.rows][:, here]
+            by_fold.append(auroc(scores, labels[:, here]).mean())
+        assert float(found.best_control[0, t]) == pytest.approx(float(torch.stack(by_fold).mean()))
+
+
+def test_what_no_row_of_a_task_taught_is_not_widened_for_it(study: Make, planted: Any) -> None:
+    made = study(planted(natural=160, seed=3))
+    data, f = made.data, made.fits.tasks["contrast", "topic"]
+    found = specialists(data, made.fits, n_permutations=0).sel(kind="contrast", task="topic", position="eos")
+    p = data.positions.index("eos")
+    for probe, own in (("specialist", 1.0), ("general_each", 1 / 4), ("held_out", 0.0)):
+        i = PROBES.index(probe)
+        plain = data.auroc(f.scores[i, :, p, f.valid[p]], f.examples.take(f.valid[p]))
+        wide = plain.cross_fitted(own * f.noise[i, :, p]).interval(0.95, "logit")
+        np.testing.assert_allclose(found.auroc_low.sel(probe=probe), wide.low)
+        assert bool((f.noise[i, :, p] > 0.3).all())  # so that it matters
 
 
 def unique_constraints(rows: list[dict[str, Any]], index: torch.Tensor) -> None:

@@ -21,6 +21,7 @@ from heedful.probes import (
     fold_mean,
     intervals,
     jackknife_auroc,
+    jackknife_d_prime,
     jackknife_mean,
     out_of_fold,
     paired_difference,
@@ -57,6 +58,40 @@ def test_replicates_equal_leaving_each_group_out(n, n_groups, n_folds, seed, wei
     torch.testing.assert_close(fast.estimate, naive(group >= 0), equal_nan=True)
     for g in range(n_groups):
         torch.testing.assert_close(fast.replicates[:, g], naive(group != g), equal_nan=True)
+
+
+@given(n=st.integers(4, 60), n_groups=st.integers(2, 12), n_folds=st.integers(1, 3), seed=st.integers(0, 10**6))
+def test_d_prime_without_each_group_is_that_of_the_other_rows(n, n_groups, n_folds, seed):
+    scores, y, group, fold = draw(n, n_groups, n_folds, seed)
+    scores = 1e4 + scores  # far from 0, where squares alone would lose the difference
+    scores[0, :2] = float("nan")
+    fast = jackknife_d_prime(scores, y, group, fold, n_groups=n_groups)
+
+    def naive(kept: torch.Tensor) -> torch.Tensor:
+        return torch.stack(
+            [fold_mean(torch.stack([one(row, kept & (fold == f)) for f in range(n_folds)])) for row in scores]
+        )
+
+    def one(row: torch.Tensor, here: torch.Tensor) -> torch.Tensor:
+        sides = [row[here & (y == label) & ~row.isnan()] for label in (1, 0)]
+        if min(map(len, sides)) < 2 or not (variance := sum(side.var() for side in sides) / 2) > 0:
+            return torch.tensor(torch.nan).double()
+        return (sides[0].mean() - sides[1].mean()) / variance.sqrt()
+
+    torch.testing.assert_close(fast.estimate, naive(group >= 0), equal_nan=True)
+    for g in range(n_groups):
+        torch.testing.assert_close(fast.replicates[:, g], naive(group != g), equal_nan=True)
+
+
+def test_d_prime_tells_two_probes_apart_where_auroc_has_levelled_off():
+    generator = torch.Generator().manual_seed(0)
+    y, group = torch.arange(400) % 2, torch.arange(400) // 4
+    noise = torch.randn(2, 400, generator=generator, dtype=torch.float64)
+    scores = noise + y * torch.tensor([[12.0], [6.0]])
+    flat = torch.zeros(400, dtype=torch.long)
+    assert jackknife_auroc(scores, y, group, flat).estimate.tolist() == [1.0, 1.0]
+    lost = combine(lambda d: 1 - d[1] / d[0], jackknife_d_prime(scores, y, group, flat)).interval()
+    assert 0.4 < lost.low < 0.5 < lost.high < 0.6
 
 
 def test_standard_error_of_a_mean_of_singletons_is_the_textbook_one():

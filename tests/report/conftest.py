@@ -290,6 +290,12 @@ def _specialists(
     dataset["selectivity"] = specialist - dataset["control"]
     best = dataset["auroc"].max(("site", "position"))
     dataset["best_auroc"], dataset["best_low"], dataset["best_high"] = best, best - half, np.minimum(best + half, 1.0)
+    for name, other in (("best_gap", best.sel(probe="general_each", drop=True)), ("best_selectivity", 0.52)):
+        over = best.sel(probe="specialist", drop=True) - other
+        dataset[name], dataset[f"{name}_low"], dataset[f"{name}_high"] = over, over - half, over + half
+    dataset["best_control"], dataset["best_control_low"], dataset["best_control_high"] = (
+        (dims[1:3], np.full((2, len(tasks)), value)) for value in (0.52, 0.5, 0.54)
+    )
     dataset["best_balanced_accuracy"] = 0.5 + (best - 0.5) * 0.8
     flat = specialist.stack(cell=("site", "position")).argmax("cell").values
     cells = [[divmod(int(i), len(positions)) for i in row] for row in flat]
@@ -307,7 +313,7 @@ def _specialists(
         ("n_groups", 118, 120),
     ):
         dataset[name] = (("kind", "task"), np.repeat([[contrast], [natural]], len(tasks), 1))
-    for name, value in (("mean_gap", 0.15), ("universality", 0.2)):
+    for name, value in (("mean_gap", 0.15), ("lost", 0.45), ("universality", 0.2)):
         for suffix, shift in (("", 0.0), ("_low", -0.05), ("_high", 0.05)):
             dataset[f"{name}{suffix}"] = ("kind", [value + shift] * 2)
     dataset["n_readable"] = ("kind", [len(tasks)] * 2)

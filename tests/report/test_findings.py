@@ -30,7 +30,8 @@ def finding(**changes: object) -> TaskFinding:
         "task": "topic", "family": "semantic", "too_few": False, "n_rows": 800, "n_positive": 400, "n_groups": 120,
         "specialist": Estimate(0.8, 0.75, 0.85), "general": Estimate(0.6, 0.55, 0.65),
         "general_total": Estimate(0.6, 0.55, 0.65), "held_out": Estimate(0.5, 0.45, 0.55), "balanced_accuracy": 0.7,
-        "site": "block.2.out", "position": "eos", "gap": Estimate(0.2, 0.15, 0.25), "control": 0.52, "selectivity": 0.28,
+        "site": "block.2.out", "position": "eos", "gap": Estimate(0.2, 0.15, 0.25),
+        "control": Estimate(0.52, 0.5, 0.54), "selectivity": Estimate(0.28, 0.23, 0.33),
         "p_value": 0.005, "p_adjusted": 0.01, "null_high": 0.55,
         "baselines": {"length": Estimate(0.55, 0.5, 0.6), "log p": Estimate(0.6, 0.55, 0.65)},
     }  # fmt: skip
@@ -98,16 +99,16 @@ def test_p_values_are_corrected_over_tasks(make_run: Callable[..., Path]) -> Non
     assert {each.standing for each in found} == {"undecided"}
 
 
-def test_numbers_are_read_at_the_chosen_cell(run: Run) -> None:
+def test_numbers_are_those_of_the_nested_cells(run: Run) -> None:
     for kind in ("contrast", "natural"):
         for each in findings(run, kind):
             if each.too_few:
                 assert each.standing == "too few"
                 assert not each.gap.known
                 continue
-            cell = run.specialists.sel(kind=kind, task=each.task, site=each.site, position=each.position)
-            assert each.gap.value == float(cell["gap"])
-            assert each.selectivity == float(cell["selectivity"])
+            here = run.specialists.sel(kind=kind, task=each.task)
+            assert each.gap.value == float(here["best_gap"])
+            assert each.selectivity.low == float(here["best_selectivity_low"])
             assert each.specialist.value == float(
                 run.specialists["best_auroc"].sel(kind=kind, task=each.task, probe="specialist")
             )
@@ -148,9 +149,9 @@ def test_each_turn_of_the_summary(make_run: Callable[..., Path]) -> None:
 
         put("word_count", 0.4)
         put("char_count", 0.58)
-        for name, shift in (("gap", 0.0), ("gap_low", -0.01), ("gap_high", 0.01)):
+        for name, shift in (("best_gap", 0.0), ("best_gap_low", -0.01), ("best_gap_high", 0.01)):
             dataset[name].loc[{"task": "json"}] = -0.2 + shift
-        for name, shift in (("gap", 0.0), ("gap_low", -0.5), ("gap_high", 0.5)):
+        for name, shift in (("best_gap", 0.0), ("best_gap_low", -0.5), ("best_gap_high", 0.5)):
             dataset[name].loc[{"task": "topic"}] = shift
         dataset["p_value"].loc[{"kind": "contrast", "task": "char_count"}] = 0.005
         return dataset
@@ -183,7 +184,8 @@ def test_planning_is_never_denied_for_want_of_data(make_run: Callable[..., Path]
 
 def test_a_probe_that_its_control_matches_is_read_with_care(make_run: Callable[..., Path], ordinary_run: Path) -> None:
     def change(dataset: xr.Dataset) -> xr.Dataset:
-        dataset["selectivity"].loc[{"task": "json"}] = -0.05
+        for name, value in (("best_selectivity", 0.05), ("best_selectivity_low", -0.01)):
+            dataset[name].loc[{"task": "json"}] = value
         return dataset
 
     assert (

@@ -171,8 +171,8 @@ def test_a_part_without_an_estimate_or_with_too_few_tasks_says_why(run_folder: P
     found = read_results(place)
     for name in ("estimate", "estimate_low", "estimate_high"):
         found[name].loc[{"part": "structural to lexical"}] = float("nan")
-        found[name].loc[{"part": "gap"}] = 0.3
-    found["n_tasks"].loc[{"part": "gap"}] = 4
+        found[name].loc[{"part": "lost"}] = 0.3
+    found["n_tasks"].loc[{"part": "lost"}] = 4
     place.write_bytes(encode_results(found))
     text = " ".join("".join(Page(render_report(run_folder)).text).split())
     assert "No estimate: it needs several sites, and structural and lexical tasks that can be read." in text

@@ -30,7 +30,7 @@ from heedful.probes.splits import index_groups
 _PAIRS = 2**22
 """The most pairs of rows that are compared at once."""
 _ROUNDING = 1e-9
-"""Differences of shares up to here are none."""
+"""Differences of shares up to here are none, nor is a variance that is less of the mean square."""
 
 
 class Interval(NamedTuple):
@@ -193,7 +193,7 @@ def jackknife_d_prime(
     the root of their mean variance.
 
     Unlike AUROC it does not level off where classes are far apart, so that two probes can be told apart there. Arguments and
-    errors as of `jackknife_auroc`; a fold counts where both classes have two rows that differ.
+    errors as of `jackknife_auroc`; a fold counts where both classes have two rows and not all rows of a class are alike.
     """
     member, in_fold, home = _membership(group, fold, n_groups, scores.device)
     classes = class_weights(scores, labels, None)
@@ -214,7 +214,9 @@ def _d_prime(positive: Float[Tensor, 3 * cell], negative: Float[Tensor, 3 * cell
     for n, total, squares in (positive, negative):
         mean = total / n
         means.append(mean)
-        spreads.append((squares - n * mean**2) / (n - 1).masked_fill(n < 1.5, torch.nan))
+        deviations = squares - n * mean**2
+        deviations = deviations * (deviations > _ROUNDING * squares)
+        spreads.append(deviations / (n - 1).masked_fill(n < 1.5, torch.nan))
     variance = (spreads[0] + spreads[1]) / 2
     d_prime: Tensor = (means[0] - means[1]) / variance.masked_fill(~(variance > 0), torch.nan).sqrt()
     return d_prime

@@ -33,8 +33,10 @@ class TaskFinding:
     """One task under one kind of labels. AUROC throughout; the site and position were chosen on inner folds.
 
     Attributes:
-        gap: specialist minus general at `site` and `position`, paired.
-        control: AUROC on the control task there.
+        site, position: what most folds chose.
+        gap: specialist minus general, paired.
+        control: AUROC on the control tasks.
+        selectivity: specialist minus control, paired.
         p_value, p_adjusted: of the permutation null there; Benjamini–Hochberg over the tasks.
         baselines: what text and likelihood alone tell, by name.
     """
@@ -53,8 +55,8 @@ class TaskFinding:
     site: str
     position: str
     gap: Estimate
-    control: float
-    selectivity: float
+    control: Estimate
+    selectivity: Estimate
     p_value: float
     p_adjusted: float
     null_high: float
@@ -119,8 +121,6 @@ def _finding(task: str, family: str, found: xr.Dataset, baselines: xr.Dataset, p
 
     site, position = str(found["best_site"].item()), str(found["best_position"].item())
     fitted = site in found["site"].values and position in found["position"].values
-    cell = found.sel(site=site, position=position) if fitted else None
-    nan = math.nan
     return TaskFinding(
         task=task,
         family=family,
@@ -135,9 +135,9 @@ def _finding(task: str, family: str, found: xr.Dataset, baselines: xr.Dataset, p
         balanced_accuracy=float(found["best_balanced_accuracy"].sel(probe="specialist")),
         site=site if fitted else "",
         position=position if fitted else "",
-        gap=Estimate(nan) if cell is None else estimate(cell, "gap"),
-        control=nan if cell is None else float(cell["control"]),
-        selectivity=nan if cell is None else float(cell["selectivity"]),
+        gap=estimate(found, "best_gap"),
+        control=estimate(found, "best_control"),
+        selectivity=estimate(found, "best_selectivity"),
         p_value=float(found["p_value"]),
         p_adjusted=p_adjusted,
         null_high=float(found["null_high"]),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import xarray as xr
+
 from heedful.lenses.depth import headline_position
 from heedful.report.answers import TaskAnswers, overall
 from heedful.report.behaviour import in_the_model
@@ -27,7 +29,7 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
         *_compliance(run, answered),
         *_readability(found, kind),
         *beside_sentences(beside(run), kind, [each.task for each in found if each.readable]),
-        *_general(found, estimate(run.specialists.sel(kind=kind), "mean_gap")),
+        *_general(found, run.specialists.sel(kind=kind)),
         *_transfer(run, kind),
         *_ablation(run, kind),
         *_behaviour(run),
@@ -76,11 +78,11 @@ def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
         said.append(f"{_begin(names['above'])} can be read above chance, but not clearly beyond a baseline.")
     if names["undecided"]:
         said.append(f"Undecided: {listed(names['undecided'])}, which the probes do not tell from chance.")
-    matched = [task_name(each.task) for each in found if each.readable and each.selectivity <= 0]
+    matched = [task_name(each.task) for each in found if each.readable and each.selectivity.low <= 0]
     if matched:
         said.append(
-            f"Read with care: {listed(matched)}, where a probe of the control task, whose labels are random, scores as high "
-            "(selectivity of 0 or less)."
+            f"Read with care: {listed(matched)}, where a probe of the control task, whose labels are random, may score as high "
+            "(a selectivity of 0 is within its interval, or it is less)."
         )
     if names["below"]:
         said.append(f"Below chance, which points to a shift between base prompts: {listed(names['below'])}.")
@@ -90,7 +92,7 @@ def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
     return said
 
 
-def _general(found: Sequence[TaskFinding], mean_gap: Estimate) -> list[str]:
+def _general(found: Sequence[TaskFinding], all_: xr.Dataset) -> list[str]:
     readable = [each for each in found if each.readable and each.gap.bounded]
     if len(readable) < 2:
         return []
@@ -100,11 +102,13 @@ def _general(found: Sequence[TaskFinding], mean_gap: Estimate) -> list[str]:
     parts += [f"the general probe is the better one in {count(won['general'])}"] if won["general"] else []
     open_ = "all" if won["undecided"] == len(readable) else count(won["undecided"])
     parts += [f"in {open_} the difference is undecided"] if won["undecided"] else []
-    parts[-1] += f" (on average {shown(mean_gap)} in AUROC)"
+    parts[-1] += f" (on average {shown(estimate(all_, 'mean_gap'))} in AUROC)"
+    lost = estimate(all_, "lost")
+    whole = f" Of the d′ of their own probes the general one loses {shown(lost)}." if lost.known else ""
     shared = sum(each.shared for each in readable)
     return [
         f"Among the {count(len(readable))} that can be read, {listed(parts)}; "
-        f"a probe that has never seen the skill still tells {_none_or(shared)} of them from chance."
+        f"a probe that has never seen the skill still tells {_none_or(shared)} of them from chance.{whole}"
     ]
 
 

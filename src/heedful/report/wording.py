@@ -26,7 +26,7 @@ PROBE_NAMES = {
 KIND_NAMES = {"contrast": "contrast squares", "natural": "the model’s own answers"}
 KINDS = tuple(KIND_NAMES)
 PART_NAMES = {
-    "gap": "specialist − general",
+    "lost": "d′ that the general probe loses",
     "topic with sentiment": "topic with sentiment − all others",
     "exclude with toxicity": "exclusion with toxicity − all others",
     "weak": "share of the target’s own that others reach",
