@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 from heedful.cli.flags import MORE, takes_constraints
 from heedful.constraints import Constraint, FieldHelp, Verdict, decode_text, field_help, known_constraints, read_text
 from heedful.constraints import check as check_text
+from heedful.constraints.conflicts import conflicts
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def check(
             "no constraint is given, so there is nothing to check",
             "add a flag such as --max-words 50, or --constraints FILE; heedful check --list shows all there are",
         )
+    for clash in conflicts(asked):
+        typer.echo(f"contradiction: {printable(clash.why)}", err=True)
     # All files are read before the first is judged: bad input is reported alone, not after half of a table.
     checked = [_Checked(file, check_text(text, *asked)) for file, text in _read_all(files or ["-"])]
     if as_json:

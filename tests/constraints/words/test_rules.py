@@ -235,3 +235,12 @@ def test_another_parser_takes_the_same_seat() -> None:
         return Parsed(text, (), (), ())
 
     assert parse("At most 5 words.", deaf).constraints == ()
+
+
+def test_what_was_read_is_one_line_in_a_notebook() -> None:
+    shown = repr(parse("At most 50 words, formal, at least 60 words, in iambic pentameter"))
+    assert shown == (
+        "<Parsed at most 50 words; formal in style; at least 60 words | unread: “in iambic pentameter” | "
+        "contradiction: at least 60 and at most 50 words exclude each other>"
+    )
+    assert repr(parse("Hello.")) == "<Parsed no constraint>"

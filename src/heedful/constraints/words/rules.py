@@ -8,14 +8,15 @@ begins, and what sounds like a requirement and was not read is left as unread. K
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
+from heedful.constraints.conflicts import conflict
 from heedful.constraints.verdict import Span
-from heedful.constraints.words.conflicts import contradictions
 from heedful.constraints.words.counts import Amount
 from heedful.constraints.words.making import UnsayableError, made
 from heedful.constraints.words.numbers import number_at
-from heedful.constraints.words.parsed import Parsed, Reading, Unread
+from heedful.constraints.words.parsed import Contradiction, Parsed, Reading, Unread
 from heedful.constraints.words.parts import part_of
 from heedful.constraints.words.phrasebook import Found, phrasebook
 from heedful.constraints.words.pieces import put_together
@@ -82,7 +83,12 @@ def by_rules(text: str) -> Parsed:
         except InputError as reason:
             unread += [Unread(span, reason.cause) for span in spans]
     readings = _once(sorted(readings, key=lambda reading: reading.spans))
-    return Parsed(text, tuple(readings), tuple(sorted(set(unread))), contradictions(readings))
+    contradictions = tuple(
+        Contradiction(first, second, clash.why)
+        for first, second in combinations(readings, 2)
+        if (clash := conflict(first.constraint, second.constraint))
+    )
+    return Parsed(text, tuple(readings), tuple(sorted(set(unread))), contradictions)
 
 
 class _Read(NamedTuple):
