@@ -252,7 +252,7 @@ def test_who_interrupts_gets_the_best_draft_until_then(
 def test_a_process_that_stopped_a_draft_ends_with_its_status() -> None:
     """What draws is no daemon: cut off amid torch, it would abort the process as it leaves."""
     for flags in (
-        ["--include", "harbour", "--exclude", "harbour", "--policy", "abort"],
+        ["--include", "harbour", "--policy", "abort"],
         ["--mode", "stop", "--stream"],
     ):
         command = [sys.executable, "-m", "heedful", "guard", "pico-llama", ASK, "--max-words", "2", *flags]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.cli.check import COLOURS, printable, reason_of, status_of
+from heedful.cli.check import COLOURS, reason_of, status_of
 from heedful.cli.flags import takes_constraints
+from heedful.cli.terminal import printable, read_standard_input
 from heedful.constraints import Constraint
 from heedful.constraints.conflicts import check_together
 from heedful.errors import InputError
@@ -103,7 +104,7 @@ def guard(
         typer.secho(f"heedful: hardly a text can pass: {printable(clash.why)}", fg="yellow", err=True)
     if log is not None:
         check_log(log)
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = read_standard_input("prompt") if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, max_new_tokens, seed)
     guarded = Guard(
         open_upstream(model, name=at, monitors=monitors),
