@@ -60,6 +60,15 @@ def test_pass_and_fail_and_what_to_change(run: Run) -> None:
         assert shown in ran.out
 
 
+def test_constraints_that_exclude_each_other_are_told(run: Run) -> None:
+    flags = ["--include", "fine", "--exclude", "fine"]
+    for form in ([], ["--json"]):
+        ran = run(*flags, *form, stdin=b"A fine day.")
+        assert ran.status == 1
+        assert "contradiction: “fine” is asked for and forbidden" in ran.err
+        assert "contradiction" not in ran.out
+
+
 def test_json_is_one_object(run: Run, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
     good.write_text("a b")

@@ -64,6 +64,8 @@ def test_what_cannot_be_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the mode warn holds none" in capsys.readouterr().err
     assert main(["guard", "no/such-model", ASK, "--topic", "quidditch"]) == 2
     assert "does not know 'quidditch', so no text can be scored" in capsys.readouterr().err
+    assert main(["guard", "no/such-model", ASK, "--max-words", "5", "-c", "structural/word_count:at_least=9"]) == 2
+    assert "no text can pass: at least 9 and at most 5 words exclude each other" in capsys.readouterr().err
 
 
 def test_a_log_is_shown_in_the_terminal_as_json_and_as_a_page(
@@ -178,10 +180,10 @@ def test_a_log_that_cannot_be_written_is_said_before_a_model_is_loaded(
     assert main(["guard", "no/such-model", ASK, "--max-words", "15", "--log", str(log)]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"heedful: {log} cannot be written: its folder is a file")
+    assert shown.err.startswith(f"heedful: cannot write the log {log}: its folder is a file")
     absent = tmp_path / "absent" / "log.jsonl"
     assert main(["guard", "no/such-model", ASK, "--max-words", "15", "--log", str(absent)]) == 2
-    assert capsys.readouterr().err.startswith(f"heedful: {absent} cannot be written: there is no folder")
+    assert capsys.readouterr().err.startswith(f"heedful: cannot write the log {absent}: there is no folder")
     assert not absent.parent.exists()
 
 
@@ -250,7 +252,7 @@ def test_who_interrupts_gets_the_best_draft_until_then(
 def test_a_process_that_stopped_a_draft_ends_with_its_status() -> None:
     """What draws is no daemon: cut off amid torch, it would abort the process as it leaves."""
     for flags in (
-        ["--include", "harbour", "--exclude", "harbour", "--policy", "abort"],
+        ["--include", "harbour", "--policy", "abort"],
         ["--mode", "stop", "--stream"],
     ):
         command = [sys.executable, "-m", "heedful", "guard", "pico-llama", ASK, "--max-words", "2", *flags]

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.control.server import DONE, EVENTS, Reply, Server, answers, chunk, events, raw, serving, status
 
-from heedful.control.completion import Completion, WithoutThinking
+from heedful.control.completion import PASSING, Completion, WithoutThinking
 from heedful.control.endpoint import Endpoint
 from heedful.control.upstream import Delta, Request, Sampling, Usage
 from heedful.errors import InputError, UpstreamError
@@ -318,8 +318,9 @@ def test_no_answer_is_an_error(reply: Reply, message: str) -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [status(429), status(500), status(502), status(503, "busy", retry_after="0"), status(504), raw("", b""), raw("HTTP/1.1 2"),
-     raw("HTTP/1.1 200 OK\r\n", hang=True), raw(HEAD, hang=True), events(b": only a comment\n\n"), events(cut=True)],
+    [status(408), status(429), status(500), status(502), status(503, "busy", retry_after="0"), status(504), raw("", b""),
+     raw("HTTP/1.1 2"), raw("HTTP/1.1 200 OK\r\n", hang=True), raw(HEAD, hang=True),
+     events(b": only a comment\n\n"), events(cut=True)],
     ids=lambda value: None,
 )  # fmt: skip
 def test_what_passes_is_tried_again(fault: Reply) -> None:
@@ -335,6 +336,7 @@ def test_what_passes_is_tried_again(fault: Reply) -> None:
         ({"message": "maximum context length is 1500 tokens", "code": 400}, False),
         ({"message": "the field 'timeout' is unknown", "type": "invalid_request_error", "code": None}, False),
         ({"message": "slow down", "code": "429"}, True),
+        *(({"message": "not now", "code": code}, True) for code in sorted(PASSING)),
         ({"message": "Rate limit reached", "type": "tokens", "code": "rate_limit_exceeded"}, True),
         ({"message": "no room", "code": 8, "status": "UNAVAILABLE"}, True),
         ({"message": "later", "type": "overloaded_error"}, True),

@@ -435,7 +435,7 @@ def test_a_greedy_model_is_drawn_from_where_it_is_asked_again() -> None:
 
 
 def test_the_log_is_a_line_a_request_without_texts_where_none_are_wanted(tmp_path: Path) -> None:
-    log = tmp_path / "logs" / "guard.jsonl"
+    log = tmp_path / "guard.jsonl"
     for texts in (True, False):
         Guard(Scripted(LONG, GOOD), [FEW, DAY], log=log, log_texts=texts).generate(PROMPT)
     first, second = read_log(log).lines
@@ -452,7 +452,10 @@ def test_a_log_that_cannot_be_written_is_said_before_anything_is_asked(tmp_path:
     model = Scripted(GOOD)
     with pytest.raises(StoreError, match="cannot write the log"):
         Guard(model, [FEW], log=tmp_path / "file" / "log").generate(PROMPT)
+    with pytest.raises(StoreError, match=r"there is no folder .*\n  → mkdir -p .*a/b"):
+        Guard(model, [FEW], log=tmp_path / "a" / "b" / "log").generate(PROMPT)
     assert model.requests == []
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_log_that_cannot_be_written_any_more_loses_no_answer(
@@ -520,6 +523,10 @@ def test_what_a_killed_writer_left_is_left_out_and_what_is_whole_is_read(tmp_pat
             "a Parsed is no list of constraints\n  → give its .constraints",
         ),
         ({"constraints": [FEW, Topic(topic="quidditch")]}, "does not know 'quidditch', so no text can be scored"),
+        (
+            {"constraints": [WordCount(at_most=4), WordCount(at_least=9)]},
+            "no text can pass: at least 9 and at most 4 words exclude each other",
+        ),
         ({"budget": 5}, "budget is 5"),
         ({"policy": 3}, "policy is 3"),
         ({"monitors": "run/monitors"}, "monitors is 'run/monitors'"),
@@ -643,3 +650,16 @@ def test_a_real_model_is_stopped_in_the_middle_and_asked_again() -> None:
     model = guard.upstream.model  # type: ignore[attr-defined]
     [unguarded] = model.generate([model.encode(asked)], [0], max_new_tokens=120)
     assert shadow.text == shadow.released == unguarded.text
+
+
+def test_constraints_that_hardly_go_together_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    Guard(Scripted(GOOD), [Register(level="formal"), Register(level="informal", verifier="hf:other")])
+    assert "hardly a text can pass: formal and informal exclude each other" in caplog.text
+
+
+def test_a_result_is_one_line_in_a_notebook() -> None:
+    result = Guard(Scripted(LONG, GOOD), [FEW, DAY]).generate(PROMPT)
+    assert repr(result) == f"<Guarded passed: 2 of 2 pass, 2 drafts, {result.usage.total} tokens, {GOOD!r}>"
+    long = Guard(Scripted("word " * 500), [FEW], "resample:tries=1").generate(PROMPT)
+    assert repr(long).startswith("<Guarded exhausted: 0 of 1 pass, 1 draft, ")
+    assert len(repr(long)) < 160

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NoReturn
 
 import huggingface_hub
 import pytest
@@ -22,6 +23,7 @@ from transformers import AutoConfig, BertConfig, BertModel, LlamaForSequenceClas
 
 from heedful.errors import HeedfulError, InputError, ModelError
 from heedful.models import Replay, catalogue, embedded_models, load, memory
+from heedful.models.hub import offline_where_unknown
 from heedful.models.loading import Source, choose_device, choose_dtype, find_source, load_config
 
 
@@ -336,6 +338,27 @@ def test_what_the_hub_refuses_is_said(hub: list[str]) -> None:
     assert "`hf auth login`" in missing.cure
     assert explained("owner/name", revision="v9").cause == "owner/name has no revision 'v9'"
     assert "telemetry/off" in hub[-1]
+
+
+def test_where_nobody_knows_the_hub_it_is_not_asked(
+    hub: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def unknown(host: str, *_: Any, **__: Any) -> NoReturn:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr("heedful.models.hub.getproxies", dict)
+    monkeypatch.setattr("heedful.models.hub.time.sleep", lambda seconds: None)
+    with monkeypatch.context() as gone:
+        gone.setattr("heedful.models.hub.socket.getaddrinfo", unknown)
+        assert explained("owner/name").cause == "owner/name is not on this machine, and the hub cannot be reached"
+        assert (hub, capfd.readouterr().err) == ([], "")
+        monkeypatch.setattr("heedful.models.hub.getproxies", lambda: {"https": "http://proxy"})
+        with offline_where_unknown():  # the proxy may know it
+            assert not constants.HF_HUB_OFFLINE
+    assert not constants.HF_HUB_OFFLINE
+    monkeypatch.setattr("heedful.models.hub.getproxies", dict)
+    assert explained("owner/nothing").cause.startswith("the hub has no model")
+    assert hub
 
 
 def test_no_hub_and_not_in_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ Exit status of every command: 0 done (or all constraints hold), 1 a constraint i
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -122,6 +123,8 @@ def _status(given: list[str]) -> int:
     except BrokenPipeError:  # no refusal of a place
         raise
     except OSError as error:  # the system's refusal, where no room knew better
+        if error.errno == errno.EBADF:  # only what can be read is let be closed
+            return _report("standard input is closed", "give it something to read: < FILE", as_json="--json" in given)
         if error.filename is None:  # of a stream: what is left in it would be tried again, and refused again
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         place = "the output" if error.filename is None else str(error.filename)

@@ -6,25 +6,20 @@ Knows no constraint's rules: those are in `heedful.constraints`.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from heedful.cli.flags import MORE, takes_constraints
-from heedful.constraints import Constraint, FieldHelp, Verdict, decode_text, field_help, known_constraints, read_text
+from heedful.cli.terminal import printable, read_standard_input, stdout_console
+from heedful.constraints import Constraint, FieldHelp, Verdict, field_help, known_constraints, read_text
 from heedful.constraints import check as check_text
+from heedful.constraints.conflicts import conflicts
 from heedful.errors import InputError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-_PIPE_WIDTH = 250
 
 COLOURS = {"pass": "green", "fail": "bold red", "unscored": "yellow", "error": "bold yellow"}
 
@@ -65,6 +60,8 @@ def check(
             "no constraint is given, so there is nothing to check",
             "add a flag such as --max-words 50, or --constraints FILE; heedful check --list shows all there are",
         )
+    for clash in conflicts(asked):
+        typer.echo(f"contradiction: {printable(clash.why)}", err=True)
     # All files are read before the first is judged: bad input is reported alone, not after half of a table.
     checked = [_Checked(file, check_text(text, *asked)) for file, text in _read_all(files or ["-"])]
     if as_json:
@@ -96,11 +93,7 @@ def _read_all(files: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _read(file: str) -> str:
-    if file != "-":
-        return read_text(file)
-    if sys.stdin.isatty():
-        typer.echo("reading from the terminal; end the text with Ctrl-D", err=True)
-    return decode_text(sys.stdin.buffer.read(), "standard input")
+    return read_standard_input("text") if file == "-" else read_text(file)
 
 
 def _status(checked: Sequence[_Checked]) -> int:
@@ -159,14 +152,6 @@ def _print_tables(checked: Sequence[_Checked]) -> None:
             console.print(line.append(printable(reason_of(verdict)), style="none"))
 
 
-def stdout_console() -> Console:
-    """For stdout: as wide as its terminal; where it is none, so wide that no name is broken (or of COLUMNS)."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_PIPE_WIDTH)
-
-
 def _measured(value: JsonValue) -> str:
     match value:
         case None:
@@ -183,11 +168,6 @@ def reason_of(verdict: Verdict) -> str:
     if not verdict.hint or verdict.hint.startswith(verdict.reason):
         return verdict.hint or verdict.reason
     return f"{verdict.reason}\n  → {verdict.hint}"
-
-
-def printable(text: str) -> str:
-    """Without control characters: a quoted text is untrusted, and could otherwise steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
 
 
 def _print_list(as_json: bool) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.cli.check import COLOURS, printable, reason_of, status_of
+from heedful.cli.check import COLOURS, reason_of, status_of
 from heedful.cli.flags import takes_constraints
-from heedful.cli.pages import check_folder
+from heedful.cli.terminal import printable, read_standard_input
 from heedful.constraints import Constraint
+from heedful.constraints.conflicts import check_together
 from heedful.errors import InputError
 from heedful.interrupt import INTERRUPTED, raising
 
@@ -50,10 +51,10 @@ def guard(
     max_new_tokens: Annotated[int, typer.Option(help="Of one draft.", rich_help_panel=_HOW)] = 256,
     seed: Annotated[int, typer.Option(help="Decides what is drawn.", rich_help_panel=_HOW)] = 0,
     budget_tokens: Annotated[
-        int | None, typer.Option(help="Tokens in all, prompts and drafts.", rich_help_panel=_BUDGET)
+        int | None, typer.Option(help="Tokens in all: prompts, drafts and judges'.", rich_help_panel=_BUDGET)
     ] = None,
     budget_calls: Annotated[
-        int | None, typer.Option(help="Calls in all, drafts and judges'.", rich_help_panel=_BUDGET)
+        int | None, typer.Option(help="Calls in all: drafts and judges'.", rich_help_panel=_BUDGET)
     ] = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Seconds in all.", rich_help_panel=_BUDGET)] = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what was done, a line a request.")] = None,
@@ -99,10 +100,11 @@ def guard(
         )
     for constraint in asked:  # before a model is loaded
         constraint.check_scorable()
+    for clash in check_together(asked):
+        typer.secho(f"heedful: hardly a text can pass: {printable(clash.why)}", fg="yellow", err=True)
     if log is not None:
-        check_folder(log)
         check_log(log)
-    text = sys.stdin.read() if prompt == "-" else prompt
+    text = read_standard_input("prompt") if prompt == "-" else prompt
     sampling = Sampling(temperature, top_p, max_new_tokens, seed)
     guarded = Guard(
         open_upstream(model, name=at, monitors=monitors),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heedful.cli.check import stdout_console
+from heedful.cli.terminal import on_one_line, stdout_console
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
@@ -183,10 +183,6 @@ def _show_differences(say: Any, differences: Sequence[Difference]) -> None:
     for each in differences[:_SHOWN_DIFFERENCES]:
         modes = [f"{mode} {a} → {b}" for mode, (a, b) in (("strict", each.strict), ("loose", each.loose)) if a != b]
         line = f"  {each.key} {each.instruction}: {', '.join(modes)}: {each.why}"
-        say(Text(_printable(line)))
+        say(Text(on_one_line(line)))
     if len(differences) > _SHOWN_DIFFERENCES:
         say(Text(f"  and {len(differences) - _SHOWN_DIFFERENCES} more: --json and --html list them all"))
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "�" for char in text)

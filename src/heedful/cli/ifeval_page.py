@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from heedful.cli.pages import write_whole
+from heedful.cli.terminal import printable
 from heedful.constraints.ifeval import correction_of
 from heedful.constraints.ifeval.accuracy import Accuracy
 from heedful.constraints.ifeval.report import Evaluated
@@ -53,7 +54,7 @@ def render_page(found: Evaluated, name: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": _share, "visible": _visible}
+    environment.filters |= {"share": _share, "visible": printable}
     style = environment.get_template("report.css.jinja").render(_NO_VIEWS)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     context = _context(found, name) | {"style": Markup(style), "style_hash": digest}
@@ -110,8 +111,3 @@ def _share(accuracy: Accuracy) -> str:
     if accuracy.value is None:
         return "unscored"
     return f"{100 * accuracy.value:.1f} % [{100 * accuracy.low:.1f}, {100 * accuracy.high:.1f}]"
-
-
-def _visible(text: str) -> str:
-    """Without characters that could turn or hide what stands around them."""
-    return "".join(char if char.isprintable() or char == "\n" else "�" for char in text)

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from heedful.cli.check import COLOURS, printable, stdout_console
+from heedful.cli.check import COLOURS
 from heedful.cli.once import OnceEach
 from heedful.cli.pages import check_page
+from heedful.cli.terminal import printable, stdout_console
 
 log = typer.Typer(help="What guards did.", no_args_is_help=True, rich_markup_mode="markdown")
 

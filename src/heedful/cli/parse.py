@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from heedful.constraints import decode_text
+from heedful.cli.terminal import on_one_line, read_standard_input
 from heedful.constraints.words import Parsed
 from heedful.constraints.words import parse as parse_text
 from heedful.errors import InputError
@@ -49,7 +49,7 @@ def parse(
     """
     if as_json and as_yaml:
         raise InputError("--json and --yaml are both given", "choose one")
-    request = _read() if text == "-" else text
+    request = read_standard_input("request") if text == "-" else text
     if not request.strip():
         raise InputError("the request is empty", 'write it in quotation marks: heedful parse "At most 50 words."')
     if text != "-" and len(text) < 256 and "\0" not in text and Path(text).is_file():
@@ -67,17 +67,11 @@ def parse(
     raise typer.Exit(0 if parsed.understood or lenient else 3)
 
 
-def _read() -> str:
-    if sys.stdin.isatty():
-        typer.echo("reading from the terminal; end the request with Ctrl-D", err=True)
-    return decode_text(sys.stdin.buffer.read(), "standard input")
-
-
 def _yaml(parsed: Parsed) -> str:
     if not parsed.readings:
         return "[]"
     return "\n".join(
-        f"- {_flow(reading.constraint.to_dict())}  # {_printable(parsed.words(*reading.spans))}"
+        f"- {_flow(reading.constraint.to_dict())}  # {on_one_line(parsed.words(*reading.spans))}"
         for reading in parsed.readings
     )
 
@@ -101,20 +95,15 @@ def _print_table(parsed: Parsed) -> None:
     table.add_column("asks", overflow="fold")
     table.add_column("read from", overflow="fold")
     for reading in parsed.readings:
-        words = f"“{_printable(parsed.words(*reading.spans))}”"
-        table.add_row(reading.constraint.id, Text(_printable(reading.constraint.describe())), Text(words))
+        words = f"“{on_one_line(parsed.words(*reading.spans))}”"
+        table.add_row(reading.constraint.id, Text(on_one_line(reading.constraint.describe())), Text(words))
     Console().print(table)
 
 
 def _print_left(parsed: Parsed, *, err: bool) -> None:
     for clash in parsed.contradictions:
         places = (parsed.words(*reading.spans) for reading in (clash.first, clash.second))
-        both = " and ".join(f"“{_printable(words)}”" for words in places)
-        typer.echo(f"contradiction: {both}: {_printable(clash.why)}", err=err)
+        both = " and ".join(f"“{on_one_line(words)}”" for words in places)
+        typer.echo(f"contradiction: {both}: {on_one_line(clash.why)}", err=err)
     for unread in parsed.unread:
-        typer.echo(f"unread: “{_printable(parsed.words(unread.span))}”: {_printable(unread.why)}", err=err)
-
-
-def _printable(text: str) -> str:
-    """On one line and without control characters: a request is untrusted, and could otherwise steer the terminal."""
-    return "".join(char if char.isprintable() else "�" for char in text)
+        typer.echo(f"unread: “{on_one_line(parsed.words(unread.span))}”: {on_one_line(unread.why)}", err=err)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heedful.cli.check import stdout_console
+from heedful.cli.terminal import stdout_console
 from heedful.errors import InputError
 
 if TYPE_CHECKING:

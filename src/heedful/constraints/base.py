@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from heedful.constraints.prefix.monitor import PrefixMonitor
+from heedful.constraints.searching import TooSlowError
 from heedful.constraints.text import check_is_text
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
@@ -60,7 +61,8 @@ class Constraint(BaseModel):
         return hash((type(self), *(_hashable(getattr(self, name)) for name in type(self).model_fields)))
 
     def check(self, text: str) -> Verdict:
-        """Does the complete `text` comply? An empty text, or one of white space only, fails every constraint.
+        """Does the complete `text` comply? An empty text, or one of white space only, fails every constraint; one in which a
+        user's pattern is searched for too long is unscored.
 
         Raises:
             InputError: `text` is no str.
@@ -68,7 +70,10 @@ class Constraint(BaseModel):
         check_is_text(text)
         if not text.strip():
             return self._verdict(False, score=0.0, reason="the text is empty", hint=f"write a text: {self.describe()}")
-        return self._verify(text)
+        try:
+            return self._verify(text)
+        except TooSlowError as error:
+            return self._undecided(str(error))
 
     def passes(self, text: str) -> bool:
         """`check(text).passed`, for filters and rewards over many texts; lengths, terms and JSON are the faster for it.

@@ -12,6 +12,7 @@ from heedful.constraints.base import Constraint, monitor_for, register_constrain
 from heedful.constraints.prefix.json_reader import JsonReader
 from heedful.constraints.prefix.json_text import Asked, JsonMonitor, StrictEnvelope
 from heedful.constraints.schema import UndecidedError, schema_errors, schema_validator, shortened
+from heedful.constraints.searching import TooSlowError
 from heedful.constraints.strict_json import NotJsonError, may_be_json, read_json
 from heedful.constraints.verdict import Verdict
 from heedful.errors import InputError
@@ -119,7 +120,7 @@ class JsonFormat(Constraint):
         try:
             value = read_json(text)
             return self._is_asked_kind(value) and not any(self._faults(value))
-        except (NotJsonError, UndecidedError):
+        except (NotJsonError, UndecidedError, TooSlowError):
             return False
 
     def _is_asked_kind(self, value: Any) -> bool:

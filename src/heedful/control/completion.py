@@ -17,7 +17,9 @@ from heedful.errors import UpstreamError
 
 _THINK, _THOUGHT = "<think>", "</think>"
 _ENDS: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "length"}
-_PASS = {"429", "500", "502", "503", "504", "rate_limit_exceeded", "server_error", "unavailable"}
+PASSING = {408, 429, 500, 502, 503, 504}
+"""Statuses of HTTP that may pass by themselves, of a reply or in it."""
+_PASS = {*map(str, PASSING), "rate_limit_exceeded", "server_error", "unavailable"}
 _PASSING_TYPES = ("rate_limit", "overloaded", "server_error", "timeout", "unavailable")
 _MOST_BYTES_A_TOKEN = 12  # more than any language's prose has, three bytes a letter included
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
-from heedful.control.completion import Completion, message_of
+from heedful.control.completion import PASSING, Completion, message_of
 from heedful.control.estimate import weigh
 from heedful.control.upstream import Delta, Message, Request
 from heedful.errors import InputError, UpstreamError
@@ -32,7 +32,6 @@ except ModuleNotFoundError as error:
 
 T = TypeVar("T")
 
-_RETRIED = {408, 429, 500, 502, 503, 504}
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds
 _A_MESSAGE = 8  # tokens that a template writes round a message, at the most
 _LARGEST_ERROR = 65536  # bytes of a reply that says what is wrong
@@ -203,7 +202,7 @@ class Endpoint:
             403: "set HEEDFUL_API_KEY, or give api_key, to a key that may use this model",
             404: "check the URL (up to and with /v1) and the model's name",
         }
-        retried = status in _RETRIED
+        retried = status in PASSING
         return UpstreamError(
             self._safe(f"{self.name} answered with status {status}: {said}"),
             cures.get(status, "ask again later, or less often" if retried else "mend what it complains of"),

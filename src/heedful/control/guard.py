@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from heedful.constraints import Constraint, PrefixMonitor
+from heedful.constraints.conflicts import check_together
 from heedful.control.answer import Answer, SyncAnswer, run_sync
 from heedful.control.budget import Budget
 from heedful.control.log import append, check_log, record
@@ -54,13 +55,14 @@ class Guard:
             change nothing, and nothing before the verdict otherwise.
         window: characters that 'hold_window' holds back.
         sampling: of requests that bring none.
-        log: a JSONL file, a line a request. Nothing is asked where it cannot be written; where it cannot any more, the answer
-            is given and the error logged.
+        log: a JSONL file, a line a request, in a folder that is there: none is made, as for `heedful guard --log`. Nothing is
+            asked where it cannot be written; where it cannot any more, the answer is given and the error logged.
         log_texts: leave prompts and answers out of it if False.
         verifier_seconds: for one verifier; after that its verdict is 'error'.
         on_alert: told of each alert as it is raised.
         run_on: let stopped answers run on, uncharged, and log whether they would have passed. For measuring.
-        logger: where 'warn' warns, and where a log that cannot be written any more is said.
+        logger: where 'warn' warns, where constraints that hardly go together are said, and a log that cannot be written any
+            more.
     """
 
     model: Upstream | LanguageModel | str
@@ -80,8 +82,8 @@ class Guard:
     logger: logging.Logger = logging.getLogger("heedful.control")  # noqa: RUF009 - the same one for all
 
     def __post_init__(self) -> None:
-        """Raises `InputError` for what cannot be: no constraint, or one that no draft could be scored by; an unknown mode; a
-        repair of what has gone out at once."""
+        """Raises `InputError` for what cannot be: no constraint, one that no draft could be scored by, or two that exclude each
+        other; an unknown mode; a repair of what has gone out at once."""
         if hasattr(self.constraints, "constraints"):  # what `parse` gives
             raise InputError(f"a {type(self.constraints).__name__} is no list of constraints", "give its .constraints")
         for asked, given, right, instead in (
@@ -110,6 +112,8 @@ class Guard:
             )
         for constraint in self.constraints:  # before the budget is spent on drafts that nobody can judge
             constraint.check_scorable()
+        for clash in check_together(self.constraints):
+            self.logger.warning("hardly a text can pass: %s", clash.why)
         for name, value, known in (("mode", self.mode, MODES), ("release", self.release, (None, *HOLDS))):
             if value not in known:
                 raise InputError(f"{name} is {value!r}", f"choose among {', '.join(map(str, known))}")

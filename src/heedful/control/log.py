@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -107,7 +108,7 @@ def _verdict(verdict: dict[str, Any], texts: bool) -> dict[str, Any]:
 
 
 def check_log(path: str | Path) -> None:
-    """See that a line could be added; makes the file where there is none.
+    """See that a line could be added; makes the file where there is none, and no folder.
 
     Raises:
         StoreError: it could not.
@@ -136,16 +137,20 @@ def append(path: str | Path, line: Mapping[str, Any]) -> None:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[int]:
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             yield descriptor
         finally:
             os.close(descriptor)
     except OSError as error:
-        reason = "its folder is a file" if isinstance(error, FileExistsError) else error.strerror or error
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT) or error.errno is None
-        cure = "free some space, or choose another place" if full else "choose another place"
+        reason, cure = error.strerror or error, "choose another place"
+        folder = Path(path).parent
+        if isinstance(error, NotADirectoryError):
+            reason = "its folder is a file"
+        elif not folder.exists():  # perhaps a slip: none is made
+            reason, cure = f"there is no folder {folder}", f"mkdir -p {shlex.quote(str(folder))}"
+        elif error.errno in (errno.ENOSPC, errno.EDQUOT) or error.errno is None:
+            cure = "free some space, or choose another place"
         raise StoreError(f"cannot write the log {path}: {reason}", cure) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Literal, NamedTuple
 
 from heedful.constraints import Verdict
@@ -17,6 +18,9 @@ probe monitor forecast one; the budget was spent; the request was cancelled; the
 Stopped = Literal["passed", "exhausted", "proved", "forecast", "budget", "cancelled", "error", "unguarded"]
 """Why a request ended: everything passed; the policy had no more to try; the mode 'stop' stopped it; the budget was spent; it
 was cancelled; something failed; nothing was to be enforced ('shadow' and 'warn')."""
+
+
+_SHOWN = 60  # characters of a text
 
 
 class Rank(NamedTuple):
@@ -130,6 +134,16 @@ class Guarded:
     released: str = ""
     would: str = ""
     judged: Judged = field(default_factory=Judged)
+
+    def __repr__(self) -> str:
+        """On one line: how it ended, what holds, what it took, and how the text begins."""
+        whole = sum(verdict.passed for verdict in self.verdicts)
+        drafts = f"{len(self.attempts)} draft{'' if len(self.attempts) == 1 else 's'}"
+        begins = shorten(self.text, _SHOWN, placeholder=" …") or self.text[:_SHOWN]
+        return (
+            f"<{type(self).__name__} {self.stopped}: {whole} of {len(self.verdicts)} pass, {drafts}, "
+            f"{self.usage.total} tokens, {begins!r}>"
+        )
 
 
 def best_of(attempts: Sequence[Attempt], beginning: str = "") -> int | None:

@@ -6,10 +6,14 @@ Knows exceptions and log levels, and nothing of models. Importing it turns their
 from __future__ import annotations
 
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import ERROR
 from typing import NoReturn
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import huggingface_hub.constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
@@ -40,6 +44,32 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def offline_where_unknown(*, wait: float = 1.0) -> Iterator[None]:
+    """In it the hub is not asked where nobody here knows its address: its client would try for half a minute, and say it each
+    time. A network that knows it, however slow, is left to that client; so is one behind a proxy, which knows what we need not.
+
+    Args:
+        wait: seconds to the second look.
+    """
+    before = huggingface_hub.constants.HF_HUB_OFFLINE
+    host = urlsplit(huggingface_hub.constants.ENDPOINT).hostname or ""
+    if not before and not getproxies() and not _is_known(host):
+        time.sleep(wait)
+        huggingface_hub.constants.HF_HUB_OFFLINE = not _is_known(host)
+    try:
+        yield
+    finally:
+        huggingface_hub.constants.HF_HUB_OFFLINE = before
+
+
+def _is_known(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
 
 
 def first_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from heedful.errors import InputError, ModelError
 from heedful.models.batching import is_out_of_memory, release_memory
 from heedful.models.catalogue import embedded_models, verify_checksums
-from heedful.models.hub import explain, first_line, quiet
+from heedful.models.hub import explain, first_line, offline_where_unknown, quiet
 from heedful.models.language_model import LanguageModel
 from heedful.models.memory import check_fits, quantisation_of, weight_bytes
 
@@ -80,7 +81,7 @@ def load(
             f"{source.name} is {'an embedded model' if source.embedded else 'a folder'} and has no revision {revision!r}",
             "leave the revision out: it names a commit, tag or branch of a hub's model",
         )
-    with quiet():
+    with quiet(), nullcontext() if source.is_folder else offline_where_unknown():
         config = _config(source, revision=revision, trust_remote_code=trust_remote_code)
         if source.is_folder:
             _check_weights(source)
@@ -161,8 +162,9 @@ def load_config(name_or_path: str | Path, *, revision: str | None = None, trust_
     Raises:
         ModelError: it cannot be had, or is not of a causal language model.
     """
-    with quiet():
-        return _config(find_source(name_or_path), revision=revision, trust_remote_code=trust_remote_code)
+    source = find_source(name_or_path)
+    with quiet(), nullcontext() if source.is_folder else offline_where_unknown():
+        return _config(source, revision=revision, trust_remote_code=trust_remote_code)
 
 
 def _config(source: Source, *, revision: str | None, trust_remote_code: bool) -> Any:

@@ -25,7 +25,19 @@ from torch import Tensor
 
 from heedful.erasure import fit_leace, stacked
 from heedful.errors import InputError
-from heedful.lenses import Fits, Kind, StudyData, ablation, depth, fit_probes, specialists, temporal, transfer, verdict
+from heedful.lenses import (
+    Fits,
+    Kind,
+    Progress,
+    StudyData,
+    ablation,
+    depth,
+    fit_probes,
+    specialists,
+    temporal,
+    transfer,
+    verdict,
+)
 from heedful.lenses.ablation import HEADLINE, READINGS
 from heedful.lenses.cells import shared_cells, shared_folds
 from heedful.lenses.refitted import refitted_probes
@@ -42,7 +54,6 @@ N_FRESH = 10_000
 
 Draw = tuple[str, Bench, int]
 """Mechanism, bench, number."""
-Progress = Callable[[str, int, int], None]
 
 
 def calibrate(

@@ -10,7 +10,7 @@ from heedful.constraints.ifbench.base import IFBenchConstraint, Place, ifbench_t
 from heedful.constraints.ifbench.english import CONJUNCTIONS, NAMES, PRONOUNS
 from heedful.constraints.ifbench.parts import number_spans, pieces, tokens, trimmed
 from heedful.constraints.ifeval.base import Bound, Text, bounds
-from heedful.constraints.ifeval.parts import pattern_spans, word_spans
+from heedful.constraints.ifeval.parts import own_word_spans, word_spans
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -201,7 +201,7 @@ class KeywordsMultiple(IFBenchConstraint):
         return "exactly " + ", ".join(f"{times} × “{keyword}”" for keyword, times in self._asked())
 
     def _found(self, keyword: str, text: str) -> list[Span]:
-        return pattern_spans(rf"\b{re.escape(keyword)}\b", text)
+        return own_word_spans(re.escape(keyword), text)
 
     def _verify(self, text: str) -> Verdict:
         found = [(keyword, times, self._found(keyword, text)) for keyword, times in self._asked()]

@@ -10,7 +10,7 @@ from pydantic import Field
 from heedful.constraints.ifbench.base import IFBenchConstraint, Place, ifbench_type
 from heedful.constraints.ifbench.parts import PUNCTUATION, pieces
 from heedful.constraints.ifeval.base import Bound, Text
-from heedful.constraints.ifeval.parts import pattern_spans
+from heedful.constraints.ifeval.parts import own_word_spans
 from heedful.constraints.verdict import Span, Verdict
 
 
@@ -69,7 +69,7 @@ class SentenceKeyword(IFBenchConstraint):
         return f"“{self.word}” in sentence {self.N}"
 
     def _found(self, sentence: str) -> list[Span]:
-        return pattern_spans(rf"\b{re.escape(self.word)}\b", sentence)
+        return own_word_spans(re.escape(self.word), sentence)
 
     def _verify(self, text: str) -> Verdict:
         found = self._sentences(text)

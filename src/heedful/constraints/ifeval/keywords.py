@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from heedful.constraints.ifeval.base import Bound, IFEvalConstraint, Relation, Text, bounds, ifeval_type
-from heedful.constraints.ifeval.parts import letter_spans, pattern_spans
+from heedful.constraints.ifeval.parts import letter_spans, own_word_spans, pattern_spans
 from heedful.constraints.verdict import Span, Verdict
 from heedful.errors import InputError
 
@@ -107,7 +107,7 @@ class ForbiddenWords(IFEvalConstraint):
         return f"do not use {_quoted(self.forbidden_words)}"
 
     def _found(self, text: str) -> dict[str, list[Span]]:
-        return {word: pattern_spans(rf"\b{word}\b", text) for word in self.forbidden_words}
+        return {word: own_word_spans(word, text) for word in self.forbidden_words}
 
     def _verify(self, text: str) -> Verdict:
         found = {word: spans for word, spans in self._found(text).items() if spans}

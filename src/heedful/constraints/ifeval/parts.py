@@ -1,15 +1,15 @@
 """Where the things that IFEval counts are in a text: words, letters, paragraphs, bullets, placeholders, sections.
 
-Each function is pure, takes a text and gives spans in it, as the reference finds them, its quirks included. Knows nothing of
-constraints and bounds.
+Each function is pure, takes a text and gives spans in it, as the reference finds them, its quirks included; with a pattern of a
+user it raises `TooSlowError` where the search takes too long. Knows nothing of constraints and bounds.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
+from heedful.constraints.searching import find_spans
 from heedful.constraints.verdict import Span
 
 _WORD = re.compile(r"\w+")
@@ -45,12 +45,12 @@ def letter_spans(letter: str, text: str) -> list[Span]:
 
 def pattern_spans(pattern: str, text: str) -> list[Span]:
     """Each place of a regular expression, in any case."""
-    return [match.span() for match in _compiled(pattern).finditer(text)]
+    return find_spans(pattern, text, re.IGNORECASE)
 
 
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
+def own_word_spans(pattern: str, text: str) -> list[Span]:
+    """Each place of a regular expression that begins and ends as a word does, in any case."""
+    return find_spans(pattern, text, re.IGNORECASE, around=r"\b%s\b")
 
 
 def between(dividers: re.Pattern[str], text: str) -> list[Span]:
@@ -106,12 +106,7 @@ def highlight_spans(text: str) -> list[Span]:
 
 def section_spans(spliter: str, text: str) -> list[Span]:
     """Where sections begin: the marker and a number."""
-    return [match.span() for match in _section_mark(spliter).finditer(text)]
-
-
-@lru_cache(maxsize=256)
-def _section_mark(spliter: str) -> re.Pattern[str]:
-    return re.compile(rf"\s?{spliter}\s?\d+\s?")
+    return find_spans(spliter, text, around=r"\s?%s\s?\d+\s?")
 
 
 def title_spans(text: str) -> list[Span]:
@@ -121,9 +116,6 @@ def title_spans(text: str) -> list[Span]:
 
 def postscript_spans(marker: str, text: str) -> list[Span]:
     """From a postscript marker, wherever it stands, to the end of its line; in the lower-cased `text`."""
-    return [match.span() for match in _postscript(marker).finditer(text.lower())]
-
-
-@lru_cache(maxsize=256)
-def _postscript(marker: str) -> re.Pattern[str]:
-    return re.compile(rf"\s*{POSTSCRIPTS.get(marker, marker.lower())}.*$", re.MULTILINE)
+    known = POSTSCRIPTS.get(marker)
+    around = r"\s*%s.*$" if known is None else rf"\s*{known}%s.*$"
+    return find_spans(marker.lower() if known is None else "", text.lower(), re.MULTILINE, around=around)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from heedful.constraints.schema import UndecidedError, schema_errors, shortened
+from heedful.constraints.searching import TooSlowError
 
 _DEEPEST = 16  # what is deeper is judged with what is around it, so that the work stays in proportion to the text
 _EMPTY: dict[str, Any] = {"{": {}, "[": [], '"': "", "t": True, "f": False, "n": None}
@@ -25,6 +26,7 @@ class SchemaRefusal:
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self._schema = schema
+        self._slow = False  # each further value would take as long
 
     def of_opening(self, path: Sequence[str | None], opening: str) -> str | None:
         """A value at `path` begins with this character. (A number may yet become whole or not: nothing is said of one.)"""
@@ -38,13 +40,16 @@ class SchemaRefusal:
         return self._refused(path, value, depth=len(path))
 
     def _refused(self, path: Sequence[str | None], value: Any, depth: int) -> str | None:
-        if len(path) > _DEEPEST:
+        if self._slow or len(path) > _DEEPEST:
             return None
         for key in reversed(path):
             value = [value] if key is None else {key: value}
         try:
             errors = schema_errors(self._schema, value)
         except UndecidedError:  # as `check` will say
+            return None
+        except TooSlowError:
+            self._slow = True
             return None
         for error in errors:
             if _certain(list(error.absolute_schema_path), depth):

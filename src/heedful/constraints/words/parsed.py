@@ -60,6 +60,15 @@ class Parsed:
     unread: tuple[Unread, ...]
     contradictions: tuple[Contradiction, ...]
 
+    def __repr__(self) -> str:
+        """On one line: what is asked, what is unread, and what contradicts what."""
+        parts = [
+            "; ".join(constraint.describe() for constraint in self.constraints) or "no constraint",
+            *(f"unread: “{self.words(each.span)}”" for each in self.unread),
+            *(f"contradiction: {each.why}" for each in self.contradictions),
+        ]
+        return f"<{type(self).__name__} {' | '.join(parts)}>"
+
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         """The constraints alone, each once, in the order of the text."""

@@ -75,7 +75,10 @@ def _readers(source: dict[str, Any]) -> dict[str, Reader]:
     )
     readers: dict[str, Reader] = {
         "amount": counts.reader(None),
-        "times": counts.reader(None, number=times_at),
+        "times": slots.either(
+            counts.reader(None, number=times_at),  # 'twice', 'three times or more'
+            counts.reader(Phrase("times|time", groups, {}), bounded=True),  # '3 or more times'
+        ),
         "quotedterms": slots.quoted_terms,
         "bareterms": slots.bare_terms,
         "oneterm": slots.one_term,

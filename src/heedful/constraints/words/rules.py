@@ -8,14 +8,15 @@ begins, and what sounds like a requirement and was not read is left as unread. K
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
+from heedful.constraints.conflicts import conflict
 from heedful.constraints.verdict import Span
-from heedful.constraints.words.conflicts import contradictions
 from heedful.constraints.words.counts import Amount
 from heedful.constraints.words.making import UnsayableError, made
 from heedful.constraints.words.numbers import number_at
-from heedful.constraints.words.parsed import Parsed, Reading, Unread
+from heedful.constraints.words.parsed import Contradiction, Parsed, Reading, Unread
 from heedful.constraints.words.parts import part_of
 from heedful.constraints.words.phrasebook import Found, phrasebook
 from heedful.constraints.words.pieces import put_together
@@ -48,6 +49,13 @@ _ANSWERED = frozenset(
 )
 """'No emojis' refuses something; 'No one' and 'No, thanks' do not."""
 
+_REVISING = [
+    words.split()
+    for words in """actually|instead|rather ,|correction|wait|sorry ,|no ,|on second thought|on second thoughts|scratch that|
+    make it|make that|let us say|never mind""".split("|")
+]
+"""What a sentence begins with that says something anew."""
+
 _FEW = 5
 
 _OF_THE_TEXT = frozenset("include exclude include_each_time capital_words letter no_letter no_comma".split())
@@ -70,6 +78,8 @@ def by_rules(text: str) -> Parsed:
     unread: list[Unread] = []
     for sentence in sentences(tokens):
         sentence_found = _read(tokens, sentence)
+        if found and (said := _revision(tokens, sentence)):
+            unread.append(Unread(_span(tokens, sentence.start, said), "it may take back a limit that stands before it"))
         found += sentence_found.understood
         unread += [Unread(_span(tokens, *place), "not understood") for place in sentence_found.signs]
     readings: list[Reading] = []
@@ -82,7 +92,12 @@ def by_rules(text: str) -> Parsed:
         except InputError as reason:
             unread += [Unread(span, reason.cause) for span in spans]
     readings = _once(sorted(readings, key=lambda reading: reading.spans))
-    return Parsed(text, tuple(readings), tuple(sorted(set(unread))), contradictions(readings))
+    contradictions = tuple(
+        Contradiction(first, second, clash.why)
+        for first, second in combinations(readings, 2)
+        if (clash := conflict(first.constraint, second.constraint))
+    )
+    return Parsed(text, tuple(readings), tuple(sorted(set(unread))), contradictions)
 
 
 class _Read(NamedTuple):
@@ -124,6 +139,14 @@ def _with_fragment(tokens: list[Token], sentence: Sentence) -> Sentence:
     if begins or any(_best(tokens, sentence, (), start) is not None for start in starts):
         return sentence._replace(asks_from=sentence.start)
     return sentence
+
+
+def _revision(tokens: list[Token], sentence: Sentence) -> int:
+    """Where the words end by which a sentence with a number in it takes back another: 'Actually, make it 80.'; 0 if none do."""
+    keys = [token.key for token in tokens[sentence.start : sentence.end]]
+    begins = next((len(words) for words in _REVISING if keys[: len(words)] == words), 0)
+    numbered = any(number_at(tokens, place) for place in range(sentence.start + begins, sentence.end))
+    return sentence.start + begins if begins and numbered else 0
 
 
 def _refusal(tokens: list[Token], sentence: Sentence) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from heedful.constraints.verdict import Span
 from heedful.constraints.words.numbers import number_at, ordinal_at
@@ -215,6 +216,16 @@ def of_kind(kind: str) -> Reader:
     def read(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, None]]:
         if place < len(tokens) and tokens[place].kind == kind:
             yield place + 1, None
+
+    return read
+
+
+def either(*readers: Reader) -> Reader:
+    """What one of these reads."""
+
+    def read(tokens: Sequence[Token], place: int) -> Iterator[tuple[int, Any]]:
+        for reader in readers:
+            yield from reader(tokens, place)
 
     return read
 
