@@ -90,6 +90,19 @@ def test_a_short_form_ends_no_sentence() -> None:
     assert read("Write 50 words max. Use no commas.")[:1] == (WordCount(at_most=50),)
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("at least 20 words", WordCount(at_least=20)),
+        ("exactly 20 words", WordCount(exactly=20)),
+        ("between 20 and 30 words", WordCount(at_least=20, at_most=30)),
+    ],
+)
+@pytest.mark.parametrize("no_more", ["no more than", "and no more than", "not more than"])
+def test_no_more_than_begins_the_next_limit(said: str, words: WordCount, no_more: str) -> None:
+    assert read(f"Write {said}, {no_more} 200 characters.") == (words, CharCount(at_most=200))
+
+
 @some
 @given(NUMBERS)
 def test_exactly(n: int) -> None:

@@ -113,7 +113,7 @@ class Counts:
             if high is not None and form != "about":
                 form = "between"
             if form == "bare":
-                end, form = self._form(self._after, tokens, end)
+                end, form = self._behind(tokens, end)
             end, other = self._other_bound(tokens, end, form)
             if unit is not None:
                 found = unit.match(tokens, end + (_key(tokens, end) == "-"))
@@ -121,10 +121,10 @@ class Counts:
                     return
                 end = found.end
             if form == "bare":
-                end, form = self._form(self._after, tokens, end)
+                end, form = self._behind(tokens, end)
             else:
                 # 'exactly 50 words, no more and no fewer', '20 to 30 words, no more': said twice, read once.
-                again, same = self._form(self._after, tokens, end)
+                again, same = self._behind(tokens, end)
                 end = again if same == (form if form != "between" else "at_most") else end
             if unit is not None and other is None:
                 end, other = self._other_bound(tokens, end, form, last=True)
@@ -161,6 +161,11 @@ class Counts:
             if shorter is not None and shorter.end == place and high is not None:
                 return shorter, end, high
         return low, low.end, None
+
+    def _behind(self, tokens: Sequence[Token], place: int) -> tuple[int, Form]:
+        """What is said behind a number and its unit; 'no more' before 'than' is of the next."""
+        end, form = self._form(self._after, tokens, place)
+        return (place, "bare") if _key(tokens, end) == "than" else (end, form)
 
     @staticmethod
     def _form(phrases: _ByStart, tokens: Sequence[Token], place: int) -> tuple[int, Form]:
