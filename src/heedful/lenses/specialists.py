@@ -156,7 +156,7 @@ def _attrs(data: StudyData, fits: Fits, n_permutations: int) -> dict[str, object
         "level": LEVEL,
         "interval": "cluster jackknife over base prompts, Student's t; logit scale and deviations × √(1 + the "
         "probes' share of noise × the share of what trains them that is the task's own) for AUROC, which is cross-fitted; "
-        "plain for a task's gap, whose parts err together; over tasks, each part is widened by its noise and then joined",
+        "plain for differences, of parts that are each widened so; over tasks by all of their probes' noise",
         "held_out_templates": "rows phrased by a held-out template are scored and never trained on",
         "n_permutations": n_permutations,
         "null": "contrast: squares swapped; natural: labels permuted within base prompts, of rows alone there within "
@@ -185,9 +185,12 @@ def _by_cell(
         if not rows.enough:
             continue
         scores = f.scores[:, :, p, f.valid[p]]
-        jackknife = [data.auroc(scores[probe], rows) for probe in range(len(PROBES))]
+        jackknife = [
+            data.auroc(each, rows).cross_fitted(share * noise)
+            for each, share, noise in zip(scores, own, f.noise[:, :, p], strict=True)
+        ]
         for probe, one in enumerate(jackknife):
-            interval = one.cross_fitted(own[probe] * f.noise[probe, :, p]).interval(LEVEL, "logit")
+            interval = one.interval(LEVEL, "logit")
             for name, values in (("auroc", one.estimate), ("auroc_low", interval.low), ("auroc_high", interval.high)):
                 canvas[name][probe, k, t, :, p] = values
         canvas["balanced_accuracy"][:, k, t, :, p] = fold_mean(fold_balanced_accuracy(scores, rows.label, rows.fold))
@@ -205,10 +208,10 @@ def _by_cell(
 def _control(
     data: StudyData, f: TaskFits, scores: Float[Tensor, "set *cell sample"], which: Bool[Tensor, " sample"]
 ) -> Jackknife:
-    """AUROC on the control tasks, mean over their label sets."""
+    """AUROC on the control tasks, mean over their label sets; as if all that their probes weigh were noise."""
     labels, rows = f.controls.labels[:, which], f.examples.take(which)
     labels = labels.reshape(len(labels), *[1] * (scores.ndim - 2), -1)
-    return combine(lambda each: each.mean(0), data.auroc(scores, rows, labels=labels))
+    return combine(lambda each: each.mean(0), data.auroc(scores, rows, labels=labels).cross_fitted())
 
 
 class _Chosen(NamedTuple):
@@ -245,9 +248,10 @@ def _at_best(
     data: StudyData, chosen: _Chosen, canvas: dict[str, Canvas], k: int, t: int, n_permutations: int
 ) -> _AtBest:
     rows = chosen.rows
-    found = [data.auroc(scores, rows) for scores in chosen.nested.scores]
-    for probe, (one, noise) in enumerate(zip(found, chosen.own * chosen.noise, strict=True)):
-        interval = one.cross_fitted(noise).interval(LEVEL, "logit")
+    plain = [data.auroc(scores, rows) for scores in chosen.nested.scores]
+    found = [one.cross_fitted(noise) for one, noise in zip(plain, chosen.own * chosen.noise, strict=True)]
+    for probe, one in enumerate(found):
+        interval = one.interval(LEVEL, "logit")
         for name, value in (("best_auroc", one.estimate), ("best_low", interval.low), ("best_high", interval.high)):
             canvas[name][probe, k, t] = value
     canvas["best_balanced_accuracy"][:, k, t] = fold_mean(
@@ -265,7 +269,7 @@ def _at_best(
         canvas["null_mean"][k, t] = null.mean()
         canvas["null_high"][k, t] = null.quantile(0.95)
         canvas["p_value"][k, t] = permutation_p(canvas["best_auroc"].values[0, k, t], null)
-    wide = [one.cross_fitted(noise) for one, noise in zip(found, chosen.noise, strict=True)]
+    wide = [one.cross_fitted(noise) for one, noise in zip(plain, chosen.noise, strict=True)]
     separate = [data.d_prime(scores, rows) for scores in chosen.nested.scores[[specialist, general]]]
     noise = chosen.noise[[specialist, general]]
     return _AtBest(
