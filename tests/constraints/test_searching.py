@@ -81,7 +81,7 @@ def test_a_monitor_does_not_wait_at_each_value(monkeypatch: pytest.MonkeyPatch) 
         searched.append(text)
         raise TooSlowError(text)
 
-    monkeypatch.setattr("heedful.constraints.schema.occurs", slow)
+    monkeypatch.setattr("heedful.constraints.schema_keywords.occurs", slow)
     monitor = JsonFormat(json_schema={"items": {"pattern": "^a+$"}}).monitor()
     monitor.feed('["b", "c", "d"')
     assert len(searched) == 1

@@ -1,7 +1,7 @@
 """JSON Schemas that reach nowhere: checked when they are given, and never fetched from a network.
 
-Patterns are searched as `searching` does, so that none runs for ever on a value. Knows nothing of constraints. `format` is an
-annotation and does not decide, as the specification has it by default.
+Some keywords are decided by `schema_keywords`. Knows nothing of constraints. `format` is an annotation and does not decide, as
+the specification has it by default.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from heedful.constraints.searching import may_explode, occurs
+from heedful.constraints.schema_keywords import with_own_keywords
+from heedful.constraints.searching import may_explode
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,15 +39,18 @@ def schema_errors(schema: dict[str, Any], value: Any) -> list[ValidationError]:
 
     Raises:
         InputError: as of `schema_validator`.
-        UndecidedError: the schema refers to itself without end, or the value holds a number that is too large to be divided.
+        UndecidedError: the schema refers to itself without end, or the value is nested too deeply or holds a number that is
+            too large to be divided.
         TooSlowError: the search for a pattern in it did not end in time.
     """
     validator = schema_validator(schema)
     try:
         return list(validator.iter_errors(value))
     except RecursionError as error:
-        raise UndecidedError("the JSON Schema refers to itself without end") from error
-    except (OverflowError, ValueError) as error:  # `multipleOf` divides
+        raise UndecidedError(
+            "the JSON Schema refers to itself without end, or the value is nested too deeply"
+        ) from error
+    except ValueError as error:  # a number beyond what floats hold has no decimals to divide
         raise UndecidedError("a number is too large for the JSON Schema's multipleOf") from error
 
 
@@ -54,10 +58,10 @@ def schema_errors(schema: dict[str, Any], value: Any) -> list[ValidationError]:
 def _compiled(serialized: str) -> Validator:
     # Imported where needed: a tenth of a second that who counts words need not wait for.
     from jsonschema import SchemaError
-    from jsonschema.validators import Draft202012Validator, extend, validator_for
-    from referencing import Registry
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry, Resource
     from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012, specification_with
+    from referencing.jsonschema import DRAFT202012
 
     schema = json.loads(serialized)
     cls = validator_for(schema, default=Draft202012Validator)
@@ -69,10 +73,8 @@ def _compiled(serialized: str) -> Validator:
             "mend the schema; https://json-schema.org/understanding-json-schema explains each keyword",
         ) from error
     _check_patterns(schema)
-    # Without `$schema`, which would lead the library from our keywords back to its own wherever a `$ref` points to the whole.
-    specification = specification_with(schema.pop("$schema", ""), default=DRAFT202012)
     # An own registry: the library's default one would fetch what it does not know.
-    resource = specification.create_resource(schema)
+    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource(resource.id() or "", resource)
     resolver = registry.resolver(resource.id() or "")
     for reference in _references(schema):
@@ -87,32 +89,7 @@ def _compiled(serialized: str) -> Validator:
             raise InputError(
                 f"the JSON Schema has no place for its $ref {reference!r}", "define it, for example under '$defs'"
             ) from error
-    timed: type[Validator] = extend(cls, _in_time(cls))  # type: ignore[no-untyped-call]
-    return timed(schema, registry=registry)
-
-
-def _in_time(cls: type[Validator]) -> dict[str, Any]:
-    """The keywords that search for patterns, as `searching` does."""
-    from jsonschema import ValidationError
-
-    def pattern(validator: Any, asked: str, value: Any, schema: Any) -> Iterator[ValidationError]:
-        if validator.is_type(value, "string") and not occurs(asked, value):
-            yield ValidationError(f"{value!r} does not match {asked!r}")
-
-    def of_patterns(validator: Any, asked: dict[str, Any], value: Any, schema: Any) -> Iterator[ValidationError]:
-        if validator.is_type(value, "object"):
-            for each, inner in asked.items():
-                for key in value:
-                    if occurs(each, key):
-                        yield from validator.descend(value[key], inner, path=key, schema_path=each)
-
-    def additional(validator: Any, asked: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
-        if patterns := schema.get("patternProperties", {}) if validator.is_type(value, "object") else {}:
-            value = {key: value[key] for key in value if not any(occurs(each, key) for each in patterns)}
-            schema = {name: schema[name] for name in schema if name != "patternProperties"}
-        yield from cls.VALIDATORS["additionalProperties"](validator, asked, value, schema)
-
-    return {"pattern": pattern, "patternProperties": of_patterns, "additionalProperties": additional}
+    return with_own_keywords(cls)(schema, registry=registry)
 
 
 def _check_patterns(schema: dict[str, Any]) -> None:
