@@ -550,7 +550,7 @@ def test_an_option_that_cannot_be_is_said_before_anything_is_asked(policy: str) 
     assert model.requests == []
 
 
-@pytest.mark.parametrize("prompt", [3, None, [], ["a", "b"], [{"role": "user"}], {"role": "user", "content": "x"}])
+@pytest.mark.parametrize("prompt", [3, None, [], ["a", "b"], [{"content": "x"}], {"role": "user", "content": "x"}])
 def test_what_is_no_prompt_is_said(prompt: object) -> None:
     with pytest.raises(InputError, match="is no prompt\n  → give a text, or a list of messages"):
         Guard(Scripted(GOOD), [FEW]).generate(prompt)  # type: ignore[arg-type]
@@ -663,3 +663,57 @@ def test_a_result_is_one_line_in_a_notebook() -> None:
     long = Guard(Scripted("word " * 500), [FEW], "resample:tries=1").generate(PROMPT)
     assert repr(long).startswith("<Guarded exhausted: 0 of 1 pass, 1 draft, ")
     assert len(repr(long)) < 160
+
+
+def test_messages_may_have_any_of_openais_forms_that_are_text() -> None:
+    model = Scripted(GOOD)
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    Guard(model, [FEW]).generate(
+        [
+            {"role": "user", "content": [{"type": "text", "text": "Write."}, {"type": "text", "text": "Be brief."}]},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "content": "rain", "tool_call_id": "c"},
+        ]
+    )
+    [request] = model.requests
+    assert [message["content"] for message in request.messages] == ["Write.\nBe brief.", "", "rain"]
+    assert request.messages[1]["tool_calls"] == [call]
+    assert request.messages[2]["tool_call_id"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ({"role": "user", "content": [{"type": "image_url"}]}, r"holds a part that is no text: 'image_url'"),
+        ({"role": "user", "content": ["Write."]}, r"holds a part that is no text: 'Write.'"),
+        ({"role": "user", "content": [{"type": "text"}]}, r"holds a part that is no text: 'text'"),
+        ({"role": "assistant", "content": None}, r"a message of role 'assistant' has no content\n  → give its text"),
+        ({"role": "user"}, r"a message of role 'user' has no content"),
+        ({"role": "user", "content": 3}, r"the content of a message of role 'user' is 3\n  → give its text"),
+    ],
+)
+def test_a_message_that_is_no_text_is_said_with_its_role(message: dict[str, object], cause: str) -> None:
+    with pytest.raises(InputError, match=cause):
+        Guard(Scripted(GOOD), [FEW]).generate([message])
+
+
+def test_a_setting_that_is_no_number_is_said() -> None:
+    for wrong, cause in (
+        (lambda: Budget(tokens="100"), "a budget's tokens is '100'\n  → give a whole number"),
+        (lambda: Budget(calls=1.5), "a budget's calls is 1.5\n  → give a whole number"),
+        (lambda: Budget(seconds="1"), "a budget's seconds is '1'\n  → give a number"),
+        (lambda: Sampling(temperature="1"), "temperature is '1'"),
+        (lambda: Sampling(seed=True), "seed is True"),
+        (lambda: Guard(Scripted(GOOD), [FEW], window="10"), "window is '10'\n  → give a whole number"),
+        (lambda: Guard(Scripted(GOOD), [FEW], verifier_seconds=None), "verifier_seconds is None"),
+    ):
+        with pytest.raises(InputError, match=cause):
+            wrong()
+
+
+def test_a_result_is_json_as_the_log_has_it(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    found = Guard(Scripted(LONG, GOOD), [FEW], log=log).generate(PROMPT).to_dict()
+    assert json.loads(json.dumps(found)).items() <= read_log(log).lines[0].items()
+    assert (found["text"], found["passed"], len(found["attempts"])) == (GOOD, True, 2)
+    assert "text" not in Guard(Scripted(GOOD), [FEW]).generate(PROMPT).to_dict(texts=False)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple
 
-from heedful.control.upstream import Usage
+from heedful.control.upstream import Usage, check_number
 from heedful.errors import InputError
 
 SENSIBLE = 16
@@ -37,7 +37,10 @@ class Budget:
     def __post_init__(self) -> None:
         for name, least in (("tokens", 1), ("calls", 1), ("seconds", 0)):
             value = getattr(self, name)
-            if value is not None and not value >= least:
+            if value is None:
+                continue
+            check_number(f"a budget's {name}", value, whole=name != "seconds")
+            if not value >= least:
                 raise InputError(
                     f"a budget of {value} {name}", f"give {least} or more, or leave {name} out for no limit"
                 )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from heedful.constraints import Constraint, PrefixMonitor
 from heedful.constraints.conflicts import check_together
@@ -25,7 +25,7 @@ from heedful.control.opening import open_upstream
 from heedful.control.policies import Ask, Asked, Plan, Policy, get_policy
 from heedful.control.release import HOLDS, Hold, Release
 from heedful.control.result import Alert, Guarded, Stopped
-from heedful.control.upstream import Message, Sampling, Upstream
+from heedful.control.upstream import Message, Sampling, Upstream, check_number
 from heedful.control.verify import VERIFIER_SECONDS
 from heedful.control.watch import RiskMonitor
 from heedful.errors import InputError, StoreError
@@ -127,6 +127,8 @@ class Guard:
                 f"the mode {self.mode!r} changes nothing, and {self.release!r} would hold text back",
                 "leave release out, or take the mode 'stop' or 'repair'",
             )
+        check_number("window", self.window, whole=True)
+        check_number("verifier_seconds", self.verifier_seconds)
         if self.window < 1:
             raise InputError(f"window is {self.window}", "give 1 character or more")
         self._policy()
@@ -265,9 +267,34 @@ def _messages(prompt: str | Sequence[Message]) -> Sequence[Message]:
     if (
         not isinstance(prompt, Sequence)
         or not prompt
-        or not all(isinstance(each, Mapping) and {"role", "content"} <= set(each) for each in prompt)
+        or not all(isinstance(each, Mapping) and "role" in each for each in prompt)
     ):
         raise InputError(
             f"{prompt!r} is no prompt", 'give a text, or a list of messages: [{"role": "user", "content": "…"}]'
         )
-    return (*prompt,)
+    return tuple({**each, "content": _content(each)} for each in cast("Sequence[Message]", prompt))
+
+
+def _content(message: Message) -> str:
+    """The text of a message, in any of the forms that OpenAI's API takes.
+
+    Raises:
+        InputError: there is none, or more than text.
+    """
+    content, role = message.get("content"), message["role"]
+    if isinstance(content, str):
+        return content
+    if content is None:
+        if role == "assistant" and message.get("tool_calls"):
+            return ""
+        raise InputError(f"a message of role {role!r} has no content", "give its text, or leave the message out")
+    if isinstance(content, Sequence):
+        for part in content:
+            if not (isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)):
+                kind = part.get("type") if isinstance(part, Mapping) else part
+                raise InputError(
+                    f"a message of role {role!r} holds a part that is no text: {kind!r}",
+                    'give text alone: {"type": "text", "text": "…"}',
+                )
+        return "\n".join(part["text"] for part in content)
+    raise InputError(f"the content of a message of role {role!r} is {content!r}", "give its text")

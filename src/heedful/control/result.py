@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from textwrap import shorten
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from heedful.constraints import Verdict
 from heedful.control.budget import Judged
@@ -144,6 +144,16 @@ class Guarded:
             f"<{type(self).__name__} {self.stopped}: {whole} of {len(self.verdicts)} pass, {drafts}, "
             f"{self.usage.total} tokens, {begins!r}>"
         )
+
+    def to_dict(self, *, texts: bool = True) -> dict[str, Any]:
+        """As JSON values: what `heedful guard --json` prints and a log keeps of it.
+
+        Args:
+            texts: with prompts, answers and what verdicts quote of them.
+        """
+        from heedful.control.log import result_fields  # which knows results
+
+        return result_fields(self, texts=texts)
 
 
 def best_of(attempts: Sequence[Attempt], beginning: str = "") -> int | None:

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, Protocol
 
 from heedful.control.alarm import Alarm
 from heedful.errors import InputError
 
-Message = Mapping[str, str]
-"""`role` (system, user, assistant) and `content`."""
+Message = Mapping[str, Any]
+"""`role` (system, user, assistant) and `content`, a text; what else an endpoint takes (`tool_calls`) goes to it as it is."""
+
+
+def check_number(name: str, value: object, *, whole: bool = False) -> None:
+    """See that a setting is a number, and no text or truth value.
+
+    Raises:
+        InputError: it is not, or is none of the whole ones where it should be.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
+        raise InputError(f"{name} is {value!r}", f"give a {'whole ' if whole else ''}number")
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,11 @@ class Sampling:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        check_number("temperature", self.temperature)
+        check_number("top_p", self.top_p)
+        check_number("max_tokens", self.max_tokens, whole=True)
+        if self.seed is not None:
+            check_number("seed", self.seed, whole=True)
         if not 0 <= self.temperature < float("inf"):
             raise InputError(f"temperature is {self.temperature}", "give 0 (greedy) or more")
         if not 0 < self.top_p <= 1:
