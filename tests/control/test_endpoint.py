@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -506,3 +508,140 @@ def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
 
 async def _collect(endpoint: Endpoint, request: Request) -> Sequence[Delta]:
     return [delta async for delta in endpoint.streams([request])[0]]
+
+
+# --- what servers do not take ---
+
+
+def refusal(message: str, code: int = 400) -> Reply:
+    return status(code, json.dumps({"error": {"message": message, "param": None}}), content_type="application/json")
+
+
+NO_MAX_TOKENS = (
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+)
+NO_TEMPERATURE = "Unsupported parameter: 'temperature' is not supported with this model."
+NOT_HALF = (
+    "Unsupported value: 'temperature' does not support 0.5 with this model. Only the default (1) value is supported."
+)
+PLAIN = Request(ASK.messages, Sampling(max_tokens=20))
+
+
+def test_a_server_that_refuses_max_tokens_is_asked_by_its_other_name_from_then_on() -> None:
+    async def run() -> list[dict[str, Any]]:
+        async with serving(refusal(NO_MAX_TOKENS), answers("Hello.")) as server:
+            endpoint = Endpoint(server.url, "m", retries=0)
+            for most in (20, 9):
+                [stream] = endpoint.streams([Request(ASK.messages, Sampling(max_tokens=most))])
+                assert "".join([delta.text async for delta in stream]) == "Hello."
+            return [asked.body for asked in server.asked]
+
+    refused, *taken = asyncio.run(run())
+    assert (refused["max_tokens"], "max_completion_tokens" in refused) == (20, False)
+    assert [(body["max_completion_tokens"], "max_tokens" in body) for body in taken] == [(20, False), (9, False)]
+
+
+def test_the_name_of_the_limit_can_be_given_and_is_kept_to() -> None:
+    for name in ("max_completion_tokens", "max_output_tokens"):
+        [asked] = ask(answers("Hello."), tokens_field=name).server.asked
+        assert (asked.body[name], "max_tokens" in asked.body) == (20, False)
+    done = ask(refusal(NO_MAX_TOKENS), tokens_field="max_tokens")
+    assert done.error is not None
+    assert done.error.cure == "name the field that it takes: tokens_field=max_completion_tokens"
+    assert len(done.server.asked) == 1
+
+
+def test_a_field_that_is_refused_is_left_out_where_that_asks_the_same_and_named_where_it_does_not() -> None:
+    done = ask(
+        refusal(NO_TEMPERATURE), refusal(NO_TEMPERATURE.replace("temperature", "top_p")), answers("Hi"), request=PLAIN
+    )
+    assert done.text == "Hi"
+    assert [{"temperature", "top_p"} & set(asked.body) for asked in done.server.asked] == [
+        {"temperature", "top_p"},
+        {"top_p"},
+        set(),
+    ]
+    for message, field in ((NOT_HALF, "temperature"), ("body.seed: Extra inputs are not permitted", "seed")):
+        other = ask(refusal(message, 422), answers("Hi"))
+        assert other.error is not None
+        assert other.error.cure == f"if it does not take {field}, leave it out: body={{{field!r}: None}}"
+        assert len(other.server.asked) == 1
+    limit = ask(refusal("max_tokens is too large: 20. This model supports at most 9 completion tokens."))
+    assert limit.error is not None
+    assert limit.error.cure == "mend what it complains of"
+
+
+def test_a_body_adds_fields_and_takes_them_out_but_the_limit_is_the_budgets() -> None:
+    [asked] = ask(answers("Hi"), body={"temperature": None, "stream_options": None, "top_k": 20}).server.asked
+    assert {"temperature", "stream_options"}.isdisjoint(asked.body)
+    assert (asked.body["top_k"], asked.body["top_p"]) == (20, 1.0)
+    for further, name in (({"max_tokens": 9999}, None), ({"max_completion_tokens": None}, None), ({"most": 1}, "most")):
+        with pytest.raises(
+            InputError, match=r"body holds '\w+', and an answer's tokens are limited as the budget has it"
+        ):
+            Endpoint("http://h/v1", "m", body=further, tokens_field=name)
+    with pytest.raises(InputError, match="body is 'top_k=1'"):
+        Endpoint("http://h/v1", "m", body="top_k=1")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="retries is '3'\n  → give a whole number"):
+        Endpoint("http://h/v1", "m", retries="3")  # type: ignore[arg-type]
+
+
+TEXT = {"type": "string"}
+
+
+def closed(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (closed(a=TEXT, b={"type": "array", "items": closed(c={"type": ["integer", "null"]})}), True),
+        (closed(a={"anyOf": [TEXT, {"$ref": "#/$defs/n"}]}) | {"$defs": {"n": {"type": "number"}}}, True),
+        (closed(a={"$ref": "#/$defs/n"}) | {"$defs": {"n": {"type": "object"}}}, False),
+        (closed(a=TEXT) | {"required": []}, False),
+        (closed(a=TEXT) | {"additionalProperties": True}, False),
+        (closed(a={"type": "object", "properties": {"b": TEXT}, "required": ["b"]}), False),
+        (closed(a={}), False),  # any value, also an object of any keys
+        (closed(a={"type": "array"}), False),
+        (closed(a={"allOf": [TEXT]}), False),
+        ({"type": "array", "items": TEXT}, False),
+        ({"type": "object"}, False),
+        ({"allOf": [closed(a=TEXT)]}, False),
+    ],
+)
+def test_strict_is_said_only_of_a_schema_that_strict_mode_takes(schema: dict[str, Any], strict: bool) -> None:
+    [asked] = ask(answers("{}"), request=Request(ASK.messages, schema=schema), structures=True).server.asked
+    found = asked.body["response_format"]["json_schema"]
+    assert found == {"name": "answer", "schema": schema} | ({"strict": True} if strict else {})
+
+
+def test_text_in_parts_is_text_and_other_parts_are_none() -> None:
+    parts = [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo."}]
+    reply = {"choices": [{"index": 0, "message": {"content": parts}, "finish_reason": "stop"}]}
+    assert ask(status(200, json.dumps(reply), content_type="application/json")).text == "Hello."
+    streamed = {"choices": [{"index": 0, "delta": {"content": parts}, "finish_reason": "stop"}]}
+    assert ask(events(b"data: " + json.dumps(streamed).encode() + b"\n\n", DONE)).text == "Hello."
+    parts[1] = {"type": "image_url"}
+    other = ask(status(200, json.dumps(reply), content_type="application/json"))
+    assert other.error is not None
+    assert "its content is no text" in other.error.cause
+
+
+def test_an_endpoint_that_has_answered_can_be_copied_and_sent_to_another_process() -> None:
+    async def run() -> list[str]:
+        async with serving(refusal(NO_MAX_TOKENS), answers("Hello.")) as server:
+            endpoint, texts = Endpoint(server.url, "m"), list[str]()
+            for copied in (
+                lambda: endpoint,
+                lambda: copy.deepcopy(endpoint),
+                lambda: pickle.loads(pickle.dumps(endpoint)),
+            ):
+                [stream] = copied().streams([ASK])
+                texts.append("".join([delta.text async for delta in stream]))
+            assert len(server.asked) == 4  # a copy has learnt what its original had
+            return texts
+
+    assert asyncio.run(run()) == ["Hello."] * 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 import time
 from typing import Any
 
@@ -67,3 +69,25 @@ def test_a_server_that_is_down_is_tried_again_once_and_not_by_every_draft() -> N
     assert (result.text, result.stopped) == (TEXT, "error")
     assert "answered with status 503" in result.why
     assert asked == 1 + 3
+
+
+def test_a_guard_that_has_answered_can_be_copied_and_sent_to_another_process() -> None:
+    async def run() -> list[str]:
+        async with serving(WHOLE) as server:
+            guard, texts = Guard(Endpoint(server.url, "m"), [WordCount(at_least=1)]), list[str]()
+            for copied in (lambda: guard, lambda: copy.deepcopy(guard), lambda: pickle.loads(pickle.dumps(guard))):
+                texts.append((await copied().agenerate("Write.", Sampling(max_tokens=len(WORDS)))).text)
+            return texts
+
+    assert asyncio.run(run()) == [TEXT] * 3
+
+
+def test_a_budget_limits_the_field_that_the_server_takes() -> None:
+    async def run() -> list[int]:
+        async with serving(WHOLE) as server:
+            endpoint = Endpoint(server.url, "m", tokens_field="max_completion_tokens")
+            room = endpoint.count([{"role": "user", "content": "Write."}])
+            await Guard(endpoint, [WordCount(at_least=1)], budget=Budget(tokens=room + 50)).agenerate("Write.")
+            return [asked.body["max_completion_tokens"] for asked in server.asked]
+
+    assert asyncio.run(run()) == [50]

@@ -94,7 +94,7 @@ class Completion:
         said = choice.get("delta") or choice.get("message") or {}
         if not isinstance(said, dict):
             raise self._malformed(data, "what it adds is no object")
-        content = said.get("content") or said.get("refusal") or ""
+        content = _joined(said.get("content")) or said.get("refusal") or ""
         thinking = said.get("reasoning_content") or said.get("reasoning") or ""
         if not isinstance(content, str) or not isinstance(thinking, str):
             raise self._malformed(data, "its content is no text")
@@ -179,6 +179,14 @@ class WithoutThinking:
     def _give(self) -> str:
         given, self._held = self._held, ""
         return given
+
+
+def _joined(content: Any) -> Any:
+    """The text of a content that comes as a list of text parts; any other as it is."""
+    if isinstance(content, list) and all(isinstance(part, dict) and part.get("type") == "text" for part in content):
+        texts = [part.get("text") for part in content]
+        return "".join(texts) if all(isinstance(text, str) for text in texts) else content
+    return content
 
 
 def _passes(error: Any) -> bool:

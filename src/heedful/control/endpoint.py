@@ -2,6 +2,7 @@
 
 What may pass by itself is tried again: too many requests, a server's error, a connection that fails, silence; but never
 once anything of the answer has come, and neither for ever nor beyond the deadline. An answer that broke off is an error.
+What a server says that it does not support is asked in other words from then on, where they mean the same.
 Knows HTTP and who may see the key; what a reply says is `completion`'s business.
 """
 
@@ -12,6 +13,7 @@ import json
 import math
 import os
 import random
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
@@ -22,7 +24,8 @@ from typing import Any, TypeVar, cast
 
 from heedful.control.completion import PASSING, Completion, message_of
 from heedful.control.estimate import weigh
-from heedful.control.upstream import Delta, Message, Request
+from heedful.control.response_format import response_format
+from heedful.control.upstream import Delta, Message, Request, check_number
 from heedful.errors import InputError, UpstreamError
 
 try:
@@ -34,6 +37,11 @@ T = TypeVar("T")
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds
 _A_MESSAGE = 8  # tokens that a template writes round a message, at the most
+_REFUSED = {400, 422}
+_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
+_DEFAULTS = {"temperature": 1, "top_p": 1}  # OpenAI's: a server that refuses such a field draws so without it
+_UNSUPPORTED = re.compile(r"unsupported|n[o']t (\w+ )?(support|permitt|allow)|unknown|unrecogni[sz]ed", re.IGNORECASE)
+_NEEDED = {"model", "messages", "stream"}
 _LARGEST_ERROR = 65536  # bytes of a reply that says what is wrong
 
 
@@ -56,6 +64,7 @@ class Endpoint:
         continues: bool = False,
         structures: bool = False,
         thinking: bool = False,
+        tokens_field: str | None = None,
         body: Mapping[str, Any] | None = None,
         retries: int = 4,
         patience: float = 60.0,
@@ -71,15 +80,21 @@ class Endpoint:
             stream: whether to ask for the answer as it comes; else it comes as one delta.
             continues, structures: what the server can do; it is not asked.
             thinking: whether answers begin amid thinking, since the server's template has opened it.
-            body: further fields of each request.
+            tokens_field: the name of the field that limits an answer's tokens; by default 'max_tokens', and
+                'max_completion_tokens' as soon as the server refuses that and asks for this one.
+            body: further fields of each request; None takes one out that is sent otherwise.
             retries: how often to try again, at the most.
             patience: seconds of silence after which to give up a try.
             deadline: seconds to wait for an answer, all tries, pauses and the stream itself together; what the reader of the
                 stream takes does not count.
 
         Raises:
-            InputError: a URL or a key that cannot be used, or a number out of range.
+            InputError: a URL or a key that cannot be used, a number out of range, or a body that is no object or holds the
+                limit of tokens, which the budget decides.
         """
+        check_number("retries", retries, whole=True)
+        check_number("patience", patience)
+        check_number("deadline", deadline)
         if retries < 0 or patience <= 0 or deadline <= 0:
             raise InputError(
                 f"retries, patience and deadline are {retries}, {patience} and {deadline}",
@@ -89,7 +104,9 @@ class Endpoint:
         self._model = model
         self.name = f"{model} at {self._url.netloc.decode()}"
         self.continues, self.structures = continues, structures
-        self._stream, self._thinking, self._body = stream, thinking, dict(body or {})
+        self._stream, self._thinking, self._body = stream, thinking, _further(body, tokens_field)
+        self._tokens_field, self._tokens_field_is_given = tokens_field or _TOKENS_FIELDS[0], tokens_field is not None
+        self._unsent = frozenset[str]()  # of _DEFAULTS; what this server's refusals have taught
         self._retries, self._deadline = retries, deadline
         self._timeout = httpx2.Timeout(patience, connect=min(patience, 10.0))
         self._key = _key(api_key, self._url)
@@ -119,11 +136,13 @@ class Endpoint:
         return math.ceil(self._factor * self._estimate(messages, prefix))
 
     def _estimate(self, messages: Sequence[Message], prefix: str) -> float:
-        return sum(weigh(turn["content"]) + _A_MESSAGE for turn in messages) + weigh(prefix)
+        further = [json.dumps(turn["tool_calls"]) for turn in messages if turn.get("tool_calls")]
+        return sum(map(weigh, (*(turn["content"] for turn in messages), *further, prefix))) + _A_MESSAGE * len(messages)
 
     async def _answer(self, request: Request) -> AsyncGenerator[Delta]:
         clock, tried, given = _Clock(self._deadline), 0, False
         while True:
+            form = self._form
             try:
                 async with aclosing(self._attempt(request, clock)) as deltas:
                     async for delta in deltas:
@@ -131,6 +150,8 @@ class Endpoint:
                         yield delta
                 return
             except UpstreamError as error:
+                if not given and self._form != form:  # a refusal has taught how to ask: that is no failure yet
+                    continue
                 pause = self._pause(tried) if error.after is None else error.after
                 if given or not error.retry or tried == self._retries or pause >= clock.left:
                     raise
@@ -147,7 +168,7 @@ class Endpoint:
             async with self._client() as client:
                 sent = client.build_request("POST", self._url, json=self._asked(request), headers=self._headers())
                 response = await clock.within(client.send(sent, stream=True))
-                async with aclosing(response), aclosing(self._data(response, clock)) as events:
+                async with aclosing(response), aclosing(self._data(response, request, clock)) as events:
                     async for data in events:
                         if data.strip() == "[DONE]":
                             break
@@ -170,11 +191,11 @@ class Endpoint:
             self._factor = max(self._factor, last.usage.prompt / estimate)
         yield last
 
-    async def _data(self, response: httpx2.Response, clock: _Clock) -> AsyncGenerator[str]:
+    async def _data(self, response: httpx2.Response, request: Request, clock: _Clock) -> AsyncGenerator[str]:
         """The data of each event; of a reply that is one JSON object, all of it."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if response.status_code != 200:
-            raise await self._refused(response, clock)
+            raise await self._refused(response, request, clock)
         if kind == "text/event-stream":
             # It is a generator, and says less of itself.
             source = cast(AsyncGenerator[httpx2.ServerSentEvent], aiter(httpx2.EventSource(response)))
@@ -187,7 +208,7 @@ class Endpoint:
         else:
             raise self._error(f"replied with {kind or 'no content type'}, neither events nor JSON", retry=False)
 
-    async def _refused(self, response: httpx2.Response, clock: _Clock) -> UpstreamError:
+    async def _refused(self, response: httpx2.Response, request: Request, clock: _Clock) -> UpstreamError:
         status, body = response.status_code, b""
         async with aclosing(response.aiter_bytes()) as chunks:
             while len(body) < _LARGEST_ERROR and (chunk := await clock.within(anext(chunks, b""))):
@@ -197,6 +218,7 @@ class Endpoint:
             said = message_of(json.loads(text))
         except ValueError:
             said = message_of(text)
+        cure = self._learn(text, request) if status in _REFUSED else None
         cures = {
             401: "set HEEDFUL_API_KEY, or give api_key, to a key that it knows",
             403: "set HEEDFUL_API_KEY, or give api_key, to a key that may use this model",
@@ -205,16 +227,38 @@ class Endpoint:
         retried = status in PASSING
         return UpstreamError(
             self._safe(f"{self.name} answered with status {status}: {said}"),
-            cures.get(status, "ask again later, or less often" if retried else "mend what it complains of"),
+            cure or cures.get(status, "ask again later, or less often" if retried else "mend what it complains of"),
             retry=retried,
             after=_retry_after(response.headers.get("retry-after")) if retried else None,
         )
+
+    @property
+    def _form(self) -> tuple[str, frozenset[str]]:
+        """How a request is put, as far as refusals change it."""
+        return self._tokens_field, self._unsent
+
+    def _learn(self, refusal: str, request: Request) -> str | None:
+        """Ask otherwise from now on what this server refuses, if that asks the same; else what its user can do, if known."""
+        if not _UNSUPPORTED.search(refusal):
+            return None
+        sent = self._asked(request)
+        named = [field for field in sent if field not in _NEEDED and re.search(rf"\b{re.escape(field)}\b", refusal)]
+        others = [field for field in _TOKENS_FIELDS if field != self._tokens_field and field in refusal]
+        if self._tokens_field in named and others:
+            if not self._tokens_field_is_given:
+                self._tokens_field = others[0]
+            return f"name the field that it takes: tokens_field={others[0]}"
+        self._unsent |= {field for field in named if _DEFAULTS.get(field) == sent[field]}
+        return f"if it does not take {named[0]}, leave it out: body={{{named[0]!r}: None}}" if named else None
 
     def _asked(self, request: Request) -> dict[str, Any]:
         messages = [dict(turn) for turn in request.messages]
         how = request.sampling
         body: dict[str, Any] = {"model": self._model, "messages": messages, "stream": self._stream}
-        body |= {"temperature": how.temperature, "top_p": how.top_p, "max_tokens": how.max_tokens}
+        body |= {"temperature": how.temperature, "top_p": how.top_p, self._tokens_field: how.max_tokens}
+        for field in self._unsent:
+            if body[field] == _DEFAULTS[field]:
+                del body[field]
         if self._stream:
             body["stream_options"] = {"include_usage": True}
         if how.seed is not None:
@@ -223,9 +267,12 @@ class Endpoint:
             messages.append({"role": "assistant", "content": request.prefix})
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.schema is not None:
-            schema = {"name": "answer", "strict": True, "schema": request.schema}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body | self._body
+            body["response_format"] = response_format(request.schema)
+        return {field: value for field, value in (body | self._body).items() if value is not None}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy opens connections of its own; what they need cannot be copied."""
+        return {**self.__dict__, "_ssl": None}
 
     def _headers(self) -> dict[str, str]:
         accept = "text/event-stream, application/json" if self._stream else "application/json"
@@ -269,6 +316,18 @@ class _Clock:
                 return await awaited
         finally:
             self.left -= time.monotonic() - start
+
+
+def _further(body: Mapping[str, Any] | None, tokens_field: str | None) -> dict[str, Any]:
+    if not isinstance(body, Mapping | None):
+        raise InputError(f"body is {body!r}", 'give an object of further fields: {"top_k": 20}')
+    limits = {*_TOKENS_FIELDS, tokens_field} & {*(body or {})}
+    if limits:
+        raise InputError(
+            f"body holds {sorted(map(str, limits))[0]!r}, and an answer's tokens are limited as the budget has it",
+            "give the number as max_tokens of Sampling, and the field's name, if need be, as tokens_field",
+        )
+    return dict(body or {})
 
 
 def _completions(url: str) -> httpx2.URL:
