@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from tests.control.server import Reply, Server, answers, serving, status
 
 from heedful.cli import main
 
@@ -257,3 +261,79 @@ def test_a_process_that_stopped_a_draft_ends_with_its_status() -> None:
     ):
         command = [sys.executable, "-m", "heedful", "guard", "pico-llama", ASK, "--max-words", "2", *flags]
         assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 1
+
+
+@contextmanager
+def served(*replies: Reply) -> Iterator[Server]:
+    """A server in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    lasting = serving(*replies)
+    try:
+        yield asyncio.run_coroutine_threadsafe(lasting.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(lasting.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+def test_a_server_is_asked_as_its_flags_have_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    chat = tmp_path / "chat.json"
+    turns = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": [{"type": "text", "text": "Hello."}]}]
+    chat.write_text(json.dumps(turns))
+    with served(answers("hm</think>A short note.")) as server:
+        flags = ["guard", server.url, "--at", "big", "--max-words", "5", "--endpoint", "thinking=true"]
+        flags += ["--endpoint", "tokens_field=max_completion_tokens", "--body", '{"seed": null, "top_k": 20}']
+        assert main([*flags, "Write.", "--system", "Be brief.", "--messages", str(chat), "--max-new-tokens", "30"]) == 0
+    assert capsys.readouterr().out == "A short note.\n"
+    [asked] = server.asked
+    assert [(turn["role"], turn["content"]) for turn in asked.body["messages"]] == [
+        ("system", "Be brief."),
+        ("user", "Hi."),
+        ("assistant", "Hello."),
+        ("user", "Write."),
+    ]
+    assert (asked.body["max_completion_tokens"], asked.body["top_k"]) == (30, 20)
+    assert {"seed", "max_tokens"}.isdisjoint(asked.body)
+
+
+def test_what_is_asked_must_be_something(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    chat, flags = tmp_path / "chat.json", ["guard", "pico-llama", "--max-words", "5"]
+    assert main(flags) == 2
+    assert "nothing is asked\n  → give a PROMPT (- reads standard input), or --messages FILE" in capsys.readouterr().err
+    for held, cause in (
+        ('{"role": "user"}', "is no list of messages"),
+        ('["Hi."]', "is no list of messages"),
+        ("[", "is not JSON"),
+        ("[]", "nothing is asked"),
+        ('[{"content": "Hi."}]', "is no prompt"),
+        ('[{"role": "system", "content": "Hi."}]', "two system messages: --system, and one in"),
+    ):
+        chat.write_text(held)
+        assert main([*flags, "--messages", str(chat), "--system", "Be brief."]) == 2
+        assert cause in capsys.readouterr().err
+    assert main([*flags, "Write.", "--endpoint", "thinking=true"]) == 2
+    assert "thinking: of an endpoint, and the model given runs here" in capsys.readouterr().err
+    assert main(["guard", "localhost:1/v1", "Write.", "--max-words", "5", "--at", "big"]) == 2
+    assert "write http://localhost:1/v1" in capsys.readouterr().err
+    for command in (
+        ["guard", "http://localhost:1/v1", "Write.", "--max-words", "5"],
+        ["policies", "http://localhost:1/v1"],
+    ):
+        assert main([*command, "--at", "big", "--endpoint", "think=true"]) == 2
+        assert "'think=true' is no option of an endpoint" in capsys.readouterr().err
+
+
+def test_a_server_that_is_down_or_busy_is_no_input_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """What may pass has a status of its own, for a script that tries again; what the server refuses has not."""
+    once = ["--at", "big", "--endpoint", "retries=0"]
+    asked = ["Write.", "--max-words", "5", "--json", *once]
+    assert main(["guard", "http://127.0.0.1:9/v1", *asked]) == 3
+    assert "could not be reached" in json.loads(capsys.readouterr().out)["error"]["cause"]
+    assert main(["policies", "http://127.0.0.1:9/v1", "-n", "2", "--policy", "resample:tries=1", *once]) == 3
+    for code, expected in ((503, 3), (429, 3), (401, 2), (404, 2)):
+        with served(status(code, "no")) as server:
+            assert main(["guard", server.url, *asked]) == expected
+        assert f"status {code}" in capsys.readouterr().err

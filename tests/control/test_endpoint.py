@@ -564,7 +564,7 @@ def test_a_field_that_is_refused_is_left_out_where_that_asks_the_same_and_named_
     for message, field in ((NOT_HALF, "temperature"), ("body.seed: Extra inputs are not permitted", "seed")):
         other = ask(refusal(message, 422), answers("Hi"))
         assert other.error is not None
-        assert other.error.cure == f"if it does not take {field}, leave it out: body={{{field!r}: None}}"
+        assert other.error.cure == f"leave {field} out: body={{{field!r}: None}}, or --body '{{\"{field}\": null}}'"
         assert len(other.server.asked) == 1
     limit = ask(refusal("max_tokens is too large: 20. This model supports at most 9 completion tokens."))
     assert limit.error is not None

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.control.server import Asked, Reply, Server, answers, chunk, events, serving, status
 
-from heedful.constraints import Constraint, Register, Sentiment, Topic, Toxicity, Verdict, check
+from heedful.constraints import Constraint, Register, Sentiment, Topic, Toxicity, Verdict, check, parse_constraint
 from heedful.constraints.classification import get_classifier, register_classifier
 from heedful.control import judge as judge_module
 from heedful.control.judge import Judge, factory
@@ -155,6 +155,19 @@ def test_a_judge_may_be_asked_within_an_event_loop_and_by_any_upstream() -> None
     assert "pico-llama did not answer with one of the choices" in answer.reason  # type: ignore[attr-defined]
 
 
+def test_a_judge_takes_options_of_its_endpoint() -> None:
+    async def run() -> tuple[Verdict, Server]:
+        async with serving(answers("hm</think>positive")) as server:
+            name = f'judge:{server.url}#m&thinking=true&body={{"temperature":null}}'
+            asked = parse_constraint(f"semantic/sentiment:sentiment=positive,verifier={name}")
+            [found] = await asyncio.to_thread(check, "A fine day.", asked)
+            return found, server
+
+    found, server = asyncio.run(asyncio.wait_for(run(), 30))
+    assert found.passed
+    assert [(asked.body["model"], "temperature" in asked.body) for asked in server.asked] == [("m", False)] * 2
+
+
 def test_the_entry_point_is_this_factory() -> None:
     settings = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     module, _, name = settings["project"]["entry-points"]["heedful.classifiers"]["judge"].partition(":")
@@ -167,6 +180,7 @@ def test_the_entry_point_is_this_factory() -> None:
         ("", r"'judge:' names no URL\n  → write judge:http://host/v1#model"),
         ("http://h/v1", r"'judge:http://h/v1' names no model"),
         ("h#m", r"'h' is no URL of an endpoint"),
+        ("http://h/v1#m&think=true", r"'think=true' is no option of an endpoint"),
     ],
 )
 def test_what_names_no_judge_is_said(spec: str, message: str) -> None:

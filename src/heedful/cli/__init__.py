@@ -4,7 +4,8 @@ Knows no subcommand's business: each lives in its own module, which imports what
 `heedful check` starts without a tensor library.
 
 Exit status of every command: 0 done (or all constraints hold), 1 a constraint is violated, 2 the input cannot be used,
-3 nothing is violated but something could not be checked, 130 interrupted, 141 whoever read the output closed it.
+3 nothing is violated but something could not be checked, or the server that was asked is down or busy, 130 interrupted,
+141 whoever read the output closed it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from heedful.cli.parse import parse
 from heedful.cli.policies import policies
 from heedful.cli.report import report
 from heedful.cli.study import study
-from heedful.errors import HeedfulError
+from heedful.errors import HeedfulError, UpstreamError
 from heedful.interrupt import INTERRUPTED, said
 
 # `format_message` is defined here, two classes above BadParameter; typer exports no name for it.
@@ -84,8 +85,8 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
-    A `HeedfulError` becomes a message on stderr and status 2; with `--json`, also an object on stdout:
-    `{"error": {"cause": ..., "cure": ...}}`.
+    A `HeedfulError` becomes a message on stderr and status 2, or 3 where the same call may succeed later; with `--json`,
+    also an object on stdout: `{"error": {"cause": ..., "cure": ...}}`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -111,7 +112,8 @@ def _status(given: list[str]) -> int:
             typer.echo(said(given), nl=False, err=True)
         return status if isinstance(status, int) else 0
     except HeedfulError as error:
-        return _report(error.cause, error.cure, as_json="--json" in given)
+        passes = isinstance(error, UpstreamError) and error.retry
+        return _report(error.cause, error.cure, as_json="--json" in given, status=3 if passes else 2)
     except _UsageProblem as error:
         command = _command(given)
         cause = cast(typer.BadParameter, error).format_message()
@@ -142,8 +144,8 @@ def _command(given: Sequence[str]) -> str:
     return ""
 
 
-def _report(cause: str, cure: str, *, as_json: bool) -> int:
+def _report(cause: str, cure: str, *, as_json: bool, status: int = 2) -> int:
     typer.echo(f"heedful: {cause}\n  → {cure}", err=True)
     if as_json:
         typer.echo(json.dumps({"error": {"cause": cause, "cure": cure}}, ensure_ascii=False))
-    return 2
+    return status

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heedful.cli.asking import At, Body, EndpointOptions, conversation, options_of
 from heedful.cli.check import COLOURS, reason_of, status_of
 from heedful.cli.flags import takes_constraints
 from heedful.cli.terminal import printable, read_standard_input
@@ -28,7 +29,9 @@ _BUDGET = "Budget"
 @takes_constraints
 def guard(
     model: Annotated[str, typer.Argument(metavar="MODEL|URL", help="A hub id, a folder, an embedded model, or a URL.")],
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What is asked; - reads standard input.")],
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="PROMPT", help="What is asked; - reads standard input.", show_default=False)
+    ] = None,
     asked: list[Constraint] | None = None,
     policy: Annotated[
         str, typer.Option(help="What to do about drafts that fail: name:option=value.", rich_help_panel=_HOW)
@@ -40,8 +43,12 @@ def guard(
     window: Annotated[
         int | None, typer.Option(help="Characters that a stream holds back; 120 by default.", rich_help_panel=_HOW)
     ] = None,
-    at: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.", rich_help_panel=_HOW)
+    system: Annotated[
+        str | None, typer.Option(help="A system message before all others.", rich_help_panel=_HOW)
+    ] = None,
+    messages: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A JSON list of messages before PROMPT.", rich_help_panel=_HOW),
     ] = None,
     monitors: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Probe monitors of this model.", rich_help_panel=_HOW)
@@ -57,6 +64,9 @@ def guard(
         int | None, typer.Option(help="Calls in all: drafts and judges'.", rich_help_panel=_BUDGET)
     ] = None,
     budget_seconds: Annotated[float | None, typer.Option(help="Seconds in all.", rich_help_panel=_BUDGET)] = None,
+    at: At = None,
+    endpoint: EndpointOptions = None,
+    body: Body = None,
     log: Annotated[Path | None, typer.Option(metavar="FILE", help="Append what was done, a line a request.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: the result.")] = False,
 ) -> None:
@@ -70,16 +80,19 @@ def guard(
 
     `heedful guard http://localhost:8000/v1 "Describe the harbour." --at my-model --max-words 50 --stream`
 
-    The prompt should say what is wanted: constraints are checked, and told to the model only as feedback. `heedful policies`
-    lists and compares the policies.
+    `heedful guard http://localhost:8000/v1 --messages chat.json --at my-model --json-object --policy structure --endpoint
+    structures=true --endpoint thinking=true --body '{"top_k": 20, "seed": null}'`
 
-    Exit status: **0** everything passes, **1** a constraint is violated, **2** the input cannot be used, **3** nothing is
-    violated but something could not be checked, or the answer is not whole (which is not a pass), **130** interrupted: the best
-    draft until then is printed all the same.
+    The prompt should say what is wanted: constraints are checked, and told to the model only as feedback. `heedful policies`
+    lists and compares the policies. A server's key is taken from HEEDFUL_API_KEY.
+
+    Exit status: **0** everything passes, **1** a constraint is violated, **2** the input cannot be used (nor a URL, key or
+    model that the server refuses), **3** nothing is violated but something could not be checked, the answer is not whole (which
+    is not a pass), or the server is down or busy, **130** interrupted: the best draft until then is printed all the same.
     """
     from heedful.control.budget import Budget
     from heedful.control.guard import MODES, WINDOW, Guard
-    from heedful.control.log import check_log, result_fields
+    from heedful.control.log import check_log
     from heedful.control.opening import open_upstream
     from heedful.control.upstream import Sampling
 
@@ -104,10 +117,10 @@ def guard(
         typer.secho(f"heedful: hardly a text can pass: {printable(clash.why)}", fg="yellow", err=True)
     if log is not None:
         check_log(log)
-    text = read_standard_input("prompt") if prompt == "-" else prompt
+    asking = conversation(read_standard_input("prompt") if prompt == "-" else prompt, system, messages)
     sampling = Sampling(temperature, top_p, max_new_tokens, seed)
     guarded = Guard(
-        open_upstream(model, name=at, monitors=monitors),
+        open_upstream(model, name=at, monitors=monitors, options=options_of(endpoint, body)),
         asked,
         policy,
         Budget(budget_tokens, budget_calls, budget_seconds),
@@ -120,7 +133,7 @@ def guard(
     )
     showing = stream and not as_json
     status = None
-    with guarded.stream(text, sampling) as pieces:
+    with guarded.stream(asking, sampling) as pieces:
         try:
             with raising():
                 for piece in pieces:
@@ -133,7 +146,7 @@ def guard(
     result = pieces.result
     status = _status(result) if status is None else status
     if as_json:
-        typer.echo(json.dumps({"status": status, **result_fields(result)}, ensure_ascii=False))
+        typer.echo(json.dumps({"status": status, **result.to_dict()}, ensure_ascii=False))
     else:
         typer.echo("" if showing else printable(result.text))
         _explain(result, shown=showing)

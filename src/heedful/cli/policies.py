@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heedful.cli.asking import At, Body, EndpointOptions, options_of
 from heedful.cli.terminal import stdout_console
 from heedful.errors import InputError
 
@@ -28,9 +29,11 @@ def policies(
     temperature: Annotated[float, typer.Option(help="Of drafts; 0 is greedy.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(help="Of one draft.")] = 160,
     budget_tokens: Annotated[int | None, typer.Option(help="Of each request.")] = None,
-    at: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name at a URL.")] = None,
     monitors: Annotated[Path | None, typer.Option(metavar="DIR", help="Probe monitors of this model.")] = None,
     html: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a page, too.")] = None,
+    at: At = None,
+    endpoint: EndpointOptions = None,
+    body: Body = None,
     list_them: Annotated[bool, typer.Option("--list", help="List the policies.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -41,6 +44,10 @@ def policies(
     `heedful policies pico-llama`
 
     `heedful policies pico-llama --constraints 3 --policy abort --policy best_of_n:n=8 --html policies.html`
+
+    `heedful policies http://localhost:8000/v1 --at my-model --endpoint thinking=true`
+
+    Exit status: **0** done, **2** the input cannot be used, **3** the server is down or busy.
     """
     from heedful.control.policies import known_policies
 
@@ -66,7 +73,7 @@ def policies(
     with stage_bars() as progress:
         compared = asyncio.run(
             compare_policies(
-                open_upstream(model, name=at, monitors=monitors),
+                open_upstream(model, name=at, monitors=monitors, options=options_of(endpoint, body)),
                 policies=these or POLICIES,
                 n=n,
                 constraints=counts,

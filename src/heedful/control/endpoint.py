@@ -249,7 +249,9 @@ class Endpoint:
                 self._tokens_field = others[0]
             return f"name the field that it takes: tokens_field={others[0]}"
         self._unsent |= {field for field in named if _DEFAULTS.get(field) == sent[field]}
-        return f"if it does not take {named[0]}, leave it out: body={{{named[0]!r}: None}}" if named else None
+        if not named:
+            return None
+        return f"leave {named[0]} out: body={{{named[0]!r}: None}}, or --body '{{\"{named[0]}\": null}}'"
 
     def _asked(self, request: Request) -> dict[str, Any]:
         messages = [dict(turn) for turn in request.messages]

@@ -1,4 +1,5 @@
-"""A language model as a verifier: 'judge:http://host/v1#model' answers for topic, sentiment, register or toxicity.
+"""A language model as a verifier: 'judge:http://host/v1#model' answers for topic, sentiment, register or toxicity. Options of
+the endpoint follow the model: 'judge:http://host/v1#model&thinking=true'.
 
 The text that is judged may try to judge itself. So it is quoted as data between marks that it cannot know, the question
 comes after it, twice and with the choices in either order, and only a choice by itself is an answer: whatever else the judge
@@ -24,6 +25,7 @@ from heedful.constraints.classification import Classification, Classifier
 from heedful.constraints.offline.topic import topics
 from heedful.control.account import account
 from heedful.control.budget import Spent
+from heedful.control.options import read_options
 from heedful.control.upstream import Request, Sampling, Upstream, Usage
 from heedful.errors import InputError
 
@@ -52,19 +54,21 @@ def factory(task: str, rest: str) -> Classifier:
 
     Args:
         task: 'topic' (among the offline verifier's topics, or `OTHER`), 'sentiment', 'register' or 'toxicity'.
-        rest: an endpoint's URL and a model's name, joined by '#'. The key is as of `Endpoint`.
+        rest: an endpoint's URL and a model's name, joined by '#', and options of the endpoint, each after '&', as
+            `read_options` takes them. The key is as of `Endpoint`.
 
     Raises:
-        InputError: the URL or the model is missing, or what asks endpoints is not installed.
+        InputError: the URL or the model is missing, there is no such option, or what asks endpoints is not installed.
     """
     from heedful.control.endpoint import Endpoint
 
-    url, _, model = rest.partition("#")
+    url, _, named = rest.partition("#")
+    model, *options = re.split(r"&(?=\w+=)", named)
     if not url or not model:
         raise InputError(
             f"the verifier 'judge:{rest}' names no {'model' if url else 'URL'}", "write judge:http://host/v1#model"
         )
-    return Judge(Endpoint(url, model), task)
+    return Judge(Endpoint(url, model, **read_options(options)), task)
 
 
 class Judge:
