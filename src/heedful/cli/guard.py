@@ -86,9 +86,9 @@ def guard(
     The prompt should say what is wanted: constraints are checked, and told to the model only as feedback. `heedful policies`
     lists and compares the policies. A server's key is taken from HEEDFUL_API_KEY.
 
-    Exit status: **0** everything passes, **1** a constraint is violated, **2** the input cannot be used (nor a URL, key or
-    model that the server refuses), **3** nothing is violated but something could not be checked, the answer is not whole (which
-    is not a pass), or the server is down or busy, **130** interrupted: the best draft until then is printed all the same.
+    Exit status: **0** everything passes, **1** a constraint is violated, **2** the input cannot be used (a URL, key or
+    model that the server refuses, too), **3** nothing is violated but something could not be checked, the answer is not whole
+    (which is not a pass), or the server is down or busy, **130** interrupted: the best draft so far is printed all the same.
     """
     from heedful.control.budget import Budget
     from heedful.control.guard import MODES, WINDOW, Guard
