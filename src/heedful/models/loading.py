@@ -6,6 +6,7 @@ Knows where models come from and what goes wrong on the way; nothing of what is 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from difflib import get_close_matches
@@ -133,6 +134,7 @@ def find_source(name_or_path: str | Path) -> Source:
         raise ModelError("the model's name is empty", f"give a folder or a hub's id (owner/name); {_known()}")
     if path.is_dir():
         if not (path / "config.json").is_file():
+            _refuse_adapter(name, path / "adapter_config.json")
             raise ModelError(
                 f"{name} is a folder, but not a model: it has no config.json",
                 "name the folder that save_pretrained() wrote, with config.json, tokenizer and weights in it",
@@ -150,6 +152,19 @@ def find_source(name_or_path: str | Path) -> Source:
             f"there is no model {name!r}", f"did you mean {near[0]}? A hub's model has an owner: owner/{name}"
         )
     return Source(name, name, is_folder=False, embedded=False)
+
+
+def _refuse_adapter(name: str, config: Path) -> None:
+    """Raises `ModelError` for a folder that holds what was trained beside a model (LoRA and the like), and not the model."""
+    if config.is_file():
+        try:
+            base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
+        except (OSError, ValueError, AttributeError):
+            base = None
+        raise ModelError(
+            f"{name} is an adapter{f' of {base}' if base else ''}, and not a model",
+            "merge it (peft's merge_and_unload()), save_pretrained() the merged model and its tokenizer, and name that folder",
+        )
 
 
 def _known() -> str:
