@@ -198,6 +198,8 @@ def jackknife_d_prime(
     Unlike AUROC it does not level off where classes are far apart, so that two probes can be told apart there. Arguments and
     errors as of `jackknife_auroc`; a fold counts where both classes have two rows and not all rows of a class are alike.
     """
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], labels=labels, group=group, fold=fold)
     member, in_fold, home = _membership(group, fold, n_groups, scores.device)
     classes = class_weights(scores, labels, None)
     known = classes[0] + classes[1]
