@@ -95,7 +95,7 @@ def load(
         if source.embedded:
             revision = verify_checksums(Path(source.location))
         elif source.is_folder:
-            revision = _fingerprint(Path(source.location))
+            revision = fingerprint(Path(source.location))
         hub_revision = None if source.is_folder else revision
         return LanguageModel(
             model=_load_weights(
@@ -152,6 +152,11 @@ def find_source(name_or_path: str | Path) -> Source:
             f"there is no model {name!r}", f"did you mean {near[0]}? A hub's model has an owner: owner/{name}"
         )
     return Source(name, name, is_folder=False, embedded=False)
+
+
+def is_own_folder(name: str) -> bool:
+    """Whether a name stands for a folder of the user's, and not for an embedded model or a hub's."""
+    return Path(name).expanduser().is_dir() and name not in {card.name for card in embedded_models()}
 
 
 def _refuse_adapter(name: str, config: Path) -> None:
@@ -314,8 +319,9 @@ def _load_weights(
     return model
 
 
-def _fingerprint(folder: Path) -> str:
-    """Which files a folder holds, told by their sizes and contents: 4 MiB in evenly spaced blocks of large ones."""
+def fingerprint(folder: Path) -> str:
+    """Which files a model's folder holds, told by their sizes and contents (4 MiB in evenly spaced blocks of large ones): the
+    revision that `load` gives it, wherever it lies."""
     digest = hashlib.sha256()
     block, blocks = 1 << 16, 64
     for path in sorted(folder.iterdir()):
