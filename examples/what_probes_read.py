@@ -10,8 +10,13 @@ from heedful.probes import auroc
 
 study = heedful.open_study(sys.argv[1] if len(sys.argv) > 1 else "runs/pico-llama")
 data = study.data
-task, site, position = data.tasks[0], data.sites[-1], data.positions[-1]
-rows = data.examples("contrast", task)
+site, position = data.sites[-1], data.positions[-1]
+# Contrast squares, if the study has them; of answers given elsewhere there are natural labels only. The first task with enough.
+choices = ((kind, task) for kind in ("contrast", "natural") for task in data.tasks if data.examples(kind, task).enough)
+kind, task = next(choices, (None, None))
+if kind is None:
+    sys.exit(f"{study.path}: no task has enough rows of either class")
+rows = data.examples(kind, task)
 rows = rows.take(data.valid(position, rows))
 [states] = data.states((site,), position, rows)  # [sample, hidden], on the study's feature scale
 
@@ -20,4 +25,5 @@ test = rows.fold == 0
 trained, label = states[~test], rows.label[~test]
 direction = trained[label == 1].mean(0) - trained[label == 0].mean(0)
 score = float(auroc(states[test] @ direction, rows.label[test]))
-print(f"{task} at {site}, {position}: AUROC {score:.2f} on {int(test.sum())} rows of base prompts that were held out")
+print(f"{task}, {kind} labels, at {site}, {position}:", end=" ")
+print(f"AUROC {score:.2f} on {int(test.sum())} rows of base prompts that were held out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,26 @@ def test_results_open_in_three_lines(studies: list[str]) -> None:
 
 def test_a_probe_of_ones_own_reads_a_studys_rows(studies: list[str]) -> None:
     assert float(run("what_probes_read.py", studies[0]).split("AUROC ")[1][:4]) > 0.6
+
+
+def test_a_probe_of_ones_own_reads_answers_that_were_given(tmp_path: Path) -> None:
+    starts = ("the cat sat", "we went home", "it was late", "a dog barked", "rain fell again")
+    records = [
+        {
+            "prompt": f"Write line {group} of a note in at most 5 words.",
+            "response": f"{starts[i % 5]} {'today' if i < 5 else 'and then nobody knew what to say'} {group}",
+            "constraints": [{"id": "structural/word_count", "at_most": 5}],
+        }
+        for group in range(10)
+        for i in range(10)
+    ]
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text("".join(json.dumps(record) + "\n" for record in records))
+    where = {name: SMALL[name] for name in ("tasks", "sites", "positions", "erasers")}
+    done = heedful.study("pico-llama", out=tmp_path / "run", responses_file=answers, **where)
+    assert "word_count, natural labels, at block.7.out, eos: AUROC 1.00 on 20 rows" in run(
+        "what_probes_read.py", str(done.path)
+    )
 
 
 def test_two_studies_are_compared(studies: list[str], tmp_path: Path) -> None:

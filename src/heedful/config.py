@@ -28,7 +28,12 @@ QUICK: dict[str, Any] = {
     "erasers": ("leace", "mean_projection", "flip"),
     "behaviour_prompts": 3,
 }
-"""What `--quick` changes: enough to see the shape of the result, too little to quote it or to probe natural labels."""
+"""What `--quick` changes: enough to see the shape of the result, too little to quote it or to probe natural labels. Of answers
+given elsewhere, where they are read and the erasers only."""
+
+
+_DRAWN = ("base_prompts", "samples", "squares", "pool", "temperature", "top_p", "max_new_tokens", "behaviour_prompts")
+"""What is drawn and answered: it decides nothing where answers are read from a file."""
 
 
 class StudySettings(BaseModel):
@@ -87,6 +92,11 @@ class StudySettings(BaseModel):
         """Whether the model writes once more while traces are erased: not where answers were given elsewhere."""
         return self.behaviour_prompts > 0 and self.responses_file is None
 
+    @field_validator("tasks", "positions", "erasers", "sites", mode="before")
+    @classmethod
+    def _one_or_several(cls, names: Any) -> Any:
+        return (names,) if isinstance(names, str) and names != "all" else names
+
     @field_validator("tasks")
     @classmethod
     def _known_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
@@ -133,9 +143,16 @@ def study_settings(model: str, *, quick: bool = False, **changes: Any) -> StudyS
     """Settings from keyword arguments; None keeps a default.
 
     Raises:
-        InputError: a setting is unknown or out of its range, or a file cannot be read.
+        InputError: a setting is unknown or out of its range, or says nothing beside answers from a file; or a file cannot be
+            read.
     """
     given = {name: value for name, value in changes.items() if value is not None}
+    if "responses_file" in given and (idle := [name for name in _DRAWN if name in given]):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise InputError(
+            f"{flags} {'says' if len(idle) == 1 else 'say'} nothing where --responses gives the answers",
+            "leave out what asks for answers; or name fewer --tasks, --sites or --positions to do less",
+        )
     for kind in ("prompts", "responses"):
         if f"{kind}_file" in given:
             given[f"{kind}_file"] = str(given[f"{kind}_file"])

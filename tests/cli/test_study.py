@@ -72,7 +72,7 @@ def test_a_study_shows_its_result_its_time_and_its_report_on_one_screen(run: Run
         "read at",
         "word_count",
         "topic",
-        "too few rows",
+        "too few",
     ):
         assert shown in ran.out
     for stage in STAGES:

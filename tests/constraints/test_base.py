@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -302,3 +303,19 @@ def test_nothing_to_check_is_no_success() -> None:
 def test_what_is_no_text_is_told(wrong: Any, ask: Callable[[Any], object]) -> None:
     with pytest.raises(InputError, match="is no text"):
         ask(wrong)
+
+
+def test_a_bool_of_an_array_library_is_a_bool() -> None:
+    @constraint("custom/long_words")
+    def long_words(text: str) -> bool:
+        return np.mean([len(word) for word in text.split()]) > 3  # type: ignore[return-value]
+
+    assert isinstance(long_words.function("word"), np.bool_)
+    assert long_words().check("longer words").measured is True
+    assert long_words().check("a b").outcome == "fail"
+
+    @constraint("custom/mean_length")
+    def mean_length(text: str) -> bool:
+        return np.float64(len(text))  # type: ignore[return-value]
+
+    assert mean_length().check("abc").reason == "the constraint gave 3.0 where True, False or a Verdict is due"

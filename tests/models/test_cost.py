@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import torch
 from tests.models.conftest import ARCHITECTURES, make_model
-from transformers import AutoConfig
+from transformers import AutoConfig, MambaConfig, RwkvConfig
 
 from heedful.models import POSITIONS, LanguageModel, Replay
 from heedful.models.cost import Cost, MachineRate, estimate, measure_rate
 from heedful.models.memory import BatchTokens, batch_budget, cache_bytes
 
 RATE = MachineRate(flops=1e12, bytes=1e10)
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 64}
 
 
 def cost(config: Any, **changes: Any) -> Cost:
@@ -94,3 +95,10 @@ def test_the_rate_of_this_machine_is_measured() -> None:
     rate = measure_rate(torch.device("cpu"), torch.float32, seconds=0.01)
     assert 1e8 < rate.flops < 1e16
     assert 1e7 < rate.bytes < 1e14
+
+
+@pytest.mark.parametrize("config", [MambaConfig(**TINY), RwkvConfig(**TINY)], ids=["mamba", "rwkv"])
+def test_a_model_without_attention_keeps_no_keys_and_values(config: Any) -> None:
+    assert cache_bytes(config, torch.float32) == 0
+    assert batch_budget(config, torch.float32, torch.device("cpu")) == (2048, 65536)
+    assert cost(config).memory_bytes > 0

@@ -130,6 +130,16 @@ def test_the_packages_own_models_are_whole() -> None:
 # --- what is not a model ---
 
 
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [('{"base_model_name_or_path": "meta-llama/Llama-3.2-1B"}', " of meta-llama/Llama-3.2-1B"), ("{", "")],
+)
+def test_an_adapter_is_told_from_a_model(tmp_path: Path, config: str, named: str) -> None:
+    (tmp_path / "adapter_config.json").write_text(config)
+    with pytest.raises(ModelError, match=rf"is an adapter{named}, and not a model\n[\s\S]*merge_and_unload\(\)"):
+        load(tmp_path)
+
+
 def test_paths_that_are_no_model(tmp_path: Path) -> None:
     (tmp_path / "file.bin").write_bytes(b"")
     for path, message in [

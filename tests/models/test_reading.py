@@ -227,6 +227,13 @@ def test_blocks_that_return_tuples_are_read_too() -> None:
         (ROWS, ["embed"], ["response[0"], r"unknown position 'response\[0'"),
         (ROWS, ["embed"], [], r"nothing to read"),
         ([Replay([], [1])], ["embed"], ["eos"], r"row 0 has no prompt"),
+        (
+            [Replay([1], [5, 999_999])],
+            ["embed"],
+            ["eos"],
+            r"row 0 has token 999999, and the model's vocabulary ends at \d+",
+        ),
+        ([Replay([-1], [5])], ["embed"], ["eos"], r"row 0 has token -1"),
         ([Replay([1], [1], None, 2)], ["embed"], ["eos"], r"answer starts at token 2 of 1"),
         ([Replay([1], [5] * 128)], ["embed"], ["eos"], r"row 0 has 129 tokens, and the model's context ends at 128"),
         ([], ["embed"], ["eos"], r"there are no rows to read"),

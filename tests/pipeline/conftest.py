@@ -12,16 +12,13 @@ import pytest
 import heedful
 from heedful.models import LanguageModel
 
-TINY: dict[str, Any] = {
-    "base_prompts": 10,
-    "samples": 6,
-    "squares": 4,
-    "pool": 2,
+WHERE: dict[str, Any] = {
     "tasks": ("word_count", "topic"),
-    "max_new_tokens": 48,
     "sites": ("block.1.out", "block.5.out"),
     "positions": ("prompt[-1]", "response[3]", "eos"),
 }
+"""Of answers given elsewhere, all that can be made smaller."""
+TINY = WHERE | {"base_prompts": 10, "samples": 6, "squares": 4, "pool": 2, "max_new_tokens": 48}
 AT_MOST_FIVE = {"id": "structural/word_count", "at_most": 5}
 
 
@@ -62,7 +59,12 @@ def tiny(tmp_path: Path, model: LanguageModel) -> Callable[..., heedful.Study]:
     """Runs a tiny study in the test's own folder."""
 
     def run(**settings: Any) -> heedful.Study:
-        settings = {"out": tmp_path / "run", "loaded": model, **TINY, **settings}
+        settings = {
+            "out": tmp_path / "run",
+            "loaded": model,
+            **(WHERE if settings.get("responses_file") else TINY),
+            **settings,
+        }
         return heedful.study("pico-llama", **settings)
 
     return run
@@ -74,5 +76,5 @@ def given_study(tmp_path_factory: pytest.TempPathFactory, model: LanguageModel) 
     folder = tmp_path_factory.mktemp("given")
     path = folder / "answers.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in answered()))
-    settings = TINY | {"tasks": ["word_count", "topic"], "responses_file": path}
+    settings = WHERE | {"tasks": ["word_count", "topic"], "responses_file": path}
     return heedful.study("pico-llama", out=folder / "run", loaded=model, **settings)

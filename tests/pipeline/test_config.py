@@ -29,12 +29,12 @@ from heedful.lenses.ablation import ERASERS, HEADLINE
         ({"max_new_tokens": 0}, "max_new_tokens should be greater than or equal to 1 (given 0)"),
         ({"seed": -1}, "seed should be greater than or equal to 0 (given -1)"),
         ({"tasks": ["topci"]}, "unknown task 'topci'"),
-        ({"tasks": "topic"}, "tasks should be a valid tuple (given 'topic')"),
+        ({"tasks": 3}, "tasks should be a valid tuple (given 3)"),
         ({"positions": ["response[-"]}, "unknown position 'response[-'"),
         ({"positions": ["eos", "eos"]}, "the position 'eos' is named twice"),
         ({"positions": []}, "no position is left to read at"),
         ({"sites": ["embed", "embed"]}, "the site 'embed' is named twice"),
-        ({"sites": "embed"}, "sites should be 'all' or a tuple of names (given 'embed')"),
+        ({"sites": 3}, "sites should be 'all' or a tuple of names (given 3)"),
         ({"sampels": 3}, "there is no setting 'sampels'"),
         ({"prompts_file": "absent.jsonl"}, "absent.jsonl cannot be read: No such file or directory"),
     ],
@@ -89,3 +89,23 @@ def test_prompts_and_responses_exclude_each_other(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(InputError, match="prompts and responses are both given"):
         study_settings("m", prompts_file=path, responses_file=path)
+
+
+@pytest.mark.parametrize(
+    "name", ["samples", "squares", "base_prompts", "pool", "temperature", "top_p", "max_new_tokens"]
+)
+def test_what_asks_for_answers_says_nothing_where_they_are_given(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text("{}")
+    flag = f"--{name.replace('_', '-')}"
+    with pytest.raises(InputError, match=f"^{flag} says nothing where --responses gives the answers"):
+        study_settings("m", responses_file=path, **{name: 1})
+    settings = study_settings("m", responses_file=path, quick=True)
+    assert settings.positions == QUICK["positions"]
+
+
+def test_one_name_may_stand_for_several() -> None:
+    settings = study_settings("m", tasks="word_count", positions="eos", sites="embed", erasers="leace")
+    assert (settings.tasks, settings.positions, settings.sites) == (("word_count",), ("eos",), ("embed",))
+    assert settings.erasers == ("leace",)
+    assert study_settings("m", sites="all").sites == "all"

@@ -112,6 +112,10 @@ def test_recorded_answers_are_only_read(tmp_path: Path) -> None:
     assert (cost.responses_low, cost.responses_high, cost.rows) == (0, 0, 100)
     assert cost.tokens_low == cost.tokens_high < 100 * 60
     assert "as the file has them" in cost.assumes
+    said = cost.describe()
+    assert said.endswith("To take less: fewer --positions, or every other one of the --sites.")
+    assert not any(flag in said for flag in ("--samples", "--squares", "--behaviour-prompts"))
+    assert "--samples, --squares or --positions" in cost_of("pico-llama").describe()
 
 
 def test_what_the_study_would_refuse_is_refused(llama: str, tmp_path: Path) -> None:

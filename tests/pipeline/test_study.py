@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -17,12 +19,12 @@ import heedful
 from heedful.config import StudySettings, study_settings
 from heedful.errors import InputError, StoreError
 from heedful.lenses import StudyData
-from heedful.models import LanguageModel
-from heedful.pipeline.study import check_folder
+from heedful.models import LanguageModel, embedded_models
+from heedful.pipeline.study import check_folder, folder_of
 from heedful.store import RunFolder, read_table
 from heedful.workbench.monitors import train_monitors
 
-from .conftest import AT_MOST_FIVE, TINY, answered
+from .conftest import AT_MOST_FIVE, TINY, WHERE, answered
 
 Tiny = Callable[..., heedful.Study]
 Jsonl = Callable[..., Path]
@@ -157,11 +159,11 @@ def test_a_study_of_nothing_usable_comes_to_its_end_and_says_so(
 
 def test_other_settings_are_refused_with_what_differs(given_study: heedful.Study, model: LanguageModel) -> None:
     before = times(given_study.path)
-    settings = TINY | {"responses_file": given_study.path.parent / "answers.jsonl", "seed": 1, "temperature": 0.5}
+    settings = WHERE | {"responses_file": given_study.path.parent / "answers.jsonl", "seed": 1, "folds": 4}
     with pytest.raises(StoreError) as caught:
         heedful.study("pico-llama", out=given_study.path, loaded=model, **settings)
     assert caught.value.cause == (
-        f"{given_study.path} holds a run with other settings (there → now): seed 0 → 1, temperature 1.0 → 0.5"
+        f"{given_study.path} holds a run with other settings (there → now): folds 5 → 4, seed 0 → 1"
     )
     assert "--overwrite" in caught.value.cure
     assert times(given_study.path) == before
@@ -209,7 +211,7 @@ def test_another_device_or_version_is_refused(
     identity = model.identity() | {"device": "cuda", "torch": "9.9"}
     monkeypatch.setattr(LanguageModel, "identity", lambda self: identity)
     before = times(given_study.path)
-    settings = TINY | {"responses_file": given_study.path.parent / "answers.jsonl"}
+    settings = WHERE | {"responses_file": given_study.path.parent / "answers.jsonl"}
     with pytest.raises(StoreError) as caught:
         heedful.study("pico-llama", out=given_study.path, loaded=model, **settings)
     assert "holds answers of another model, device or version (there → now): " in caught.value.cause
@@ -310,7 +312,7 @@ def test_extras_read_the_rows_once_more_with_random_weights(
     """Of recorded answers: their length is their label, which tokens alone tell in any network."""
     path = tmp_path / "answers.jsonl"
     path.write_text("".join(json.dumps(record) + "\n" for record in answered()))
-    settings = TINY | {"tasks": ["word_count", "topic"], "responses_file": path, "extras": True}
+    settings = WHERE | {"tasks": ["word_count", "topic"], "responses_file": path, "extras": True}
     out = tmp_path / "run"
     study = heedful.study("pico-llama", out=out, loaded=model, **settings)
     for name in given_study.manifest.stages["probe"].files:
@@ -346,3 +348,86 @@ def test_random_weights_tell_nothing_of_contrast_squares(tmp_path: Path, model: 
     found = study.extras.sel(kind="contrast", task="register")
     assert float(found.best_auroc.sel(reading="specialist")) > 0.9
     assert (abs(found.auroc.sel(reading="random weights") - 0.5) < 0.1).all()
+
+
+def test_a_folder_of_weights_is_one_model_however_it_is_spelt_and_wherever_it_lies(
+    given_study: heedful.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [card] = [card for card in embedded_models() if card.name == "pico-llama"]
+    shutil.copytree(card.path, tmp_path / "m" / "own")
+    monkeypatch.chdir(tmp_path)
+    answers = given_study.path.parent / "answers.jsonl"
+    settings = {"out": tmp_path / "run", "responses_file": answers, "device": "cpu", **WHERE}
+    heedful.study("m/own", **settings)
+    before = times(tmp_path / "run")
+    shutil.copytree("m/own", "elsewhere")
+    for spelt in ("./m/own/", tmp_path / "m" / "own", "elsewhere"):
+        check_folder(tmp_path / "run", study_settings(str(spelt), responses_file=answers, device="cpu", **WHERE))
+        heedful.study(spelt, **settings)
+        assert {name: at for name, at in times(tmp_path / "run").items() if name != "manifest.json"} == {
+            name: at for name, at in before.items() if name != "manifest.json"
+        }
+    assert heedful.open_study("run").manifest.settings["model"] == "m/own"
+
+    described = Path("elsewhere/config.json")
+    described.write_text(described.read_text() + "\n")
+    with pytest.raises(StoreError, match='model "m/own" → "elsewhere"'):
+        heedful.study("elsewhere", **settings)
+    with pytest.raises(StoreError, match='model "m/own" → "pico-llama"'):
+        heedful.study("pico-llama", **settings)
+    shutil.copy(described, "m/own/config.json")
+    with pytest.raises(StoreError, match="holds answers of another model"):
+        heedful.study("m/own", **settings)
+
+
+def test_a_run_goes_by_its_models_id_or_by_the_end_of_its_folders_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "m" / "own"
+    own.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    for spelt in ("m/own", "./m/own/", "m/../m/own", str(own)):
+        assert folder_of(spelt) == Path("runs/m--own")
+    monkeypatch.chdir(own)
+    assert folder_of(".") == Path("runs/m--own")
+    (own / "pico-llama").mkdir()  # the embedded one goes first
+    assert folder_of("pico-llama", "out") == Path("out/pico-llama")
+    assert folder_of("Qwen/Qwen2.5-0.5B-Instruct") == Path("runs/Qwen--Qwen2.5-0.5B-Instruct")
+    (own / ".hidden").mkdir()
+    assert folder_of(".hidden") == Path("runs/own--hidden")
+
+
+def test_where_nothing_was_erased_while_the_model_wrote_there_is_no_behaviour(given_study: heedful.Study) -> None:
+    with pytest.raises(InputError, match="no trace was erased while the model wrote"):
+        _ = given_study.behaviour
+    assert given_study.summary()["behaviour"] is None
+
+
+def test_states_and_rows_that_are_not_there_are_told_with_those_that_are(given_study: heedful.Study) -> None:
+    data = given_study.data
+    rows = data.examples("natural", "word_count")
+    with pytest.raises(InputError, match=r"no task 'topics'\n  → choose among word_count, topic"):
+        data.examples("natural", "topics")
+    with pytest.raises(InputError, match=r"'block\.1\.out' is one site, and states are of several"):
+        data.states("block.1.out", "eos", rows)
+    with pytest.raises(
+        InputError, match=r"site 'block\.9\.out' was not read\n  → choose among block\.1\.out, block\.5\.out"
+    ):
+        data.states(("block.9.out",), "eos", rows)
+    with pytest.raises(InputError, match=r"position 'end' was not read"):
+        data.states(("block.1.out",), "end", rows)
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        with pytest.raises(InputError, match=r"no rows of kind 'contrastive'\n  → choose among contrast, natural"):
+            data.examples("contrastive")  # type: ignore[arg-type]
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def test_finished_studies_are_compared_as_they_are(given_study: heedful.Study, tmp_path: Path) -> None:
+    shutil.copytree(given_study.path, tmp_path / "again")
+    found = heedful.compare([given_study, heedful.open_study(tmp_path / "again")], out=tmp_path / "out")
+    by_path = heedful.compare([given_study.path, tmp_path / "again"], out=tmp_path / "out")
+    assert found.claims == by_path.claims
+    with pytest.raises(InputError, match="alone is nothing to compare"):
+        heedful.compare(given_study, out=tmp_path)  # type: ignore[arg-type]

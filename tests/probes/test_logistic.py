@@ -226,8 +226,8 @@ def test_what_did_not_converge_says_so():
     ("change", "cause", "cure"),
     [
         ({"y": torch.tensor([[0, 1, 2, 1]])}, "labels must be 0 or 1", "weight 0"),
-        ({"y": torch.tensor([0, 1, 0, 1])}, "need [problem, sample]", "y[None]"),
-        ({"y": torch.tensor([[0, 1, 0]])}, "do not fit rows", "[*batch, problem, sample]"),
+        ({"y": torch.tensor([[0, 1, 0]])}, "y of shape (1, 3) for 4 rows", "along the last axis"),
+        ({"y": torch.zeros(2, 1, 4)}, "do not fit rows", "[*batch, problem, sample]"),
         ({"weight": torch.tensor([[1.0, -1.0, 1.0, 1.0]])}, "a weight is negative", "weight 0"),
         ({"C": 0.0}, "C must be positive", "larger C means weaker"),
         ({"C": torch.tensor([1.0, 2.0]), "y": torch.zeros(3, 4)}, "do not fit rows", "C is [*batch, problem]"),

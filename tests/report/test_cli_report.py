@@ -56,3 +56,17 @@ def test_the_terminal_shows_the_best_baseline_beside_each_specialist(
         best = max(each["value"] for each in task["contrast"]["baselines"].values())
         row = next(line for line in shown.splitlines() if line.startswith(f"│ {name} "))
         assert row.split("│")[4].strip() == f"{best:.2f}"
+
+
+def test_the_terminal_says_which_class_a_task_lacks(ordinary_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = summarise(ordinary_run)
+    found = next(iter(summary["tasks"].values()))
+    for kind, rows, told in (
+        ("natural", (260, 229), "too few: 31 of 50 that violate"),
+        ("natural", (60, 20), "too few: 20 of 50 that comply, 40 of 50 that violate"),
+        ("contrast", (72, 36), "too few: 18 of 25 squares"),
+    ):
+        found[kind] |= {"site": "", "position": "", "n_rows": rows[0], "n_positive": rows[1]}
+        _show(summary | {"deciding_labels": kind})
+        shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert all(word in shown for word in told.split()), told

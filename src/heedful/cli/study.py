@@ -201,7 +201,7 @@ def _show(summary: dict[str, Any]) -> None:
     table.add_column("read at")
     for name, task in summary["tasks"].items():
         rate, found = task["pass_rate"]["value"], task[kind]
-        where = f"{found['site']}, {found['position']}" if found["site"] else f"too few rows: {found['n_rows']}"
+        where = f"{found['site']}, {found['position']}" if found["site"] else _too_few(kind, found)
         # The best of what needs no hidden states: words, length, log p.
         baselines = [each["value"] for each in found["baselines"].values() if each["value"] is not None]
         cells = (
@@ -222,6 +222,18 @@ def _show(summary: dict[str, Any]) -> None:
     seconds = summary["seconds"]
     taken = " · ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     typer.echo(f"{taken} · in all {sum(seconds.values()):.1f} s")
+
+
+def _too_few(kind: str, found: dict[str, Any]) -> str:
+    """Why a task is listed and not measured: which class lacks rows."""
+    from heedful.lenses.data import MIN_NATURAL, MIN_SQUARES
+
+    comply, violate = found["n_positive"], found["n_rows"] - found["n_positive"]
+    if kind == "contrast":
+        return f"too few: {min(comply, violate) // 2} of {MIN_SQUARES} squares"
+    sides = ((comply, "comply"), (violate, "violate"))
+    lacking = [f"{n} of {MIN_NATURAL} that {what}" for n, what in sides if n < MIN_NATURAL]
+    return f"too few: {', '.join(lacking)}" if lacking else f"too few of one position: {found['n_rows']} rows"
 
 
 def _with_interval(found: dict[str, float | None]) -> str:

@@ -44,6 +44,8 @@ class FunctionConstraint(Constraint):
     def _verify(self, text: str) -> Verdict:
         try:
             found = type(self).function(text, **self._fields())
+            # A comparison of arrays gives their library's own kind of bool, which knows how to become a plain one.
+            found = found.item() if hasattr(found, "item") else found
         except HeedfulError:
             raise
         except Exception as error:  # a user's code may fail in any way, and the other constraints still have their say

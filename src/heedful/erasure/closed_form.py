@@ -1,8 +1,8 @@
 """Erasers in closed form, from the means of the two classes and the covariance of the rows.
 
-All take rows, labels and weights; a weight of 0 leaves a row out. A label that is missing a class gives a map that changes
-nothing. Several sets of labels of the same rows share their covariance, and give a map each. Moments are accumulated in f64:
-in f32, let alone half precision, whitening drifts.
+All take rows, labels and weights; a weight of 0 leaves a row out. Several sets of labels of the same rows share their
+covariance, and give a map each: one that changes nothing where a set lacks a class. Labels [sample] that lack one are refused.
+Moments are accumulated in f64: in f32, let alone half precision, whitening drifts.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from heedful.probes import LinearProbes
+from heedful.errors import InputError
+from heedful.probes import LinearProbes, check_tensors
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,22 @@ class Eraser:
         return int(self.read.shape[-1])
 
     def __call__(self, x: Float[Tensor, "*batch sample hidden"]) -> Float[Tensor, "*batch sample hidden"]:
-        """The rows, changed; in the dtype of the map."""
-        return x.to(self.read.dtype) - self.change(x)
+        """The rows, changed; in the dtype of the map.
+
+        Raises:
+            InputError: no tensor, or rows of another width than the map was fitted on.
+        """
+        change = self.change(x)
+        return x.to(change.dtype) - change
 
     def change(self, x: Float[Tensor, "*batch sample hidden"]) -> Float[Tensor, "*batch sample hidden"]:
         """What is taken off the rows."""
+        check_tensors(x=x)
+        if x.shape[-1:] != self.center.shape[-1:]:
+            raise InputError(
+                f"rows of shape {tuple(x.shape)}, and the eraser was fitted on rows of width {self.center.shape[-1]}",
+                "give states of the same model and site",
+            )
         centred = x.to(self.read.dtype) - self.center.unsqueeze(-2)
         taken: Tensor = centred @ self.read @ self.write
         return taken

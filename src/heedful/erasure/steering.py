@@ -31,7 +31,10 @@ def fit_step(x: Float[Tensor, "sample hidden"], y: Tensor, weight: Tensor | None
     Args:
         x: rows, any floating dtype.
         y: 0 or 1, [sample].
-        weight: ≥ 0, [sample]; None weighs all alike. With one class only, the step is none.
+        weight: ≥ 0, [sample]; None weighs all alike.
+
+    Raises:
+        InputError: see `given`.
     """
     along = fit_mean_projection(x, y, weight)
     weight = torch.ones(len(x)) if weight is None else weight

@@ -12,6 +12,7 @@ from torch import Tensor
 from heedful.erasure.closed_form import erasing_least, shrunk
 from heedful.erasure.eraser import Eraser
 from heedful.errors import InputError
+from heedful.probes import check_labels, check_tensors
 
 
 class StreamedLeace:
@@ -28,8 +29,11 @@ class StreamedLeace:
         """Add rows, with their labels of 0 or 1 [sample].
 
         Raises:
-            InputError: rows of another width than those before, or as many labels as there are not rows.
+            InputError: rows of another width than those before, as many labels as there are not rows, labels other than 0 and
+                1, or what is no tensor.
         """
+        check_tensors(x=x, y=y)
+        check_labels(y)
         if len(x) != len(y):
             raise InputError(f"{len(x)} rows, but {len(y)} labels", "give one label a row")
         if self._origin is None:
@@ -47,17 +51,21 @@ class StreamedLeace:
         self._products.addmm_(centred.mT, centred)
 
     def eraser(self) -> Eraser:
-        """Of all rows so far, in f64; it changes nothing while a class is missing.
+        """Of all rows so far, in f64.
 
         Raises:
-            InputError: there are no rows.
+            InputError: there are no rows, or none of one of the classes.
         """
         if self._origin is None:
             raise InputError("there are no rows to erase anything of", "call update() with some")
+        if not bool((self._count > 0).all()):
+            raise InputError(
+                "the labels so far are all of one class: there is nothing to erase", "call update() with both"
+            )
         n = float(self._count.sum())
         mean = self._sums.sum(0) / n
         covariance = self._products / n - mean.outer(mean)
-        means = self._sums / self._count.to(mean.device).clamp_min(1).unsqueeze(-1)
-        difference = means[1] - means[0] if bool((self._count > 0).all()) else torch.zeros_like(mean)
+        means = self._sums / self._count.to(mean.device).unsqueeze(-1)
+        difference = means[1] - means[0]
         read = erasing_least(shrunk(covariance, n) if self._shrink else covariance, difference[None])[0]
         return Eraser(self._origin + mean, read.unsqueeze(-1), difference.unsqueeze(0))

@@ -205,7 +205,15 @@ class StudyData:
         return grouped_folds(np.array(bases), self.n_folds, self.seed, universe=self.bases)
 
     def examples(self, kind: Kind, task: str | None = None) -> Examples:
-        """The rows of a kind that take part, of all tasks (in their order) or of one."""
+        """The rows of a kind that take part, of all tasks (in their order) or of one.
+
+        Raises:
+            InputError: no such kind, or no such task in the study.
+        """
+        if kind not in self._examples:
+            raise InputError(f"there are no rows of kind {kind!r}", f"choose among {', '.join(KINDS)}")
+        if task is not None and task not in self.tasks:
+            raise InputError(f"the study has no task {task!r}", f"choose among {', '.join(self.tasks)}")
         union = self._examples[kind]
         return union if task is None else union.take(union.task == self.tasks.index(task))
 
@@ -259,7 +267,16 @@ class StudyData:
         return kind == "contrast" and position.startswith("prompt")
 
     def states(self, sites: Sequence[str], position: str, examples: Examples) -> Float[Tensor, "site sample hidden"]:
-        """Scaled hidden states in f32, of rows that have the position."""
+        """Scaled hidden states in f32, of rows that have the position.
+
+        Raises:
+            InputError: a site or position that was not read; or one site, where several are named.
+        """
+        if isinstance(sites, str):
+            raise InputError(f"{sites!r} is one site, and states are of several", f"give ({sites!r},)")
+        for what, names, known in (("site", sites, self.sites), ("position", (position,), self.positions)):
+            if strangers := [name for name in names if name not in known]:
+                raise InputError(f"{what} {strangers[0]!r} was not read", f"choose among {', '.join(known)}")
         return torch.stack([self.scale(site, position)(self.raw(site, position, examples)) for site in sites])
 
     def raw(self, site: str, position: str, examples: Examples) -> Float[Tensor, "sample hidden"]:

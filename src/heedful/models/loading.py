@@ -6,6 +6,7 @@ Knows where models come from and what goes wrong on the way; nothing of what is 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from contextlib import nullcontext
 from difflib import get_close_matches
@@ -94,7 +95,7 @@ def load(
         if source.embedded:
             revision = verify_checksums(Path(source.location))
         elif source.is_folder:
-            revision = _fingerprint(Path(source.location))
+            revision = fingerprint(Path(source.location))
         hub_revision = None if source.is_folder else revision
         return LanguageModel(
             model=_load_weights(
@@ -133,6 +134,7 @@ def find_source(name_or_path: str | Path) -> Source:
         raise ModelError("the model's name is empty", f"give a folder or a hub's id (owner/name); {_known()}")
     if path.is_dir():
         if not (path / "config.json").is_file():
+            _refuse_adapter(name, path / "adapter_config.json")
             raise ModelError(
                 f"{name} is a folder, but not a model: it has no config.json",
                 "name the folder that save_pretrained() wrote, with config.json, tokenizer and weights in it",
@@ -150,6 +152,24 @@ def find_source(name_or_path: str | Path) -> Source:
             f"there is no model {name!r}", f"did you mean {near[0]}? A hub's model has an owner: owner/{name}"
         )
     return Source(name, name, is_folder=False, embedded=False)
+
+
+def is_own_folder(name: str) -> bool:
+    """Whether a name stands for a folder of the user's, and not for an embedded model or a hub's."""
+    return Path(name).expanduser().is_dir() and name not in {card.name for card in embedded_models()}
+
+
+def _refuse_adapter(name: str, config: Path) -> None:
+    """Raises `ModelError` for a folder that holds what was trained beside a model (LoRA and the like), and not the model."""
+    if config.is_file():
+        try:
+            base = json.loads(config.read_text(encoding="utf-8")).get("base_model_name_or_path")
+        except (OSError, ValueError, AttributeError):
+            base = None
+        raise ModelError(
+            f"{name} is an adapter{f' of {base}' if base else ''}, and not a model",
+            "merge it (peft's merge_and_unload()), save_pretrained() the merged model and its tokenizer, and name that folder",
+        )
 
 
 def _known() -> str:
@@ -299,8 +319,9 @@ def _load_weights(
     return model
 
 
-def _fingerprint(folder: Path) -> str:
-    """Which files a folder holds, told by their sizes and contents: 4 MiB in evenly spaced blocks of large ones."""
+def fingerprint(folder: Path) -> str:
+    """Which files a model's folder holds, told by their sizes and contents (4 MiB in evenly spaced blocks of large ones): the
+    revision that `load` gives it, wherever it lies."""
     digest = hashlib.sha256()
     block, blocks = 1 << 16, 64
     for path in sorted(folder.iterdir()):

@@ -41,10 +41,16 @@ def weight_bytes(config: Any, dtype: torch.dtype, *, trust_remote_code: bool = F
 
 
 def cache_bytes(config: Any, dtype: torch.dtype) -> int:
-    """Bytes of keys and values that one token takes in a cache, over all layers, as if each attended."""
+    """Bytes of keys and values that one token takes in a cache, over all layers, as if each attended.
+
+    0 where none does: the state of a recurrent model (Mamba, RWKV) does not grow with the text.
+    """
     text = config.get_text_config(decoder=True)
-    heads = getattr(text, "num_key_value_heads", None) or getattr(text, "num_attention_heads", 1)
-    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    queries = getattr(text, "num_attention_heads", None)
+    if not queries:
+        return 0
+    heads = getattr(text, "num_key_value_heads", None) or queries
+    width = getattr(text, "head_dim", None) or text.hidden_size // queries
     return int(2 * text.num_hidden_layers * heads * width * dtype.itemsize)
 
 
@@ -61,7 +67,7 @@ def batch_budget(config: Any, dtype: torch.dtype, device: torch.device, batch_to
     if batch_tokens is not None:
         return BatchTokens(batch_tokens, batch_tokens)
     if device.type == "cpu":
-        return BatchTokens(CPU_BATCH_TOKENS, min(CPU_ROOM, CPU_CACHE // cache_bytes(config, dtype)))
+        return BatchTokens(CPU_BATCH_TOKENS, min(CPU_ROOM, CPU_CACHE // max(1, cache_bytes(config, dtype))))
     return BatchTokens(BATCH_TOKENS, BATCH_TOKENS)
 
 

@@ -83,7 +83,7 @@ def read(
         batch_tokens: the most tokens, padding included, in one batch.
 
     Raises:
-        InputError: an unknown site or position, or a row without prompt or beyond the model's context.
+        InputError: an unknown site or position, or a row without prompt, beyond the model's context or with an unknown token.
         ModelError: not even one row fits into memory.
     """
     text_config = model.config.get_text_config(decoder=True)
@@ -92,7 +92,8 @@ def read(
         parse_position(position)
     if not sites or not positions:
         raise InputError("nothing to read", "name at least one site and one position")
-    check_rows(rows, getattr(text_config, "max_position_embeddings", None))
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    check_rows(rows, getattr(text_config, "max_position_embeddings", None), vocabulary)
     batches = plan(
         [len(row) for row in rows],
         batch_tokens,

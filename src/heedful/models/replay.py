@@ -72,8 +72,9 @@ def token_index(rows: Sequence[Replay], positions: Sequence[str]) -> Int[Tensor,
     return flat.reshape(len(positions), len(rows))
 
 
-def check_rows(rows: Sequence[Replay], context: int | None) -> None:
-    """Raises `InputError` for a row without prompt, with an impossible `answer_start`, or beyond the context."""
+def check_rows(rows: Sequence[Replay], context: int | None, vocabulary: int) -> None:
+    """Raises `InputError` for a row without prompt, with an impossible `answer_start`, beyond the context, or with a token that
+    is none of the vocabulary's."""
     for index, row in enumerate(rows):
         if len(row.prompt_ids) == 0:
             raise InputError(f"row {index} has no prompt", "give at least one token (BOS) before the response")
@@ -81,6 +82,11 @@ def check_rows(rows: Sequence[Replay], context: int | None) -> None:
             raise InputError(
                 f"row {index} says that its answer starts at token {row.answer_start} of {len(row.response_ids)}",
                 "answer_start counts the response's own tokens that are thinking",
+            )
+        if strangers := [i for ids in (row.prompt_ids, row.response_ids) for i in ids if not 0 <= i < vocabulary]:
+            raise InputError(
+                f"row {index} has token {strangers[0]}, and the model's vocabulary ends at {vocabulary - 1}",
+                "encode texts with the model's own tokenizer: model.encode and model.tokens",
             )
         if context is not None and len(row) > context:
             raise InputError(

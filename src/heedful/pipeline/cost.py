@@ -28,6 +28,7 @@ from heedful.pipeline.respond import is_elicited
 _CHARACTERS_A_TOKEN = 4
 _TEMPLATE_TOKENS = 16
 _GIB = 2**30
+_ERASED = "while traces are erased (--behaviour-prompts)"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class StudyCost:
         memory_bytes: of weights and a full batch.
         seconds_low, seconds_high: of answering and reading.
         assumes: what low and high stand for.
+        recorded: whether answers were given elsewhere.
         cannot_tell: what a study of these settings will not say, each in a sentence, with how much more it would need.
     """
 
@@ -68,6 +70,7 @@ class StudyCost:
     seconds_low: float
     seconds_high: float
     assumes: str
+    recorded: bool
     cannot_tell: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,11 +82,12 @@ class StudyCost:
         responses = _range(f"{self.responses_low:,}", f"{self.responses_high:,}")
         tokens = _range(f"{self.tokens_low:,}", f"{self.tokens_high:,}")
         time = _range(_duration(self.seconds_low), _duration(self.seconds_high))
+        less = "--positions" if self.recorded else "--samples, --squares or --positions"
         return "\n".join(
             (
                 f"{self.model}: {self.parameters / 1e6:,.1f} M parameters, {self.dtype} on {self.device}",
                 f"  answers   {responses}",
-                f"  erased    {self.interventions:,} more answers while traces are erased (--behaviour-prompts)",
+                *([] if self.recorded else [f"  erased    {self.interventions:,} more answers {_ERASED}"]),
                 f"  rows      up to {self.rows:,}, read at {self.sites} sites × {self.positions} positions",
                 f"  tokens    {tokens}",
                 f"  disk      {self.disk_bytes / _GIB:,.2f} GiB of hidden states",
@@ -91,7 +95,7 @@ class StudyCost:
                 f"  time      {time} for answering and reading (rough; probes come on top)",
                 f"  assumed   {self.assumes}",
                 *(f"  too few   {each}" for each in self.cannot_tell),
-                "To take less: fewer --samples, --squares or --positions, or every other one of the --sites.",
+                f"To take less: fewer {less}, or every other one of the --sites.",
             )
         )
 
@@ -168,6 +172,7 @@ def study_cost(settings: StudySettings) -> StudyCost:
         seconds_low=low.seconds_low,
         seconds_high=high.seconds_high,
         assumes=assumes,
+        recorded=settings.responses_file is not None,
         cannot_tell=tuple(_cannot_tell(settings, asked)),
     )
 

@@ -64,7 +64,13 @@ class Study:
             raise InputError(f"there is no lens {lens!r}", f"choose among {', '.join((*LENSES, *_OTHERS))}")
         if lens == "extras" and not self.manifest.settings.get("extras"):
             raise InputError(f"the study in {self.path} was run without extras", "study the model with --extras")
-        return read_results(self.path / "results" / f"{lens}.nc")
+        found = read_results(self.path / "results" / f"{lens}.nc")
+        if lens == "behaviour" and not found.sizes["how"]:
+            raise InputError(
+                f"in the study in {self.path} no trace was erased while the model wrote",
+                "let it answer by itself, --behaviour-prompts above 0, two tasks or more with 25 contrast squares each",
+            )
+        return found
 
     @cached_property
     def specialists(self) -> xr.Dataset:
@@ -98,7 +104,8 @@ class Study:
 
     @cached_property
     def behaviour(self) -> xr.Dataset:
-        """What every task's compliance loses when another task's trace is erased while the model writes."""
+        """What every task's compliance loses when another task's trace is erased while the model writes; InputError where none
+        was."""
         return self.result("behaviour")
 
     @cached_property

@@ -92,9 +92,9 @@ def folders_of(models: Sequence[str], out: Path | str) -> list[Path]:
 
 
 def compare(
-    models: Sequence[str | Path], *, out: Path | str = "runs", progress: Progress = silent, **settings: Any
+    models: Sequence[str | Path | Study], *, out: Path | str = "runs", progress: Progress = silent, **settings: Any
 ) -> Comparison:
-    """Compare finished studies, by their run folders, or study models first, by their names.
+    """Compare finished studies, as they are or by their run folders, or study models first, by their names.
 
     >>> heedful.compare(["runs/pico-llama", "runs/pico-qwen"]).claims  # doctest: +SKIP
 
@@ -102,20 +102,21 @@ def compare(
         InputError: fewer than two; run folders and models mixed; settings given for studies that are finished.
         HeedfulError: a study failed; what the others came to is kept.
     """
-    if isinstance(models, str | Path):
+    if isinstance(models, str | Path | Study):
         raise InputError(f"{str(models)!r} alone is nothing to compare", "give a list of two or more")
     if len(models) < 2:
         raise InputError(
             "there is one study only" if models else "there is nothing to compare", "name two or more models"
         )
-    finished = [(Path(each) / "manifest.json").is_file() for each in models]
+    names = [each.path if isinstance(each, Study) else each for each in models]
+    finished = [(Path(each) / "manifest.json").is_file() for each in names]
     if all(finished):
         if settings:
             raise InputError(f"these studies are finished: {', '.join(settings)} cannot be set", "leave settings out")
-        return compare_runs(models, out)
+        return compare_runs(names, out)
     if any(finished):
         raise InputError("run folders and models are mixed", "name either run folders, or models to be studied")
-    found = study_several([str(model) for model in models], out=out, begin=lambda _: nullcontext(progress), **settings)
+    found = study_several([str(name) for name in names], out=out, begin=lambda _: nullcontext(progress), **settings)
     for error in found.failed.values():
         raise error
     assert found.comparison is not None  # of two or more, none of which failed

@@ -13,7 +13,7 @@ import heedful
 from heedful.config import StudySettings, study_settings
 from heedful.errors import StoreError
 from heedful.models import LanguageModel, load
-from heedful.models.loading import find_source
+from heedful.models.loading import find_source, fingerprint, is_own_folder
 from heedful.pipeline.beside import beside
 from heedful.pipeline.data import fold_of_base, read_data
 from heedful.pipeline.finished import REPORT_FILE, Study
@@ -54,10 +54,13 @@ def study(
     if loaded is None:
         find_source(chosen.model)  # a name that is none should leave no folder behind
     folder = Path(out) if out is not None else folder_of(chosen.model)
+    place = chosen.model
+    if loaded is None:
+        chosen = _as_begun(folder, chosen)
     kept = chosen.model_dump(mode="json")
     with RunFolder.open(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept)) as run:
         instruct(run, chosen)
-        ready = loaded or load_for(chosen, progress)
+        ready = loaded or load_for(chosen, progress, place)
         chosen_sites(chosen, ready.name, ready.sites)
         check_positions(chosen, reference_rows(ready, chosen))
         if chosen.extras:
@@ -79,13 +82,29 @@ def check_folder(folder: Path, settings: StudySettings, *, overwrite: bool = Fal
     Raises:
         StoreError: the folder holds something else or another study, or cannot be written.
     """
-    kept = settings.model_dump(mode="json")
+    kept = _as_begun(folder, settings).model_dump(mode="json")
     check_place(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept))
 
 
 def folder_of(model: str, under: Path | str = "runs") -> Path:
-    """Where a model's study goes if nothing else is said."""
-    return Path(under) / model.strip("/").replace("/", "--")
+    """Where a model's study goes if nothing else is said: by its id, or by the last two names of its folder's whole path."""
+    names = model.strip("/").split("/")
+    if is_own_folder(model):
+        names = [name.lstrip(".") for name in Path(model).expanduser().resolve().parts[1:][-2:]]
+    return Path(under) / "--".join(names)
+
+
+def _as_begun(folder: Path, settings: StudySettings) -> StudySettings:
+    """These settings, with the model called what the run there calls it, if it is the same one: a folder of weights has many
+    spellings, and may be moved or copied, and what it holds tells which model it is."""
+    try:
+        there = read_manifest(folder)
+    except StoreError:  # no run, or none that can be read: who opens it says so
+        return settings
+    known = there.facts.get("model") or {}
+    if is_own_folder(settings.model) and known.get("revision") == fingerprint(Path(settings.model).expanduser()):
+        return settings.model_copy(update={"model": there.settings["model"]})
+    return settings
 
 
 def _came_to_nothing(folder: Path, settings: Mapping[str, Any]) -> bool:
@@ -116,11 +135,11 @@ def _note_model(run: RunFolder, model: LanguageModel) -> None:
         run.note(heedful=heedful.__version__, model=model.identity())
 
 
-def load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
-    """The model of a study, as its settings ask for it."""
+def load_for(settings: StudySettings, progress: Progress, place: str | None = None) -> LanguageModel:
+    """The model of a study, as its settings ask for it and call it; from another place, if one is given."""
     progress("loading the model", 0, 1)
     model = load(
-        settings.model,
+        place or settings.model,
         device=settings.device,
         dtype=settings.dtype,
         device_map=settings.device_map,
@@ -128,6 +147,7 @@ def load_for(settings: StudySettings, progress: Progress) -> LanguageModel:
         trust_remote_code=settings.trust_remote_code,
         batch_tokens=settings.batch_tokens,
     )
+    model.name = settings.model
     progress("loading the model", 1, 1)
     return model
 

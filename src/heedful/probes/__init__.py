@@ -4,7 +4,7 @@ Knows no task, no model and no file; could be lifted out as a library.
 """
 
 from heedful.probes.canonical import Canonical, View, canonical_pairs, ridge_map, view_of
-from heedful.probes.checks import check_labels, check_rows, check_weight
+from heedful.probes.checks import check_labels, check_lengths, check_rows, check_tensors, check_weight
 from heedful.probes.controls import (
     benjamini_hochberg,
     control_labels,
@@ -83,7 +83,9 @@ __all__ = [
     "bootstrap_median",
     "canonical_pairs",
     "check_labels",
+    "check_lengths",
     "check_rows",
+    "check_tensors",
     "check_weight",
     "combine",
     "control_labels",

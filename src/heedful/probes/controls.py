@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedful.errors import InputError
+from heedful.probes.checks import check_lengths
 from heedful.probes.splits import Names, index_groups
 
 
@@ -55,8 +56,13 @@ def type_recurrence(types: Names, fold: Int[Tensor, " sample"]) -> float:
 def permute_within_groups(
     labels: Int[Tensor, " sample"], groups: Names, n_sets: int, seed: int
 ) -> Int[Tensor, "set sample"]:
-    """Labels shuffled among the rows of each group: each group keeps its number of positives, and with it each fold."""
+    """Labels shuffled among the rows of each group: each group keeps its number of positives, and with it each fold.
+
+    Raises:
+        InputError: labels are no tensor, or not one a row.
+    """
     index, _ = index_groups(groups)
+    check_lengths(len(index), labels=labels)
     # One argsort shuffles all groups: by group, and within it at random.
     noise = torch.from_numpy(np.random.default_rng(seed).random((n_sets, len(index))))
     shuffled = (index + noise).argsort(-1)
@@ -70,11 +76,12 @@ def swap_squares(labels: Int[Tensor, " sample"], squares: Names, n_sets: int, se
     A flip exchanges complying and violating cells, and keeps each instruction and each response once in each class.
 
     Raises:
-        InputError: a square is not half 0 and half 1, or a row has no square.
+        InputError: a square is not half 0 and half 1, or a row has no square; or labels are no tensor, or not one a row.
     """
     if any(square is None for square in squares):
         raise InputError("a row belongs to no square", "permute natural rows within groups instead")
     index, names = index_groups(squares)
+    check_lengths(len(index), labels=labels)
     balance = torch.zeros(len(names), dtype=torch.long).index_add(0, index, 2 * labels.long() - 1)
     if bool((balance != 0).any()):
         broken = names[int(balance.abs().argmax())]

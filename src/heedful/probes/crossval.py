@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedful.errors import InputError
+from heedful.probes.checks import check_lengths, check_tensors
 from heedful.probes.logistic import fit_logistic
 from heedful.probes.metrics import auroc
 from heedful.probes.principal import PrincipalRows, principal_rows
@@ -100,6 +101,9 @@ def out_of_fold(
         InputError: fewer than two folds (three to choose C), shapes that do not go together, and as `fit_logistic`.
     """
     held = Held(train.x, train.fold) if held is None else held
+    check_tensors(x=train.x, held=held.x)
+    check_lengths(train.x.shape[-2], y=train.y, fold=train.fold, weight=train.weight, stratum=train.stratum)
+    check_lengths(held.x.shape[-2], fold=held.fold)
     batch, n_problems = train.x.shape[:-2], train.y.shape[0]
     if held.x.shape[:-2] != batch or held.x.shape[-1] != train.x.shape[-1]:
         raise InputError(
@@ -259,7 +263,17 @@ def cross_validate(
     Args:
         universe: groups of all tasks, so that all tasks share their folds (see `grouped_folds`).
         controls: label sets from `control_labels`, `permute_within_groups` or `swap_squares`.
+
+    Raises:
+        InputError: as `grouped_folds` and `out_of_fold`; a group or a label more or less than rows.
     """
+    check_tensors(x=x)
+    if x.ndim < 2 or len(groups) != x.shape[-2]:
+        raise InputError(
+            f"rows of shape {tuple(x.shape)} and {len(groups)} groups",
+            "give rows [*batch, sample, hidden], a group each",
+        )
+    check_lengths(x.shape[-2], y=y, controls=controls)
     fold = grouped_folds(groups, n_folds, seed, universe=universe)
     task = out_of_fold(Rows(x, y[None], fold), C, fit=fit, workers=workers)
     control = None if controls is None else out_of_fold(Rows(x, controls, fold), task.C, fit=fit, workers=workers)

@@ -24,6 +24,7 @@ from scipy.special import stdtr, stdtrit
 from torch import Tensor
 
 from heedful.errors import InputError
+from heedful.probes.checks import check_lengths, check_tensors
 from heedful.probes.metrics import class_weights, counts_below, fold_auroc, fold_mean, one_hot
 from heedful.probes.splits import index_groups
 
@@ -160,8 +161,10 @@ def jackknife_auroc(
         weight: ≥ 0, broadcastable; 0 leaves a row out.
 
     Raises:
-        InputError: a group spans folds.
+        InputError: a group spans folds; and as `auroc`.
     """
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], labels=labels, group=group, fold=fold, weight=weight)
     member, in_fold, home = _membership(group, fold, n_groups, scores.device)
     positive, negative = class_weights(scores, labels, weight)
     folds_pos, folds_neg = positive @ in_fold, negative @ in_fold
@@ -195,6 +198,8 @@ def jackknife_d_prime(
     Unlike AUROC it does not level off where classes are far apart, so that two probes can be told apart there. Arguments and
     errors as of `jackknife_auroc`; a fold counts where both classes have two rows and not all rows of a class are alike.
     """
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], labels=labels, group=group, fold=fold)
     member, in_fold, home = _membership(group, fold, n_groups, scores.device)
     classes = class_weights(scores, labels, None)
     known = classes[0] + classes[1]
@@ -339,8 +344,11 @@ def bootstrap_auroc(
     """Percentile cluster bootstrap of the fold-averaged AUROC, groups resampled within their folds.
 
     The alternative to `jackknife_auroc`, for checks: it is dearer, and over 20–60 groups it covers less than it claims. A
-    group that is drawn twice has all its pairs twice, so pairs are counted once, by group, whatever is drawn.
+    group that is drawn twice has all its pairs twice, so pairs are counted once, by group, whatever is drawn. Errors as of
+    `auroc`.
     """
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], labels=labels, group=group, fold=fold)
     positive, negative = class_weights(scores, labels, None)
     generator = torch.Generator().manual_seed(seed)
     draws = []

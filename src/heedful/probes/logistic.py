@@ -52,7 +52,7 @@ def fit_logistic(
     Args:
         x: rows [*batch, sample, hidden] in any floating dtype (fitted in f32, or in f64 if x is), or
             `principal_rows(x)` when several calls share it.
-        y: labels in {0, 1}, broadcastable to [*batch, problem, sample].
+        y: labels in {0, 1}, broadcastable to [*batch, problem, sample]; [sample] is one problem.
         weight: ≥ 0, broadcastable to the same; 0 leaves the row out of the fit (it still has to be finite, and has its part in
             the rotation that all problems share). None: all rows.
         C: inverse strength of the penalty, broadcastable to [*batch, problem]. Beyond some 1,000 on separable rows,
@@ -64,8 +64,9 @@ def fit_logistic(
         max_iter: after which what is left is returned with `converged` false.
 
     Returns:
-        Probes in the coordinates of x. A problem whose weighted rows hold one class only is `degenerate`: coef 0,
-        intercept the log-odds with half a row added to each class.
+        Probes in the coordinates of x, coef [*batch, problem, hidden] with a problem axis always. A problem whose weighted
+        rows hold one class only is `degenerate`: coef 0, intercept the log-odds with half a row added to each class; where
+        there is but the one, [sample], that is an error.
 
     Raises:
         InputError: see `pose` and `principal_rows`; or a start or a change that does not fit, a change of rows that are not on

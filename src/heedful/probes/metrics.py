@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from heedful.probes.checks import check_labels, check_lengths, check_tensors, check_weight
+
 
 def auroc(
     scores: Float[Tensor, "*#cell sample"], labels: Tensor, weight: Tensor | None = None
@@ -24,6 +26,10 @@ def auroc(
 
     Returns:
         In f64; NaN where the weighted rows lack a class.
+
+    Raises:
+        InputError: labels other than 0 and 1 (of a row left out: any, NaN too), weights that are negative or not finite, what
+            is no tensor, or another number of rows.
     """
     positive, negative = class_weights(scores, labels, weight)
     wins = (positive * counts_below(scores, negative)).sum(-1)
@@ -35,8 +41,10 @@ def fold_auroc(
 ) -> Float[Tensor, "*cell fold"]:
     """AUROC within each fold: scores of different folds come from different probes and are never compared.
 
-    NaN for a fold that lacks a class. `fold_mean` averages them.
+    NaN for a fold that lacks a class. `fold_mean` averages them. Errors as of `auroc`, here and below.
     """
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], fold=fold)
     positive, negative = class_weights(scores, labels, weight)
     member = one_hot(fold).to(scores.device)
     wins = (positive * counts_below(scores, negative, fold)) @ member
@@ -51,6 +59,9 @@ def label_sets_auroc(
     A positive's rank among all rows, less its rank among the positives, counts the negatives below it. NaN where a set
     lacks a class in every fold. No score may be NaN.
     """
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], labels=labels, fold=fold)
+    check_labels(labels)
     in_fold, labels = one_hot(fold).to(scores.device), labels.to(scores.device).double()
     below = counts_below(scores, torch.ones_like(scores, dtype=torch.float64), fold)
     positive = labels @ in_fold  # [set, fold]
@@ -72,6 +83,8 @@ def fold_balanced_accuracy(
     scores: Float[Tensor, "*#cell sample"], labels: Tensor, fold: Int[Tensor, " sample"], weight: Tensor | None = None
 ) -> Float[Tensor, "*cell fold"]:
     """Balanced accuracy within each fold; NaN for a fold that lacks a class."""
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], fold=fold)
     positive, negative = class_weights(scores, labels, weight)
     member, above = one_hot(fold).to(scores.device), (scores > 0).double()
     hit = (positive * above) @ member / (positive @ member)
@@ -128,10 +141,14 @@ def one_hot(index: Int[Tensor, " sample"], n: int | None = None) -> Float[Tensor
 
 
 def class_weights(scores: Tensor, labels: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Weights of the rows as positives and as negatives, in f64, zero where the score is NaN."""
-    labels = torch.as_tensor(labels, device=scores.device).double()
+    """Weights of the rows as positives and as negatives, in f64, zero where the score is NaN; all that it is given, checked."""
+    check_tensors(scores=scores)
+    check_lengths(scores.shape[-1], labels=labels, weight=weight)
+    labels = labels.to(scores.device).double()
     kept = (~scores.isnan()).double()
     if weight is not None:
-        kept = kept * torch.as_tensor(weight, device=scores.device)
+        check_weight(weight)
+        kept = kept * weight.to(scores.device)
+    check_labels(labels, kept > 0)
     labels = torch.where(kept > 0, labels, 0)  # a row left out may carry any label, NaN too
     return kept * labels, kept * (1 - labels)

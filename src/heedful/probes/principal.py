@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.errors import InputError
-from heedful.probes.checks import check_rows
+from heedful.probes.checks import check_rows, check_tensors
 
 
 class _Reflectors(NamedTuple):
@@ -86,8 +86,16 @@ def principal_rows(x: Float[Tensor, "*batch sample hidden"]) -> PrincipalRows:
         x: any floating dtype; half precision is lifted to f32, f32 and f64 stay.
 
     Raises:
-        InputError: x has no rows or no dimensions, or holds NaN or infinite values; see `check_rows`.
+        InputError: x is no tensor of floats, lacks an axis, has no rows or no dimensions, or holds NaN or infinite values; see
+            `check_rows`.
     """
+    check_tensors(x=x)
+    if x.ndim < 2:
+        raise InputError(
+            f"rows of shape {tuple(x.shape)} lack an axis", "give [sample, hidden]: x[:, None] if a row is one number"
+        )
+    if not x.is_floating_point():
+        raise InputError(f"rows are of dtype {str(x.dtype).removeprefix('torch.')}", "give floats: x.float()")
     if x.shape[-1] == 0 or x.shape[-2] == 0:
         raise InputError(f"probes cannot be fitted on rows of shape {tuple(x.shape)}", "give at least one row")
     x = x if x.dtype in (torch.float32, torch.float64) else x.float()

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heedful.errors import InputError
-from heedful.probes.checks import check_labels, check_weight
+from heedful.probes.checks import check_labels, check_lengths, check_weight
 from heedful.probes.principal import PrincipalRows, principal_rows
 
 
@@ -41,24 +41,21 @@ def pose(
 
     Args:
         x: rows, or rows already rotated (then several calls share one rotation).
-        y: labels 0 or 1, any dtype, broadcastable to [*batch, problem, sample].
+        y: labels 0 or 1, any dtype, broadcastable to [*batch, problem, sample]; [sample] is one problem.
         weight: ≥ 0, broadcastable to the same; 0 leaves a row out (folds are masks); None weighs all alike.
         C: > 0, broadcastable to [*batch, problem].
 
     Raises:
         InputError: labels other than 0 and 1 where the weight is positive, a negative weight, a C that is not positive
-            and finite, or shapes that do not go together.
+            and finite, shapes that do not go together, what is no tensor, or labels [sample] without both classes.
     """
-    rows = x if isinstance(x, PrincipalRows) else principal_rows(torch.as_tensor(x))
+    rows = x if isinstance(x, PrincipalRows) else principal_rows(x)
     z = rows.z
-    y = torch.as_tensor(y, dtype=z.dtype, device=z.device)
-    weight = torch.ones_like(y) if weight is None else torch.as_tensor(weight, dtype=z.dtype, device=z.device)
+    check_lengths(z.shape[-2], y=y, weight=weight)
+    alone = y.ndim == 1
+    y = y.to(z.device, z.dtype).reshape(*(1,) * alone, *y.shape)
+    weight = torch.ones_like(y) if weight is None else weight.to(z.device, z.dtype)
     C = torch.as_tensor(C, dtype=z.dtype, device=z.device)
-    if y.ndim < 2 or weight.ndim < 2:
-        raise InputError(
-            f"labels have shape {tuple(y.shape)} and weights {tuple(weight.shape)}, and need [problem, sample]",
-            "add the problem axis: y[None]",
-        )
     shape: tuple[int, ...] = ()
     with suppress(ValueError):
         shape = np.broadcast_shapes(y.shape, weight.shape, (*C.shape, 1), (*z.shape[:-2], 1, z.shape[-2]))
@@ -74,6 +71,9 @@ def pose(
         raise InputError("C must be positive and finite", "a larger C means weaker regularisation; try 0.001 to 1")
     y = torch.where(weight > 0, y, 0)  # a row left out may carry any label, NaN too
     positive, negative = ((weight * side).sum(-1).expand(shape[:-1]) for side in (y, 1 - y))
+    degenerate = (positive <= 0) | (negative <= 0)
+    if alone and bool(degenerate.all()):
+        raise InputError("the labels are all of one class: there is nothing to tell apart", "give rows of both classes")
     return Problems(
         rows=rows,
         y=y.expand(shape),
@@ -81,5 +81,5 @@ def pose(
         C=C.expand(shape[:-1]),
         positive=positive,
         negative=negative,
-        degenerate=(positive <= 0) | (negative <= 0),
+        degenerate=degenerate,
     )

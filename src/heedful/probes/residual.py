@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from heedful.probes.checks import check_lengths, check_tensors
 from heedful.probes.crossval import OutOfFold
 
 
@@ -35,7 +36,12 @@ def residualised(
     Args:
         trained: rows that may be fitted on; all by default. A covariate that is constant on the rows fitted on takes nothing
             off, and of covariates that depend on each other there the smallest β is taken.
+
+    Raises:
+        InputError: what is no tensor, or another number of rows.
     """
+    check_tensors(x=x, covariates=covariates)
+    check_lengths(len(x), covariates=covariates.mT, fold=fold, trained=trained)
     z = covariates.double()
     may = torch.ones_like(fold, dtype=torch.bool) if trained is None else trained
     left = []
