@@ -14,6 +14,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heedful.cli.study import _show
+from heedful.prompts.tasks import TASKS
 from heedful.report import render_report, summarise, summary
 from heedful.report.claims import Part
 from heedful.report.findings import TaskFinding, by_pair, deciding_kind, findings
@@ -200,7 +202,8 @@ def test_a_probe_that_its_control_matches_is_read_with_care(make_run: Callable[.
     [(0.01, 0.03, "0.02 [0.01, 0.03]"), (0.0195, 0.04, "0.020 [0.019, 0.040]"), (0.02, 0.04, "0.02 [0.02, 0.04]")],
 )
 def test_a_bound_that_is_not_on_the_margin_is_not_shown_on_it(low: float, high: float, shown: str) -> None:
-    part = Part("gap", "", Estimate(0.02, low, high), 0.02, True, False, "", 9, "undecided", "", "", False, "", None)
+    left = dict.fromkeys(Part._fields, "") | {"estimate": Estimate(0.02, low, high), "margin": 0.02}
+    part = Part(**left)  # type: ignore[arg-type]
     assert part.shown == shown
 
 
@@ -226,6 +229,43 @@ def test_answers_given_elsewhere_are_not_called_the_models_own(
     assert "the model’s own answers" not in page
     assert "come from <code>given.jsonl</code>" in page
     assert "the model’s own answers" in ordinary_page
+
+
+@pytest.mark.parametrize(
+    ("responses_file", "why"),
+    [
+        ("given.jsonl", "contrast squares, which recorded answers cannot give"),
+        (None, "contrast squares, 25 or more of a task, and no task has them"),
+    ],
+)
+def test_claims_that_take_squares_say_so_where_there_are_none_and_show_the_answers_beside(
+    make_run: Callable[..., Path], capsys: pytest.CaptureFixture[str], responses_file: str | None, why: str
+) -> None:
+    path = make_run(responses_file=responses_file, squares=0, too_few=tuple(("contrast", task) for task in TASKS))
+    decided = read_run(path).verdict.load()
+    for name in ("estimate", "estimate_low", "estimate_high"):
+        decided[name] = decided[name].where(decided["labels"] == "natural")
+    (path / "results" / "verdict.nc").write_bytes(encode_results(decided))
+    found, page = summarise(path), render_report(path)
+    said = f"C2, C3, C4 and part of C5 cannot be decided: that takes {why}"
+    assert said in found["not_decidable"]
+    assert f"{found['not_decidable']}." in found["summary"]
+    assert page.count(f"No estimate: it takes {why}.") == page.count("No estimate: it ") > 8
+    _show(found)
+    assert f"\n{found['not_decidable']}\n" in capsys.readouterr().out
+    part = found["claims"]["C2"]["parts"]["weak"]
+    assert part["value"] is None
+    assert part["needs"] == why
+    beside = part["beside"]
+    assert beside["low"] < beside["value"] < beside["high"]
+    assert beside["labels"] == ("the answers given" if responses_file else "the model’s own answers")
+    shown = f"{beside['value']:.2f} [{beside['low']:.2f}, {beside['high']:.2f}], 9 tasks, {beside['outcome']}"
+    assert f"by {beside['labels']}, which do not decide: {shown}" in page
+
+
+def test_where_there_are_squares_no_claim_is_said_to_lack_them(ordinary_run: Path, ordinary_page: str) -> None:
+    assert summarise(ordinary_run)["not_decidable"] == ""
+    assert "cannot be decided" not in ordinary_page
 
 
 def test_natural_labels_decide_only_without_squares(make_run: Callable[..., Path]) -> None:

@@ -210,7 +210,7 @@ def _compared(name: str, run: Run, kind: str, order: Sequence[str], style: int) 
         architecture=str(identity.get("architecture", "")),
         parameters=int(identity.get("parameters", 0)),
         folder=str(run.path),
-        claims=claims(run.verdict),
+        claims=claims(run),
         auroc={each.task: each.specialist for each in readings},
         rate={each.task: each.rate for each in answers(run)},
         universality=estimate(run.specialists.sel(kind=kind), "universality"),

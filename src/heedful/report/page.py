@@ -112,7 +112,7 @@ def _study(run: Run) -> dict[str, Any]:
 
 def _claims(run: Run, kinds: Sequence[str]) -> dict[str, Any]:
     return {
-        "claims": claims(run.verdict, run.kind_names),
+        "claims": claims(run),
         "universality": {k: estimate(run.specialists.sel(kind=k), "universality") for k in kinds},
     }
 

@@ -14,7 +14,7 @@ from heedful.lenses.depth import headline_position
 from heedful.report.answers import TaskAnswers, overall
 from heedful.report.behaviour import in_the_model
 from heedful.report.beside import beside, beside_sentences
-from heedful.report.claims import claims, claims_sentence
+from heedful.report.claims import claims, claims_sentence, not_decidable
 from heedful.report.depth import depth_steps, order_correlation
 from heedful.report.findings import TaskFinding, estimate
 from heedful.report.matrix import drops, matrix
@@ -35,7 +35,7 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
         *_behaviour(run),
         *_depth(run, kind),
         *_time(run),
-        claims_sentence(claims(run.verdict)),
+        *_claims(run),
     ]
 
 
@@ -200,6 +200,12 @@ def _time(run: Run) -> list[str]:
     if rise.bounded:
         said.append(f"From the first token to the end of the answer the signal changes by {shown(rise)}.")
     return said
+
+
+def _claims(run: Run) -> list[str]:
+    found = claims(run)
+    lacking = not_decidable(run, found)
+    return [claims_sentence(found)] + ([f"{lacking}."] if lacking else [])
 
 
 def _of_time(run: Run, kind: str, name: str) -> Estimate:
