@@ -12,18 +12,15 @@ from heedful.report.wording import listed, thousands
 
 
 def too_few(found: TaskFinding, kind: str) -> str:
-    """'too few violating answers: 3, of 50 that are needed'; empty where there are enough."""
+    """'too few violating answers (3; 50 are needed)'; empty where there are enough."""
     if not found.too_few:
         return ""
     if kind == "contrast":
-        return f"too few squares: {thousands(found.n_rows / 4)}, of {MIN_SQUARES} that are needed"
+        return f"too few squares ({thousands(found.n_rows / 4)}; {MIN_SQUARES} are needed)"
     n = {"complying": found.n_positive, "violating": found.n_rows - found.n_positive}
     few = [name for name in n if n[name] < MIN_NATURAL]
-    each = " each" if len(few) > 1 else ""
-    return (
-        f"too few {listed(few)} answers: {listed([thousands(n[name]) for name in few])}, "
-        f"of {MIN_NATURAL}{each} that are needed"
-    )
+    needed = f"{MIN_NATURAL} of each" if len(few) > 1 else str(MIN_NATURAL)
+    return f"too few {listed(few)} answers ({listed([thousands(n[name]) for name in few])}; {needed} are needed)"
 
 
 def no_squares(run: Run) -> str:
@@ -32,4 +29,4 @@ def no_squares(run: Run) -> str:
         return ""
     if run.answers_file:
         return "contrast squares, which recorded answers cannot give"
-    return f"contrast squares, {MIN_SQUARES} or more of a task, and no task has them"
+    return f"{MIN_SQUARES} contrast squares of a task or more, which none has"
