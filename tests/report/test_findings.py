@@ -19,6 +19,7 @@ from heedful.prompts.tasks import TASKS
 from heedful.report import render_report, summarise, summary
 from heedful.report.claims import Part
 from heedful.report.findings import TaskFinding, by_pair, deciding_kind, findings
+from heedful.report.lacking import too_few
 from heedful.report.run import Run, read_run
 from heedful.report.wording import Estimate
 from heedful.store import encode_results, encode_table
@@ -130,6 +131,7 @@ def test_a_pairs_numbers_are_those_of_the_results(run: Run, axes: tuple[str, str
 def test_the_summary_counts_what_the_findings_say(run: Run, ordinary_run: Path) -> None:
     found = findings(run, "contrast")
     text = summarise(ordinary_run)["summary"]
+    assert text.endswith("; C6 compares models.")
     beyond = [each for each in found if each.standing == "beyond"]
     assert len(beyond) == 8
     assert "Of nine skills, eight can be read from its hidden states beyond every baseline (word count," in text
@@ -235,7 +237,7 @@ def test_answers_given_elsewhere_are_not_called_the_models_own(
     ("responses_file", "why"),
     [
         ("given.jsonl", "contrast squares, which recorded answers cannot give"),
-        (None, "contrast squares, 25 or more of a task, and no task has them"),
+        (None, "25 contrast squares of a task or more, which none has"),
     ],
 )
 def test_claims_that_take_squares_say_so_where_there_are_none_and_show_the_answers_beside(
@@ -260,7 +262,7 @@ def test_claims_that_take_squares_say_so_where_there_are_none_and_show_the_answe
     assert beside["low"] < beside["value"] < beside["high"]
     assert beside["labels"] == ("the answers given" if responses_file else "the model’s own answers")
     shown = f"{beside['value']:.2f} [{beside['low']:.2f}, {beside['high']:.2f}], 9 tasks, {beside['outcome']}"
-    assert f"by {beside['labels']}, which do not decide: {shown}" in page
+    assert f"; by {beside['labels']} {shown} (does not decide)" in page
 
 
 def test_where_there_are_squares_no_claim_is_said_to_lack_them(ordinary_run: Path, ordinary_page: str) -> None:
@@ -286,3 +288,38 @@ def test_the_summary_is_json_without_nan(ordinary_run: Path) -> None:
     assert re.fullmatch(r"pico-llama", found["model"])
     nan = float("nan")
     assert summary._plain({"edges": [{"drop": nan}, (nan, 1.5)]}) == {"edges": [{"drop": None}, [None, 1.5]]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "why"),
+    [
+        ("contrast", (16, 8), "too few squares (4; 25 are needed)"),
+        ("natural", (52, 50), "too few violating answers (2; 50 are needed)"),
+        ("natural", (80, 30), "too few complying answers (30; 50 are needed)"),
+        ("natural", (3, 1), "too few complying and violating answers (1 and 2; 50 of each are needed)"),
+    ],
+)
+def test_what_is_too_few_is_the_rows_or_the_class_that_lack(kind: str, rows: tuple[int, int], why: str) -> None:
+    assert too_few(finding(too_few=True, n_rows=rows[0], n_positive=rows[1]), kind) == why
+    assert too_few(finding(too_few=False, n_rows=rows[0], n_positive=rows[1]), kind) == ""
+
+
+@pytest.mark.parametrize("responses_file", [None, "given.jsonl"])
+def test_answers_left_out_of_the_rate_are_said_beside_it(
+    make_run: Callable[..., Path], ordinary_run: Path, responses_file: str | None
+) -> None:
+    path = make_run(responses_file=responses_file)
+    samples = [dict(s) for s in read_run(path).samples]
+    natural = [s for s in samples if s["kind"] == "natural"]
+    for i, sample in enumerate(natural):
+        sample["finish_reason"] = "length" if i % 3 == 0 else "stop"
+        sample["outcome"] = "unscored" if i % 3 == 1 else "pass"
+    (path / "samples.parquet").write_bytes(encode_table({name: [s[name] for s in samples] for name in samples[0]}))
+    n, third = len(natural), len(natural) // 3
+    lead = summarise(path)["summary"]
+    hint = "" if responses_file else "; --max-new-tokens raises it"
+    assert (
+        f"{third} of {n} answers were cut off by the length limit and are left out, so that what is said here is of the "
+        f"shorter ones{hint}. {third} of {n} answers no verifier could decide; they are left out." in lead
+    )
+    assert "left out" not in summarise(ordinary_run)["summary"]  # three in a hundred are cut off there

@@ -128,10 +128,11 @@ def claims_sentence(found: Sequence[Claim]) -> str:
     """Which claims hold of this model, and which do not."""
     said = []
     for outcome, words in (("supported", "bears out"), ("contradicted", "contradicts"), ("undecided", "leaves open")):
-        names = [claim.name for claim in found if claim.outcome == outcome]
+        names = [claim.name for claim in found if claim.parts and claim.outcome == outcome]
         if names:
             said.append(f"{words} {listed(names)}")
-    return f"Of the paper’s six claims, this model {listed(said)}."
+    others = [claim.name for claim in found if not claim.parts]
+    return f"Of the paper’s six claims, this model {listed(said)}; {listed(others)} compares models."
 
 
 def _part(run: Run, row: xr.Dataset, without: str) -> Part:
