@@ -185,7 +185,7 @@ def test_a_rate_is_shown_with_its_interval_and_the_answers_that_it_is_over(
 
 def test_parts_are_named_in_words(make_run: Callable[..., Path], tmp_path: Path) -> None:
     page = compare_runs([make_run("a"), make_run("b")], tmp_path / "c").report.read_text("utf-8")
-    assert re.search(r"specialist − general: [−\d.]+ \[[^]]+\] \(above 0\.02 bears it out\)", page)
+    assert re.search(r"d′ that the general probe loses: [−\d.]+ \[[^]]+\] \(above 0\.10 bears it out\)", page)
     assert all(part.name in PART_NAMES for part in PARTS)
 
 
