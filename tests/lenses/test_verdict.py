@@ -59,3 +59,26 @@ def test_without_results_everything_is_undecided_and_nothing_fails():
     assert list(found["claim"].values) == list(CLAIMS)
     assert set(found["outcome"].values) == {"undecided"}
     assert set(found["part_outcome"].values) == {"undecided"}
+    assert found["beside_estimate"].isnull().all()
+
+
+def test_what_stands_beside_is_the_estimate_on_the_other_labels():
+    values = {"planning": [0.3, 0.1], "monitoring": [0.2, 0.4], "rise": [0.1, 0.01]}
+    shifts = {"": 0.0, "_low": -0.02, "_high": 0.02}
+    temporal = xr.Dataset(
+        {
+            f"{name}{end}": ("kind", [v + shift for v in each])
+            for name, each in values.items()
+            for end, shift in shifts.items()
+        }
+        | {"n_planning": ("kind", [8, 7]), "n_tasks": ("kind", [9, 6])},
+        {"kind": ["contrast", "natural"]},
+    )
+    found = verdict({"temporal": temporal}).set_index(part="part")
+    for part, decides, beside, n in (("no plan", 1, 0, 8), ("monitoring", 0, 1, 6), ("rise", 0, 1, 6)):
+        here, name = found.sel(part=part), "planning" if part == "no plan" else part
+        assert float(here["estimate"]) == values[name][decides]
+        for end, shift in shifts.items():
+            assert float(here[f"beside_estimate{end}"]) == values[name][beside] + shift
+        assert int(here["beside_n_tasks"]) == n
+    assert found["beside"].sel(part=["monitoring", "rise"]).values.tolist() == ["supported", "contradicted"]

@@ -23,7 +23,7 @@ from heedful.lenses.verdict import PARTS
 from heedful.prompts.tasks import TASKS
 from heedful.report import compare_runs, comparison
 from heedful.report.run import Run
-from heedful.report.wording import PART_NAMES
+from heedful.report.wording import PART_NAMES, percent, percent_interval
 from heedful.store import read_results, write_results
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{ 7*7 }}\u202e'
@@ -117,19 +117,75 @@ def test_the_page_and_its_data_say_what_each_study_found(make_run: Callable[...,
     assert 'http-equiv="Content-Security-Policy"' in page
 
 
-def test_a_study_without_squares_has_all_compared_by_answers_and_says_so(
+NO_SQUARES = tuple(("contrast", task) for task in TASKS)
+NOTHING = (*NO_SQUARES, *(("natural", task) for task in TASKS))
+
+
+def without_universality(dataset: xr.Dataset) -> xr.Dataset:
+    return dataset.assign({f"universality{end}": dataset["universality"] * np.nan for end in ("", "_low", "_high")})
+
+
+def test_a_model_without_squares_stands_apart_by_its_answers_and_hides_nothing_of_the_others(
     make_run: Callable[..., Path], tmp_path: Path
 ) -> None:
-    too_few = tuple(("contrast", task) for task in TASKS)
-    runs = [make_run("a", model="a"), make_run("b", model="b", too_few=too_few)]
-    found = compare_runs(runs, tmp_path / "compared")
-    assert found.cautions == ["all are compared by the models’ own answers: b has too few contrast squares to probe"]
-    assert compare_runs([runs[1], make_run("c", too_few=too_few)], tmp_path / "neither").cautions == []
+    a, b = make_run("a", model="a"), make_run("b", model="b", too_few=NO_SQUARES)
+    alone = compare_runs([a, make_run("c", model="c")], tmp_path / "alone").models[0]
+    found = compare_runs([a, b], tmp_path / "compared")
+    first, second = found.models
+    assert (first.kind, second.kind) == ("contrast", "natural")
+    assert (first.auroc, first.universality, first.mean_auroc) == (alone.auroc, alone.universality, alone.mean_auroc)
+    assert first.auroc["topic"] != second.auroc["topic"]
+    assert found.cautions == [
+        "too few contrast squares to probe b: what is read there is by answers, and stands apart from what is read of the "
+        "others by squares"
+    ]
+    page = found.report.read_text("utf-8")
+    squares, answers_ = re.findall(r"<figure><figcaption>.*?</figure>", page, re.DOTALL)
+    assert "by contrast squares" in squares
+    assert "<title>a: highest" in squares
+    assert "<title>b: highest" not in squares
+    assert "by answers" in answers_
+    assert "<title>b: highest" in answers_
+    assert "Universality index, by contrast squares" in page
+    assert "Universality index, by answers" in page
+    neither = compare_runs([b, make_run("d", too_few=NO_SQUARES)], tmp_path / "neither")
+    assert neither.cautions == []
+    assert "by answers" not in neither.report.read_text("utf-8")  # all alike: nothing to tell apart
+
+
+def test_a_model_of_which_nothing_could_be_probed_says_why_and_hides_nothing_of_the_others(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    runs = [make_run("a", model="a"), make_run("b", model="b", too_few=NOTHING, change=without_universality)]
+    found = compare_runs(runs, tmp_path)
+    page = found.report.read_text("utf-8")
+    assert all(found.models[0].auroc[task].known for task in TASKS)
+    assert "Not probed in" not in page
+    assert page.count("Not drawn: b, of which nothing could be probed.") == 2
+    assert found.cautions == [
+        "nothing could be probed of b, for want of contrast squares and of answers of either class"
+    ]
+    assert "<small>no task can be read</small>" in page
+    assert re.search("no estimate( of the rest)?: it takes 25 contrast squares of a task or more, which none has", page)
+
+
+def test_a_rate_is_shown_with_its_interval_and_the_answers_that_it_is_over(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    found = compare_runs([make_run("a", model="a"), make_run("b", model="b")], tmp_path)
+    each = found.models[0].answers["json"]
+    assert each.rate.bounded
+    page = found.report.read_text("utf-8")
+    shown = f"{percent(each.rate.value)} <small>{percent_interval(each.rate)} of {each.scored}"
+    assert f"{shown}{f' ({each.n} answered)' if each.scored < each.n else ''}</small>" in page
+    told = json.loads((tmp_path / "comparison.json").read_text())["models"]["a"]["pass_rate"]["json"]
+    assert (told["scored"], told["n"]) == (each.scored, each.n)
+    assert told["low"] < told["value"] < told["high"]
 
 
 def test_parts_are_named_in_words(make_run: Callable[..., Path], tmp_path: Path) -> None:
     page = compare_runs([make_run("a"), make_run("b")], tmp_path / "c").report.read_text("utf-8")
-    assert re.search(r"specialist − general: [−\d.]+ \[[^]]+\] \(above 0\.02 bears it out\)", page)
+    assert re.search(r"d′ that the general probe loses: [−\d.]+ \[[^]]+\] \(above 0\.10 bears it out\)", page)
     assert all(part.name in PART_NAMES for part in PARTS)
 
 

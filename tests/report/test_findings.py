@@ -14,9 +14,12 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heedful.cli.study import _show
+from heedful.prompts.tasks import TASKS
 from heedful.report import render_report, summarise, summary
 from heedful.report.claims import Part
 from heedful.report.findings import TaskFinding, by_pair, deciding_kind, findings
+from heedful.report.lacking import too_few
 from heedful.report.run import Run, read_run
 from heedful.report.wording import Estimate
 from heedful.store import encode_results, encode_table
@@ -128,6 +131,7 @@ def test_a_pairs_numbers_are_those_of_the_results(run: Run, axes: tuple[str, str
 def test_the_summary_counts_what_the_findings_say(run: Run, ordinary_run: Path) -> None:
     found = findings(run, "contrast")
     text = summarise(ordinary_run)["summary"]
+    assert text.endswith("; C6 compares models.")
     beyond = [each for each in found if each.standing == "beyond"]
     assert len(beyond) == 8
     assert "Of nine skills, eight can be read from its hidden states beyond every baseline (word count," in text
@@ -200,7 +204,8 @@ def test_a_probe_that_its_control_matches_is_read_with_care(make_run: Callable[.
     [(0.01, 0.03, "0.02 [0.01, 0.03]"), (0.0195, 0.04, "0.020 [0.019, 0.040]"), (0.02, 0.04, "0.02 [0.02, 0.04]")],
 )
 def test_a_bound_that_is_not_on_the_margin_is_not_shown_on_it(low: float, high: float, shown: str) -> None:
-    part = Part("gap", "", Estimate(0.02, low, high), 0.02, True, False, "", 9, "undecided", "", "", False, "", None)
+    left = dict.fromkeys(Part._fields, "") | {"estimate": Estimate(0.02, low, high), "margin": 0.02}
+    part = Part(**left)  # type: ignore[arg-type]
     assert part.shown == shown
 
 
@@ -228,6 +233,43 @@ def test_answers_given_elsewhere_are_not_called_the_models_own(
     assert "the model’s own answers" in ordinary_page
 
 
+@pytest.mark.parametrize(
+    ("responses_file", "why"),
+    [
+        ("given.jsonl", "contrast squares, which recorded answers cannot give"),
+        (None, "25 contrast squares of a task or more, which none has"),
+    ],
+)
+def test_claims_that_take_squares_say_so_where_there_are_none_and_show_the_answers_beside(
+    make_run: Callable[..., Path], capsys: pytest.CaptureFixture[str], responses_file: str | None, why: str
+) -> None:
+    path = make_run(responses_file=responses_file, squares=0, too_few=tuple(("contrast", task) for task in TASKS))
+    decided = read_run(path).verdict.load()
+    for name in ("estimate", "estimate_low", "estimate_high"):
+        decided[name] = decided[name].where(decided["labels"] == "natural")
+    (path / "results" / "verdict.nc").write_bytes(encode_results(decided))
+    found, page = summarise(path), render_report(path)
+    said = f"C2, C3, C4 and part of C5 cannot be decided: that takes {why}"
+    assert said in found["not_decidable"]
+    assert f"{found['not_decidable']}." in found["summary"]
+    assert page.count(f"No estimate: it takes {why}.") == page.count("No estimate: it ") > 8
+    _show(found)
+    assert f"\n{found['not_decidable']}\n" in capsys.readouterr().out
+    part = found["claims"]["C2"]["parts"]["weak"]
+    assert part["value"] is None
+    assert part["needs"] == why
+    beside = part["beside"]
+    assert beside["low"] < beside["value"] < beside["high"]
+    assert beside["labels"] == ("the answers given" if responses_file else "the model’s own answers")
+    shown = f"{beside['value']:.2f} [{beside['low']:.2f}, {beside['high']:.2f}], 9 tasks, {beside['outcome']}"
+    assert f"; by {beside['labels']} {shown} (does not decide)" in page
+
+
+def test_where_there_are_squares_no_claim_is_said_to_lack_them(ordinary_run: Path, ordinary_page: str) -> None:
+    assert summarise(ordinary_run)["not_decidable"] == ""
+    assert "cannot be decided" not in ordinary_page
+
+
 def test_natural_labels_decide_only_without_squares(make_run: Callable[..., Path]) -> None:
     tasks = ("json", "topic")
     run = make_run(tasks=tasks, too_few=tuple(("contrast", task) for task in tasks), squares=0)
@@ -246,3 +288,38 @@ def test_the_summary_is_json_without_nan(ordinary_run: Path) -> None:
     assert re.fullmatch(r"pico-llama", found["model"])
     nan = float("nan")
     assert summary._plain({"edges": [{"drop": nan}, (nan, 1.5)]}) == {"edges": [{"drop": None}, [None, 1.5]]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "why"),
+    [
+        ("contrast", (16, 8), "too few squares (4; 25 are needed)"),
+        ("natural", (52, 50), "too few violating answers (2; 50 are needed)"),
+        ("natural", (80, 30), "too few complying answers (30; 50 are needed)"),
+        ("natural", (3, 1), "too few complying and violating answers (1 and 2; 50 of each are needed)"),
+    ],
+)
+def test_what_is_too_few_is_the_rows_or_the_class_that_lack(kind: str, rows: tuple[int, int], why: str) -> None:
+    assert too_few(finding(too_few=True, n_rows=rows[0], n_positive=rows[1]), kind) == why
+    assert too_few(finding(too_few=False, n_rows=rows[0], n_positive=rows[1]), kind) == ""
+
+
+@pytest.mark.parametrize("responses_file", [None, "given.jsonl"])
+def test_answers_left_out_of_the_rate_are_said_beside_it(
+    make_run: Callable[..., Path], ordinary_run: Path, responses_file: str | None
+) -> None:
+    path = make_run(responses_file=responses_file)
+    samples = [dict(s) for s in read_run(path).samples]
+    natural = [s for s in samples if s["kind"] == "natural"]
+    for i, sample in enumerate(natural):
+        sample["finish_reason"] = "length" if i % 3 == 0 else "stop"
+        sample["outcome"] = "unscored" if i % 3 == 1 else "pass"
+    (path / "samples.parquet").write_bytes(encode_table({name: [s[name] for s in samples] for name in samples[0]}))
+    n, third = len(natural), len(natural) // 3
+    lead = summarise(path)["summary"]
+    hint = "" if responses_file else "; --max-new-tokens raises it"
+    assert (
+        f"{third} of {n} answers were cut off by the length limit and are left out, so that what is said here is of the "
+        f"shorter ones{hint}. {third} of {n} answers no verifier could decide; they are left out." in lead
+    )
+    assert "left out" not in summarise(ordinary_run)["summary"]  # three in a hundred are cut off there

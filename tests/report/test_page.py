@@ -152,9 +152,9 @@ def test_odd_runs_make_sound_pages(make_run: Callable[..., Path], changes: dict[
 
 def test_a_task_without_rows_is_listed_as_such(ordinary_page: str) -> None:
     text = " ".join("".join(Page(ordinary_page).text).split())
-    assert "too few rows to probe: 7 complying, 373 violating" in text
-    assert "Not probed: too few answers of one class (120 base prompts, 7 complying and 373 violating rows)." in text
-    assert "too few passes or failures to probe" in text
+    assert "Not probed: too few complying answers (7; 50 are needed)." in text
+    assert "to probe them, too few complying answers (7; 50 are needed)" in text
+    assert ">too few rows<" not in ordinary_page
 
 
 @pytest.mark.parametrize(("sizes", "small"), [((120, 200, 400), False), ((40, 30, 45), True), ((120, 0, 400), False)])
@@ -176,8 +176,14 @@ def test_a_part_without_an_estimate_or_with_too_few_tasks_says_why(run_folder: P
     place.write_bytes(encode_results(found))
     text = " ".join("".join(Page(render_report(run_folder)).text).split())
     assert "No estimate: it needs several sites, and structural and lexical tasks that can be read." in text
-    assert "contrast squares, 4 tasks, too few to decide; by the model’s own answers:" in text
+    assert "contrast squares, 4 tasks, too few to decide; by the model’s own answers" in text
     assert text.count("too few to decide") == 1
+
+
+def test_the_page_says_how_high_transfer_and_small_damage_go_together(ordinary_page: str) -> None:
+    section = ordinary_page.split('<section id="ablation">')[1].split("</section>")[0]
+    assert section.count("Small damage beside high transfer is no contradiction.") == 1
+    assert "divided by what the erased skill loses itself" in section
 
 
 def test_leak_checks_are_never_shown_as_evidence(ordinary_page: str) -> None:

@@ -59,7 +59,11 @@ def study(
         Path | None, typer.Option(help="JSONL or Parquet: `prompt`, optionally `constraints`, `group`.")
     ] = None,
     responses: Annotated[
-        Path | None, typer.Option(help="JSONL or Parquet: `prompt`, `response`, `constraints`, optionally `group`.")
+        Path | None,
+        typer.Option(
+            help="JSONL or Parquet: `prompt`, `response`, `constraints`, optionally `group`. C1–C4 stay undecided: they take "
+            "contrast squares, which recorded answers cannot give."
+        ),
     ] = None,
     erasers: Annotated[
         str | None,
@@ -219,6 +223,8 @@ def _show(summary: dict[str, Any]) -> None:
         typer.echo(f"{cut:,} of {n:,} answers were cut off by the length limit and left out: raise --max-new-tokens")
     told = " · ".join(f"{name} {claim['outcome']}" for name, claim in summary["claims"].items())
     typer.echo(f"{told} (what each claim says: the report)")
+    if summary["not_decidable"]:
+        typer.echo(summary["not_decidable"])
     seconds = summary["seconds"]
     taken = " · ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     typer.echo(f"{taken} · in all {sum(seconds.values()):.1f} s")

@@ -217,13 +217,13 @@ def decide(parts: Mapping[str, Outcome], gates: Mapping[str, Outcome]) -> Outcom
 def verdict(results: Results) -> xr.Dataset:
     """Lens 7: every claim with its outcome, and every part with its estimate, interval and margin.
 
-    Variables by `part` speak of the labels that decide it; `beside` is the outcome on the other labels, which never
-    decides. By `claim`: `outcome`, and the parts that made it.
+    Variables by `part` speak of the labels that decide it; `beside` is the outcome on the other labels, and
+    `beside_estimate` what it is of, which never decide. By `claim`: `outcome`, and the parts that made it.
     """
     found = [_found(part, results, part.kind) for part in PARTS]
     outcomes = [part.judge(estimate) for part, estimate in zip(PARTS, found, strict=True)]
     other: dict[Kind, Kind] = {"contrast": "natural", "natural": "contrast"}
-    beside = [part.judge(_found(part, results, other[part.kind])) for part in PARTS]
+    beside = [_found(part, results, other[part.kind]) for part in PARTS]
     by_claim: dict[str, tuple[dict[str, Outcome], dict[str, Outcome]]] = {claim: ({}, {}) for claim in CLAIMS}
     for part, outcome in zip(PARTS, outcomes, strict=True):
         by_claim[part.claim][part.is_gate][part.name] = outcome
@@ -246,7 +246,19 @@ def verdict(results: Results) -> xr.Dataset:
             {"long_name": "whether the claim is undecided unless this holds"},
         ),
         "part_outcome": (("part",), outcomes, {"long_name": "verdict on the part"}),
-        "beside": (("part",), beside, {"long_name": "verdict on the other labels, beside"}),
+        "beside": (
+            ("part",),
+            [part.judge(estimate) for part, estimate in zip(PARTS, beside, strict=True)],
+            {"long_name": "verdict on the other labels, beside"},
+        ),
+        "beside_estimate": (("part",), [each.value for each in beside], {"long_name": "estimate on the other labels"}),
+        "beside_estimate_low": (("part",), [each.low for each in beside], {"long_name": "lower bound of that"}),
+        "beside_estimate_high": (("part",), [each.high for each in beside], {"long_name": "upper bound of that"}),
+        "beside_n_tasks": (
+            ("part",),
+            [each.n_tasks for each in beside],
+            {"long_name": "tasks readable on the other labels", "units": "tasks"},
+        ),
     }
     attrs = {"min_tasks": MIN_TASKS, "level": 0.95, "source": "Rocchetti & Ferrara 2026, arXiv:2604.06015"}
     return xr.Dataset(variables, {"claim": list(CLAIMS), "part": [part.name for part in PARTS]}, attrs)

@@ -5,13 +5,16 @@ Reads the verdict; places each part's interval beside its margin on a small axis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import xarray as xr
 
-from heedful.report.wording import KIND_NAMES, PART_NAMES, Estimate, listed, number, with_interval
+from heedful.report.findings import estimate
+from heedful.report.lacking import no_squares
+from heedful.report.run import Run
+from heedful.report.wording import PART_NAMES, Estimate, listed, number, with_interval
 
 _WIDTH, _PAD = 150.0, 8.0
 
@@ -40,13 +43,17 @@ class Part(NamedTuple):
     labels: str
     n_tasks: int
     outcome: str
-    beside: str
+    beside: Estimate
+    """By the `other` labels, which never decide."""
+    beside_tasks: int
+    beside_outcome: str
     other: str
-    """The labels beside, that `beside` is by."""
     few: bool
     """Whether fewer tasks can be read than a decision takes."""
     needs: str
     """What there is no estimate without."""
+    no_squares: bool
+    """Whether it is by contrast squares, and the study has none."""
     axis: Axis | None
     """None where there is no estimate."""
 
@@ -94,14 +101,10 @@ class Claim:
         return f"{text[0].upper()}{text[1:]}."
 
 
-def claims(verdict: xr.Dataset, kind_names: Mapping[str, str] = KIND_NAMES) -> list[Claim]:
-    """C1 … C6, in order.
-
-    Args:
-        kind_names: what the kinds of labels are called.
-    """
-    least = int(verdict.attrs["min_tasks"])
-    parts = [_part(verdict.isel(part=i), kind_names, least) for i in range(verdict.sizes["part"])]
+def claims(run: Run) -> list[Claim]:
+    """C1 … C6, in order."""
+    verdict, without = run.verdict, no_squares(run)
+    parts = [_part(run, verdict.isel(part=i), without) for i in range(verdict.sizes["part"])]
     of = [str(claim) for claim in verdict["part_claim"].values]
     return [
         Claim(
@@ -114,34 +117,50 @@ def claims(verdict: xr.Dataset, kind_names: Mapping[str, str] = KIND_NAMES) -> l
     ]
 
 
-def claims_sentence(found: list[Claim]) -> str:
+def not_decidable(run: Run, found: Sequence[Claim]) -> str:
+    """'C1, C2 and part of C5 take contrast squares, which …', so that they stay undecided; empty where there are squares."""
+    lacking = {claim.name: [part.no_squares for part in claim.parts] for claim in found}
+    names = [name if all(parts) else f"part of {name}" for name, parts in lacking.items() if any(parts)]
+    return f"{listed(names)} cannot be decided: that takes {no_squares(run)}" if names else ""
+
+
+def claims_sentence(found: Sequence[Claim]) -> str:
     """Which claims hold of this model, and which do not."""
     said = []
     for outcome, words in (("supported", "bears out"), ("contradicted", "contradicts"), ("undecided", "leaves open")):
-        names = [claim.name for claim in found if claim.outcome == outcome]
+        names = [claim.name for claim in found if claim.parts and claim.outcome == outcome]
         if names:
             said.append(f"{words} {listed(names)}")
-    return f"Of the paper’s six claims, this model {listed(said)}."
+    others = [claim.name for claim in found if not claim.parts]
+    return f"Of the paper’s six claims, this model {listed(said)}; {listed(others)} compares models."
 
 
-def _part(row: xr.Dataset, kind_names: Mapping[str, str], least: int) -> Part:
-    estimate = Estimate(*(float(row[name]) for name in ("estimate", "estimate_low", "estimate_high")))
+def _part(run: Run, row: xr.Dataset, without: str) -> Part:
+    """
+    Args:
+        without: the contrast squares that the study has none of; empty where it has some.
+    """
+    found, n_tasks, labels = estimate(row, "estimate"), int(row["n_tasks"]), str(row["labels"].item())
     margin, above = float(row["margin"]), bool(row["above"])
+    lacks = bool(without) and labels == "contrast"
     return Part(
         name=str(row["part"].item()),
         estimand=str(row["estimand"].item()),
-        estimate=estimate,
+        estimate=found,
         margin=margin,
         above=above,
         is_gate=bool(row["is_gate"]),
-        labels=kind_names[str(row["labels"].item())],
-        n_tasks=int(row["n_tasks"]),
+        labels=run.kind_names[labels],
+        n_tasks=n_tasks,
         outcome=str(row["part_outcome"].item()),
-        beside=str(row["beside"].item()),
-        other=next(name for kind, name in kind_names.items() if kind != row["labels"].item()),
-        few=estimate.known and int(row["n_tasks"]) < least,
-        needs=str(row["needs"].item()),
-        axis=_axis(estimate, margin, above) if estimate.bounded else None,
+        beside=estimate(row, "beside_estimate"),
+        beside_tasks=int(row["beside_n_tasks"]),
+        beside_outcome=str(row["beside"].item()),
+        other=next(name for kind, name in run.kind_names.items() if kind != labels),
+        few=found.known and n_tasks < int(run.verdict.attrs["min_tasks"]),
+        needs=without if lacks else str(row["needs"].item()),
+        no_squares=lacks,
+        axis=_axis(found, margin, above) if found.bounded else None,
     )
 
 

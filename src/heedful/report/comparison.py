@@ -17,10 +17,11 @@ import numpy as np
 from heedful.errors import InputError
 from heedful.lenses.depth import headline_position
 from heedful.lenses.models_differ import MARGIN, Difference, ModelsDiffer, models_differ
-from heedful.report.answers import answers
+from heedful.report.answers import TaskAnswers, answers
 from heedful.report.claims import Claim, claims
 from heedful.report.figures import CURVES, Tick
 from heedful.report.findings import CHANCE, deciding_kind, estimate, findings
+from heedful.report.lacking import too_few
 from heedful.report.matrix import Matrix, leaf_order, matrix
 from heedful.report.rendering import rendered
 from heedful.report.run import Run, read_run
@@ -38,6 +39,7 @@ _MAY_DIFFER = {
 """Settings in which studies may differ and be compared; any other, one that is new among them, is cautioned about."""
 _DRAWN = {"base_prompts", "samples", "squares", "pool", "temperature", "top_p", "max_new_tokens"}
 """Settings of what is drawn and answered: they decide nothing where answers are read from a file."""
+_LABELS = {"contrast": "contrast squares", "natural": "answers"}
 _LOW = 0.4
 
 
@@ -81,14 +83,39 @@ class Compared:
     architecture: str
     parameters: int
     folder: str
+    kind: str
+    """Labels that its probes are shown by: those that decide in its own report."""
     claims: list[Claim]
     auroc: dict[str, Estimate]
     """Of the specialist at its best cell, by task."""
-    rate: dict[str, Estimate]
+    lacking: dict[str, str]
+    """What a task has too few rows of; empty if nothing."""
+    answers: dict[str, TaskAnswers]
     universality: Estimate
     specificity: Estimate
     mean_auroc: float
     matrix: Matrix | None
+
+    @property
+    def probed(self) -> bool:
+        """Whether any task could be."""
+        return any(one.known for one in self.auroc.values())
+
+
+class Group(NamedTuple):
+    """Models shown by the same labels, whose numbers can stand in one figure.
+
+    Attributes:
+        labels: in words.
+        names: of the models, as given.
+        panels: depth curves by task.
+        ladders: estimates by size.
+    """
+
+    labels: str
+    names: list[str]
+    panels: dict[str, list[Line]]
+    ladders: list[Ladder]
 
 
 @dataclass(frozen=True)
@@ -132,8 +159,11 @@ class Comparison:
                     "parameters": m.parameters,
                     "universality": _plain(m.universality),
                     "specificity": _plain(m.specificity),
+                    "labels": m.kind,
                     "specialist": {task: _plain(one) for task, one in m.auroc.items()},
-                    "pass_rate": {task: _plain(one) for task, one in m.rate.items()},
+                    "pass_rate": {
+                        task: _plain(one.rate) | {"scored": one.scored, "n": one.n} for task, one in m.answers.items()
+                    },
                 }
                 for m in self.models
             },
@@ -166,12 +196,11 @@ def compare_runs(folders: Sequence[Path | str], out: Path | str) -> Comparison:
             "name two or more folders of finished studies, each once",
         )
     runs = dict(zip(_names(found := [read_run(path) for path in paths], paths), found, strict=True))
-    kind = "contrast" if all(deciding_kind(run) == "contrast" for run in found) else "natural"
     differ = models_differ({name: run.specificity for name, run in runs.items()})
-    order = _order(found, kind)
-    compared = [_compared(name, run, kind, order, i % N_STYLES) for i, (name, run) in enumerate(runs.items())]
-    comparison = Comparison(compared, differ, _cautions(runs), Path(out) / PAGE_FILE)
-    page = rendered("comparison.html.jinja", _context(comparison, runs, kind))
+    order = _order(found)
+    compared = [_compared(name, run, order, i % N_STYLES) for i, (name, run) in enumerate(runs.items())]
+    comparison = Comparison(compared, differ, _cautions(runs, compared), Path(out) / PAGE_FILE)
+    page = rendered("comparison.html.jinja", _context(comparison, runs))
     atomic_write(comparison.report, page)
     atomic_write(Path(out) / DATA_FILE, json.dumps(comparison.to_dict(), ensure_ascii=False, indent=1, allow_nan=False))
     return comparison
@@ -194,12 +223,14 @@ def _names(runs: Sequence[Run], paths: Sequence[Path]) -> list[str]:
     ]
 
 
-def _order(runs: Sequence[Run], kind: str) -> list[str]:
+def _order(runs: Sequence[Run]) -> list[str]:
     """Of the tasks in every matrix: the first model's tree, then what only others have."""
-    return list(dict.fromkeys(task for run in runs for task in leaf_order(run.transfer.sel(kind=kind), "auroc")))
+    found = (leaf_order(run.transfer.sel(kind=deciding_kind(run)), "auroc") for run in runs)
+    return list(dict.fromkeys(task for tasks in found for task in tasks))
 
 
-def _compared(name: str, run: Run, kind: str, order: Sequence[str], style: int) -> Compared:
+def _compared(name: str, run: Run, order: Sequence[str], style: int) -> Compared:
+    kind = deciding_kind(run)
     identity = run.manifest.facts.get("model")
     identity = identity if isinstance(identity, Mapping) else {}
     readings = findings(run, kind)
@@ -210,9 +241,11 @@ def _compared(name: str, run: Run, kind: str, order: Sequence[str], style: int) 
         architecture=str(identity.get("architecture", "")),
         parameters=int(identity.get("parameters", 0)),
         folder=str(run.path),
-        claims=claims(run.verdict),
+        kind=kind,
+        claims=claims(run),
         auroc={each.task: each.specialist for each in readings},
-        rate={each.task: each.rate for each in answers(run)},
+        lacking={each.task: too_few(each, kind) for each in readings},
+        answers={each.task: each for each in answers(run)},
         universality=estimate(run.specialists.sel(kind=kind), "universality"),
         specificity=estimate(run.specificity.sel(kind="natural"), "specificity"),
         mean_auroc=float(np.mean(known)) if known else float("nan"),
@@ -220,7 +253,7 @@ def _compared(name: str, run: Run, kind: str, order: Sequence[str], style: int) 
     )
 
 
-def _cautions(runs: Mapping[str, Run]) -> list[str]:
+def _cautions(runs: Mapping[str, Run], models: Sequence[Compared]) -> list[str]:
     """What makes two studies hard to compare."""
     said = []
     all_given = all(run.answers_file for run in runs.values())
@@ -234,10 +267,15 @@ def _cautions(runs: Mapping[str, Run]) -> list[str]:
                 values = {name: _file_name(run, setting.replace("_sha256", "_file")) for name, run in runs.items()}
             told = "; ".join(f"{name}: {_short(value)}" for name, value in values.items())
             said.append(f"{setting.removesuffix('_sha256').replace('_', ' ')} differ: {told}")
-    without = [name for name, run in runs.items() if deciding_kind(run) != "contrast"]
-    if 0 < len(without) < len(runs):
+    by_answers = [m.name for m in models if m.probed and m.kind == "natural"]
+    if by_answers and any(m.kind == "contrast" for m in models):
         said.append(
-            f"all are compared by the models’ own answers: {listed(without)} has too few contrast squares to probe"
+            f"too few contrast squares to probe {listed(by_answers)}: what is read there is by answers, and stands apart from "
+            "what is read of the others by squares"
+        )
+    if blind := [m.name for m in models if not m.probed]:
+        said.append(
+            f"nothing could be probed of {listed(blind)}, for want of contrast squares and of answers of either class"
         )
     return said
 
@@ -251,7 +289,7 @@ def _short(value: str) -> str:
     return value if len(value) <= 60 else f"{value[:57]}…"
 
 
-def _context(comparison: Comparison, runs: Mapping[str, Run], kind: str) -> dict[str, Any]:
+def _context(comparison: Comparison, runs: Mapping[str, Run]) -> dict[str, Any]:
     tasks = list(dict.fromkeys(task for run in runs.values() for task in run.tasks))
     first = next(iter(runs.values()))
     family = {task: run.family(task) for run in runs.values() for task in run.tasks}
@@ -262,12 +300,13 @@ def _context(comparison: Comparison, runs: Mapping[str, Run], kind: str) -> dict
         "kinds": [], "positions": [], "depth_positions": [],  # nothing is selected on this page
         "models": comparison.models, "differ": comparison.differ, "margin": MARGIN, "cautions": comparison.cautions,
         "compared_over": compared_over,
-        "statements": statements, "by_claim": by_claim, "tasks": tasks, "family_of": family, "kind": kind,
-        "panels": {task: _depth_lines(runs, task, kind) for task in tasks},
+        "statements": statements, "by_claim": by_claim, "tasks": tasks, "family_of": family,
+        "groups": _groups(comparison.models, runs, tasks), "labels": _LABELS,
+        "not_probed": [m.name for m in comparison.models if not m.probed],
         "depth_position": headline_position(first.depth),
         "depth_ticks": [Tick(_depth_x(x), number(x, 2)) for x in (0.0, 0.25, 0.5, 0.75, 1.0)],
         "auroc_ticks": [Tick(_auroc_y(y), number(y, 1)) for y in (0.4, 0.6, 0.8, 1.0)],
-        "chance_y": _auroc_y(CHANCE), "frame": CURVES, "ladders": _ladders(comparison.models),
+        "chance_y": _auroc_y(CHANCE), "frame": CURVES, "specificity": _specificity_ladder(comparison.models),
     }  # fmt: skip
 
 
@@ -275,13 +314,27 @@ def _named(found: Sequence[Claim], name: str) -> Claim:
     return next(claim for claim in found if claim.name == name)
 
 
-def _depth_lines(runs: Mapping[str, Run], task: str, kind: str) -> list[Line]:
+def _groups(models: Sequence[Compared], runs: Mapping[str, Run], tasks: Sequence[str]) -> list[Group]:
+    """Those that share a kind of labels, squares first; none of whom nothing was probed."""
+    made = []
+    for kind, labels in _LABELS.items():
+        alike = [m for m in models if m.kind == kind and m.probed]
+        if alike:
+            panels = {task: _depth_lines(alike, runs, task) for task in tasks}
+            made.append(Group(labels, [m.name for m in alike], panels, _ladders(alike)))
+    return made
+
+
+def _depth_lines(models: Sequence[Compared], runs: Mapping[str, Run], task: str) -> list[Line]:
     """A task's specialist over relative depth, a line a model, each at the position where its depth is told."""
     lines = []
-    for i, (name, run) in enumerate(runs.items()):
+    for model in models:
+        run, name = runs[model.name], model.name
         if task not in run.tasks:
             continue
-        found = run.specialists.sel(kind=kind, probe="specialist", task=task, position=headline_position(run.depth))
+        found = run.specialists.sel(
+            kind=model.kind, probe="specialist", task=task, position=headline_position(run.depth)
+        )
         depth, value = found["relative_depth"].values, found["auroc"].values
         known = np.flatnonzero(~np.isnan(value))
         if not len(known):
@@ -294,7 +347,7 @@ def _depth_lines(runs: Mapping[str, Run], task: str, kind: str) -> list[Line]:
         peak = with_interval(Estimate(float(value[best]), float(low[best]), float(high[best])))
         lines.append(
             Line(
-                i % N_STYLES,
+                model.style,
                 "M" + "L".join(f"{a},{_auroc_y(value[j]):g}" for a, j in zip(x, known, strict=True)),
                 "M" + "L".join([*there, *back]) + "Z",
                 f"{name}: highest at relative depth {number(float(depth[best]))}, {peak}",
@@ -308,8 +361,13 @@ def _ladders(models: Sequence[Compared]) -> list[Ladder]:
     return [
         _ladder("Universality index", sized, [model.universality for model in sized]),
         _ladder("Mean AUROC of the specialists", sized, [Estimate(model.mean_auroc) for model in sized]),
-        _ladder("Specificity: lost without the instruction", sized, [model.specificity for model in sized]),
     ]
+
+
+def _specificity_ladder(models: Sequence[Compared]) -> Ladder:
+    """By answers in every model."""
+    sized = [model for model in models if model.parameters]
+    return _ladder("Specificity: lost without the instruction", sized, [model.specificity for model in sized])
 
 
 def _ladder(name: str, models: Sequence[Compared], values: Sequence[Estimate]) -> Ladder:

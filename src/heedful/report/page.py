@@ -10,7 +10,6 @@ from typing import Any
 
 import xarray as xr
 
-from heedful.lenses.data import MIN_NATURAL
 from heedful.lenses.depth import headline_position
 from heedful.report import figures, wording
 from heedful.report.answers import answers, overall
@@ -22,6 +21,7 @@ from heedful.report.depth import depth_steps, order_correlation, task_depth
 from heedful.report.disturbed import pairs
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.graph import graph
+from heedful.report.lacking import no_squares, too_few
 from heedful.report.matrix import drops, leaf_order, matrix
 from heedful.report.rendering import rendered
 from heedful.report.rows import rows_behind
@@ -74,6 +74,7 @@ def _context(run: Run) -> dict[str, Any]:
         "kind": deciding_kind(run),
         "kinds": kinds,
         "kind_names": run.kind_names,
+        "why_few": too_few,
         "family_of": {task: run.family(task) for task in run.tasks},
         "found": found,
         **_study(run),
@@ -112,7 +113,7 @@ def _study(run: Run) -> dict[str, Any]:
 
 def _claims(run: Run, kinds: Sequence[str]) -> dict[str, Any]:
     return {
-        "claims": claims(run.verdict, run.kind_names),
+        "claims": claims(run),
         "universality": {k: estimate(run.specialists.sel(kind=k), "universality") for k in kinds},
     }
 
@@ -124,8 +125,7 @@ def _answers(run: Run, found: Mapping[str, list[TaskFinding]]) -> dict[str, Any]
         "sentences": [wording.visible(sentence) for sentence in sentences(run, found[kind], answered, kind)],
         "answers": answered,
         "overall": overall(run),
-        "min_natural": MIN_NATURAL,
-        "few": {task: _few(found, i) for i, task in enumerate(run.tasks)},
+        "few": {task: _few(run, found, i) for i, task in enumerate(run.tasks)},
     }
 
 
@@ -259,10 +259,10 @@ def _identity(manifest: Manifest) -> list[str]:
     return [wording.visible(text) for text in said]
 
 
-def _few(found: Mapping[str, list[TaskFinding]], task: int) -> str:
-    """What a task has too few rows of; '' if nothing."""
-    lacking = {"contrast": "squares", "natural": "passes or failures"}
-    return wording.listed([lacking[kind] for kind in found if found[kind][task].too_few] or [""])
+def _few(run: Run, found: Mapping[str, list[TaskFinding]], task: int) -> str:
+    """What a task has too few rows of; '' if nothing, and nothing of squares where the study has none at all."""
+    kinds = [kind for kind in found if kind != "contrast" or not no_squares(run)]
+    return "; ".join(filter(None, (too_few(found[kind][task], kind) for kind in kinds)))
 
 
 def _massive(run: Run) -> list[tuple[str, int]]:

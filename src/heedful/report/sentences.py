@@ -14,7 +14,7 @@ from heedful.lenses.depth import headline_position
 from heedful.report.answers import TaskAnswers, overall
 from heedful.report.behaviour import in_the_model
 from heedful.report.beside import beside, beside_sentences
-from heedful.report.claims import claims, claims_sentence
+from heedful.report.claims import claims, claims_sentence, not_decidable
 from heedful.report.depth import depth_steps, order_correlation
 from heedful.report.findings import TaskFinding, estimate
 from heedful.report.matrix import drops, matrix
@@ -35,14 +35,37 @@ def sentences(run: Run, found: Sequence[TaskFinding], answered: Sequence[TaskAns
         *_behaviour(run),
         *_depth(run, kind),
         *_time(run),
-        claims_sentence(claims(run.verdict)),
+        *_claims(run),
     ]
 
 
+_MANY_LEFT_OUT = 0.1
+"""Share of answers that were cut off, or that no verifier could decide, from which it is said beside the rate."""
+
+
 def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
+    """One string: what was left out of the rate is said with it."""
     rated = sorted((each for each in answered if each.rate.known), key=lambda each: each.rate.value)
+    return [" ".join([_rate(run, rated), *_left_out(run, answered)])]
+
+
+def _left_out(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
+    n, cut_off, unscored = (sum(getattr(each, name) for each in answered) for name in ("n", "cut_off", "unscored"))
+    said = []
+    if cut_off > _MANY_LEFT_OUT * n:
+        cure = "" if run.answers_file else "; --max-new-tokens raises it"
+        said.append(
+            f"{thousands(cut_off)} of {thousands(n)} answers were cut off by the length limit and are left out, so that what "
+            f"is said here is of the shorter ones{cure}."
+        )
+    if unscored > _MANY_LEFT_OUT * n:
+        said.append(f"{thousands(unscored)} of {thousands(n)} answers no verifier could decide; they are left out.")
+    return said
+
+
+def _rate(run: Run, rated: Sequence[TaskAnswers]) -> str:
     if not rated:
-        return [f"None of {run.kind_names['natural']} could be scored."]
+        return f"None of {run.kind_names['natural']} could be scored."
     rate, n = overall(run), sum(each.scored for each in rated)
     share = f"{percent(rate.value)} {percent_interval(rate)}".strip()
     who = (
@@ -52,12 +75,12 @@ def _compliance(run: Run, answered: Sequence[TaskAnswers]) -> list[str]:
     )
     first = f"{who} did what the instruction said in {share} of {thousands(n)} answers that were scored"
     if len(rated) == 1:
-        return [f"{first}."]
+        return f"{first}."
     low, high = rated[0], rated[-1]
-    return [
+    return (
         f"{first}, from {percent(low.rate.value)} for {task_name(low.task)} to {percent(high.rate.value)} for "
         f"{task_name(high.task)}."
-    ]
+    )
 
 
 def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
@@ -87,8 +110,8 @@ def _readability(found: Sequence[TaskFinding], kind: str) -> list[str]:
     if names["below"]:
         said.append(f"Below chance, which points to a shift between base prompts: {listed(names['below'])}.")
     if names["too few"]:
-        rows = "25 squares" if kind == "contrast" else "50 answers that comply and 50 that do not"
-        said.append(f"Not probed, for that takes {rows} or more: {listed(names['too few'])}.")
+        rows = "25 squares or more" if kind == "contrast" else "at least 50 answers that comply and 50 that do not"
+        said.append(f"Not probed, for that takes {rows}: {listed(names['too few'])}.")
     return said
 
 
@@ -200,6 +223,12 @@ def _time(run: Run) -> list[str]:
     if rise.bounded:
         said.append(f"From the first token to the end of the answer the signal changes by {shown(rise)}.")
     return said
+
+
+def _claims(run: Run) -> list[str]:
+    found = claims(run)
+    lacking = not_decidable(run, found)
+    return [claims_sentence(found)] + ([f"{lacking}."] if lacking else [])
 
 
 def _of_time(run: Run, kind: str, name: str) -> Estimate:

@@ -15,7 +15,7 @@ from heedful.report.answers import TaskAnswers, answers, overall
 from heedful.report.behaviour import in_the_model
 from heedful.report.beside import beside
 from heedful.report.best_sites import best_sites
-from heedful.report.claims import Claim, claims
+from heedful.report.claims import Claim, claims, not_decidable
 from heedful.report.depth import order_correlation
 from heedful.report.findings import TaskFinding, deciding_kind, estimate, findings
 from heedful.report.matrix import drops, leaf_order, matrix
@@ -34,7 +34,7 @@ def summarise(path: Path | str) -> dict[str, Any]:
     run = read_run(path)
     kind, answered = deciding_kind(run), answers(run)
     found = {label: findings(run, label) for label in KINDS}
-    position = headline_position(run.depth)
+    position, decided = headline_position(run.depth), claims(run)
     summary = {
         "model": run.model,
         "summary": " ".join(sentences(run, found[kind], answered, kind)),
@@ -50,7 +50,8 @@ def summarise(path: Path | str) -> dict[str, Any]:
         "extras": _extras(run),
         "depth": {label: order_correlation(run.depth, label, position) for label in KINDS},
         "universality": {label: estimate(run.specialists.sel(kind=label), "universality") for label in KINDS},
-        "claims": {claim.name: _claim(claim) for claim in claims(run.verdict, run.kind_names)},
+        "claims": {claim.name: _claim(claim) for claim in decided},
+        "not_decidable": not_decidable(run, decided),
         "seconds": {name: round(stage.seconds, 3) for name, stage in run.manifest.stages.items()},
     }
     plain: dict[str, Any] = _plain(summary)
@@ -144,6 +145,11 @@ def _claim(claim: Claim) -> dict[str, Any]:
     parts = {
         part.name: part.estimate._asdict()
         | {"margin": part.margin, "above": part.above, "outcome": part.outcome, "labels": part.labels}
+        | {"needs": "" if part.estimate.known else part.needs}
+        | {
+            "beside": part.beside._asdict()
+            | {"n_tasks": part.beside_tasks, "outcome": part.beside_outcome, "labels": part.other}
+        }
         for part in claim.parts
     }
     return {"statement": claim.statement, "outcome": claim.outcome, "parts": parts}
