@@ -6,6 +6,9 @@ exit status 2; any other exception is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from copyreg import __newobj__  # type: ignore[attr-defined]
+from typing import Any
+
 
 class HeedfulError(Exception):
     """Something the user can mend.
@@ -19,6 +22,10 @@ class HeedfulError(Exception):
         super().__init__(f"{cause}\n  → {cure}")
         self.cause = cause
         self.cure = cure
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By its fields, whatever a subclass asks for when it is made: an error that a process cannot send breaks its pool."""
+        return __newobj__, (type(self), *self.args), vars(self)
 
 
 class InputError(HeedfulError):
