@@ -447,6 +447,15 @@ def test_the_log_is_a_line_a_request_without_texts_where_none_are_wanted(tmp_pat
     assert second["passed"]
 
 
+def test_what_no_encoding_holds_is_logged_all_the_same(tmp_path: Path) -> None:
+    log, odd = tmp_path / "log.jsonl", "What a \ud83d \\\udc80 day"
+    for prompt in (PROMPT, odd):
+        assert Guard(Scripted(odd), [DAY], log=log).generate(prompt).text == odd
+    first, second = read_log(log).lines
+    assert (first["text"], first["messages"][0]["content"]) == (odd, PROMPT)
+    assert second["messages"][0]["content"] == odd
+
+
 def test_a_log_that_cannot_be_written_is_said_before_anything_is_asked(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     model = Scripted(GOOD)

@@ -21,6 +21,7 @@ PASSING = {408, 429, 500, 502, 503, 504}
 """Statuses of HTTP that may pass by themselves, of a reply or in it."""
 _PASS = {*map(str, PASSING), "rate_limit_exceeded", "server_error", "unavailable"}
 _PASSING_TYPES = ("rate_limit", "overloaded", "server_error", "timeout", "unavailable")
+_HALF = "\ufffd"  # in the place of half a character, which no encoding holds
 _MOST_BYTES_A_TOKEN = 12  # more than any language's prose has, three bytes a letter included
 
 
@@ -34,6 +35,7 @@ class Completion:
         self._finish: FinishReason | None = None
         self._usage: Usage | None = None
         self._counted, self._bytes, self._weight, self._empty = 0, 0, 0.0, True
+        self._half = ""  # the first one of a character that came in two
 
     @property
     def tokens_at_least(self) -> int:
@@ -80,7 +82,7 @@ class Completion:
                 "ask again; if it happens each time, look into the upstream's log",
                 retry=True,
             )
-        rest = self._cut.finish()
+        rest = (self._cut.add(_HALF) if self._half else "") + self._cut.finish()
         if self._empty and not rest:
             raise UpstreamError(
                 f"{self._name} gave an empty answer (finish_reason {self._finish!r})",
@@ -99,7 +101,7 @@ class Completion:
         if not isinstance(content, str) or not isinstance(thinking, str):
             raise self._malformed(data, "its content is no text")
         if content or thinking:
-            text, before = self._cut.add(content), self._counted
+            text, before = self._cut.add(self._whole(content)), self._counted
             self._bytes += len((content + thinking).encode(errors="replace"))
             self._weight += weigh(content + thinking)  # rounded as a whole, not piece by piece
             self._counted = ceil(self._weight)
@@ -114,6 +116,12 @@ class Completion:
                     "only 'stop' and 'length' end a text: ask for text, without tools, that its filter lets pass",
                     retry=False,
                 )
+
+    def _whole(self, content: str) -> str:
+        """A further piece, of whole characters: halves that came apart are put together."""
+        content = self._half + content
+        self._half = content[-1:] if "\ud800" <= content[-1:] <= "\udbff" else ""
+        return encodable(content.removesuffix(self._half))
 
     def _objects(self, data: str) -> Iterator[dict[str, Any]]:
         decoder, at = json.JSONDecoder(), 0
@@ -204,8 +212,13 @@ def message_of(error: Any) -> str:
     return _short(error if isinstance(error, str) else json.dumps(error))
 
 
+def encodable(text: str) -> str:
+    """With both halves of a character as one, and one alone as `_HALF`: a text that can be sent, printed and kept."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _short(text: str, most: int = 300) -> str:
-    line = " ".join(text.split())
+    line = " ".join(encodable(text).split())
     return line if len(line) <= most else f"{line[:most]}…"
 
 

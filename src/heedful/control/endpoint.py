@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
-from heedful.control.completion import PASSING, Completion, message_of
+from heedful.control.completion import PASSING, Completion, encodable, message_of
 from heedful.control.estimate import weigh
 from heedful.control.response_format import response_format
 from heedful.control.upstream import Delta, Message, Request, check_number
@@ -166,7 +166,8 @@ class Endpoint:
         completion = Completion(self.name, self.count(request.messages, request.prefix), thinking=self._thinking)
         try:
             async with self._client() as client:
-                sent = client.build_request("POST", self._url, json=self._asked(request), headers=self._headers())
+                asked = encodable(json.dumps(self._asked(request), ensure_ascii=False, allow_nan=False)).encode()
+                sent = client.build_request("POST", self._url, content=asked, headers=self._headers())
                 response = await clock.within(client.send(sent, stream=True))
                 async with aclosing(response), aclosing(self._data(response, request, clock)) as events:
                     async for data in events:
@@ -278,7 +279,9 @@ class Endpoint:
 
     def _headers(self) -> dict[str, str]:
         accept = "text/event-stream, application/json" if self._stream else "application/json"
-        return {"accept": accept} | ({"authorization": f"Bearer {self._key}"} if self._key else {})
+        return {"accept": accept, "content-type": "application/json"} | (
+            {"authorization": f"Bearer {self._key}"} if self._key else {}
+        )
 
     def _client(self) -> httpx2.AsyncClient:
         # A client belongs to one event loop, so each answer has its own; what is dear in it, the certificates, is shared.
