@@ -42,12 +42,14 @@ class UpstreamError(HeedfulError):
     Attributes:
         retry: whether the same call may succeed later.
         after: seconds to wait before it, where the upstream said so.
+        drawn: an answer was drawn, and it is the one at fault (empty, or filtered): another draw may come out better.
     """
 
-    def __init__(self, cause: str, cure: str, *, retry: bool, after: float | None = None) -> None:
+    def __init__(self, cause: str, cure: str, *, retry: bool, after: float | None = None, drawn: bool = False) -> None:
         super().__init__(cause, cure)
         self.retry = retry
         self.after = after
+        self.drawn = drawn
 
 
 class StoreError(HeedfulError):

@@ -186,11 +186,11 @@ class Endpoint:
             # A server may close carelessly after the end; the end is known by its finish_reason.
             if not completion.ended:
                 raise self._error("could not be reached, or the connection broke off", why=error) from error
-        last = completion.end()
-        if last.usage is not None and not last.usage.estimated:
-            estimate = self._estimate(request.messages, request.prefix)
-            self._factor = max(self._factor, last.usage.prompt / estimate)
-        yield last
+        for last in completion.end():
+            if last.usage is not None and not last.usage.estimated:
+                estimate = self._estimate(request.messages, request.prefix)
+                self._factor = max(self._factor, last.usage.prompt / estimate)
+            yield last
 
     async def _data(self, response: httpx2.Response, request: Request, clock: _Clock) -> AsyncGenerator[str]:
         """The data of each event; of a reply that is one JSON object, all of it."""

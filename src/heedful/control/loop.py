@@ -60,7 +60,8 @@ class Loop:
     run_on: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     failure: Exception | None = None
-    _refused: str = ""  # why some of the last batch was not admitted
+    _refused: str = ""  # why some of the last asks were not admitted
+    _hopeful: bool = False  # some of them failed in a way in which a further one may not
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -89,7 +90,7 @@ class Loop:
             drawn = await self._draw(asks)
             if any(attempt.passed and attempt.text.startswith(self.release.out) for attempt in drawn):
                 return "passed", "every constraint passes"
-            if drawn and all(attempt.ended == "error" for attempt in drawn) and not self._may_go_on(drawn):
+            if drawn and all(attempt.ended == "error" for attempt in drawn) and not self._hopeful:
                 return "error", drawn[-1].why
             if drawn and all(attempt.ended == "budget" for attempt in drawn):
                 return "budget", drawn[-1].why
@@ -112,15 +113,8 @@ class Loop:
         failed = [attempt.why for attempt in self.attempts if attempt.ended == "error"]
         lost = f", of which {len(failed)} failed: {failed[-1]}" if failed else ""
         bound = f"; {len(self.release.out)} characters had gone out, and the rest went on from them" if going_on else ""
-        return "exhausted", f"nothing passed in {len(self.attempts)} attempts{lost}{bound}{_all_alike(self.attempts)}"
-
-    def _may_go_on(self, failed: Sequence[Attempt]) -> bool:
-        """Whether to ask again where every answer failed: one that broke off may come whole the next time.
-
-        Where nothing came at all, the upstream has tried again for as long as it may, and a further ask would wait as long.
-        """
-        began = any(attempt.text != attempt.request.prefix for attempt in failed)
-        return began and isinstance(self.failure, UpstreamError) and self.failure.retry
+        kind: Stopped = "error" if len(failed) == len(self.attempts) else "exhausted"
+        return kind, f"nothing passed in {len(self.attempts)} attempts{lost}{bound}{_all_alike(self.attempts)}"
 
     def _go_on(self) -> Plan:
         """Repair what can still be repaired: the answer is drawn on from what has gone out."""
@@ -135,6 +129,7 @@ class Loop:
             Spent: it admits none.
         """
         drawn: list[Attempt] = []
+        self._hopeful = False
         for start in range(0, len(asks), AT_ONCE):
             try:
                 some = await self._draw_batch(asks[start : start + AT_ONCE])
@@ -145,7 +140,9 @@ class Loop:
                 break
             drawn += some
             ended = {attempt.ended for attempt in some}
-            if self._refused or ended <= {"error"} or ended <= {"budget"} or any(attempt.passed for attempt in some):
+            if self._refused or ended <= {"budget"} or any(attempt.passed for attempt in some):
+                break
+            if ended <= {"error"} and not self._hopeful:
                 break
         return drawn
 
@@ -196,6 +193,7 @@ class Loop:
             raise
         except Exception as error:  # a stream may break in any way
             self.failure = error
+            self._hopeful = self._hopeful or drawing.may_come_better(error)
             drawing.end("error", _said(error))
         finally:
             grant.settle(drawing.usage)
@@ -272,6 +270,15 @@ class _Drawing:
 
     def end(self, ended: Ended, why: str) -> None:
         self.ended, self._why = ended, why
+
+    def may_come_better(self, error: Exception) -> bool:
+        """Whether to ask again after this error: where the answer itself is at fault, or broke off.
+
+        Where nothing came at all, the upstream has tried again for as long as it may, and a further ask would wait as long.
+        """
+        if not isinstance(error, UpstreamError):
+            return False
+        return error.drawn or (error.retry and self.text != self.ask.request.prefix)
 
     @property
     def usage(self) -> Usage:
