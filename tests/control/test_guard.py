@@ -375,6 +375,67 @@ def test_a_verifier_that_raises_is_an_error_and_no_pass() -> None:
     assert (result.passed, result.released, result.text) == (False, "", GOOD)
 
 
+@pytest.mark.parametrize(
+    ("policy", "drawn"), [("resample", 2), ("refine", 2), ("abort", 2), ("decompose", 2), ("best_of_n:n=100", AT_ONCE)]
+)
+def test_a_verifier_that_fails_each_time_is_not_paid_for_by_every_draft(policy: str, drawn: int) -> None:
+    model = Scripted(GOOD)
+    result = Guard(model, [FEW, Broken()], policy).generate(PROMPT)
+    assert (len(model.requests), result.stopped, result.text) == (drawn, "error", GOOD)
+    assert result.why.startswith("test/broken could not be judged, twice in a row where all else holds")
+    assert "RuntimeError: the verifier's own fault" in result.why
+
+
+class Reading(FunctionConstraint):
+    """Fails on texts that it was not made for."""
+
+    id = "test/reading"
+    summary = "reads"
+
+    def _verify(self, text: str) -> Verdict:
+        if "night" in text:
+            raise ValueError("no night here")
+        return self._verdict("fine" in text, score=1.0, reason="read")
+
+
+def test_a_verifier_that_fails_on_some_drafts_ends_nothing() -> None:
+    """Where something else is to be mended, or another draft was judged in between."""
+    dark = "What a night, what a long day"
+    for drafts in ((dark, dark, dark, GOOD), ("Day and night", "Day and day", "Day and night", GOOD)):
+        result = Guard(Scripted(*drafts), [FEW, DAY, Reading()], "resample:tries=5").generate(PROMPT)
+        assert (result.passed, len(result.attempts)) == (True, 4)
+
+
+class Raising(FunctionConstraint):
+    """Ends as no verifier should."""
+
+    id = "test/raising"
+    summary = "raises"
+    how: str = ""
+
+    def _verify(self, text: str) -> Verdict:
+        raise {
+            "exit": SystemExit(3), "stop": StopIteration(), "cancel": asyncio.CancelledError(), "time": TimeoutError("slow"),
+        }[self.how]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("exit", "SystemExit: 3"),
+        ("stop", "StopIteration"),
+        ("cancel", "CancelledError"),
+        ("time", "TimeoutError: slow"),
+    ],
+)
+def test_a_verifier_that_ends_its_thread_is_an_error_at_once(how: str, said: str) -> None:
+    began = time.monotonic()
+    result = Guard(Scripted(GOOD), [Raising(how=how)], "resample:tries=1", verifier_seconds=5).generate(PROMPT)
+    assert time.monotonic() - began < 2
+    assert (result.verdicts[0].outcome, result.stopped) == ("error", "exhausted")
+    assert f"the verifier failed: {said}" in result.verdicts[0].reason
+
+
 def test_slow_verifiers_run_side_by_side_and_one_that_hangs_is_an_error() -> None:
     began = time.monotonic()
     result = Guard(Scripted(GOOD), [Slow(seconds=0.3 + i / 1000) for i in range(6)]).generate(PROMPT)

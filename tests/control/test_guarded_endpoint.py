@@ -95,6 +95,14 @@ def test_a_budget_limits_the_field_that_the_server_takes() -> None:
     assert asyncio.run(run()) == [50]
 
 
+def test_a_draft_that_has_no_time_to_be_asked_for_again_says_why_it_had_to() -> None:
+    """Also where the budget's time is over and nothing was had, so that it is not the budget that is to be mended."""
+    result, asked = guarded(status(429, "slow down", retry_after="60"), budget=Budget(seconds=0.4), policy="resample")
+    assert (asked, result.stopped, result.best) == (1, "budget", None)
+    assert "the 0.4 seconds are over, and before that m at 127.0.0.1" in result.why
+    assert result.why.endswith("answered with status 429: slow down")
+
+
 EMPTY = events(chunk(finish="stop", usage=USAGE), DONE)
 FILTERED = events(chunk("Some "), chunk(finish="content_filter"), chunk(usage=USAGE), DONE)
 MUTE = events(chunk(reasoning_content="hm"), chunk(finish="length"), DONE)

@@ -141,22 +141,26 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> AsyncGenerator[Delta]:
         clock, tried, given = _Clock(self._deadline), 0, False
-        while True:
-            form = self._form
-            try:
-                async with aclosing(self._attempt(request, clock)) as deltas:
-                    async for delta in deltas:
-                        given = True
-                        yield delta
-                return
-            except UpstreamError as error:
-                if not given and self._form != form:  # a refusal has taught how to ask: that is no failure yet
-                    continue
-                pause = self._pause(tried) if error.after is None else error.after
-                if given or not error.retry or tried == self._retries or pause >= clock.left:
-                    raise
-            tried += 1
-            await clock.within(asyncio.sleep(pause))
+        failed: UpstreamError | None = None
+        try:
+            while True:
+                form = self._form
+                try:
+                    async with aclosing(self._attempt(request, clock)) as deltas:
+                        async for delta in deltas:
+                            given = True
+                            yield delta
+                    return
+                except UpstreamError as error:
+                    if not given and self._form != form:  # a refusal has taught how to ask: that is no failure yet
+                        continue
+                    pause, failed = self._pause(tried) if error.after is None else error.after, error
+                    if given or not error.retry or tried == self._retries or pause >= clock.left:
+                        raise
+                tried += 1
+                await clock.within(asyncio.sleep(pause))
+        except asyncio.CancelledError as cancelled:  # who waits no longer is told for what it waited
+            raise cancelled from failed
 
     def _pause(self, tried: int) -> float:
         """Doubled each time, and at random up to half of it less, so that those who failed together do not return together."""

@@ -11,13 +11,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from heedful.constraints import Constraint
 from heedful.control.budget import Grant, Ledger, Spent
 from heedful.control.policies import Ask, Asked, Plan
 from heedful.control.release import Release
 from heedful.control.result import Alert, Attempt, Ended, Stopped, best_of
-from heedful.control.upstream import Delta, Usage
+from heedful.control.upstream import Delta, Usage, failed_before
 from heedful.control.verify import VERIFIER_SECONDS, verify
 from heedful.control.watch import RiskMonitor, Watch
 from heedful.errors import UpstreamError
@@ -90,6 +91,8 @@ class Loop:
             drawn = await self._draw(asks)
             if any(attempt.passed and attempt.text.startswith(self.release.out) for attempt in drawn):
                 return "passed", "every constraint passes"
+            if vain := self._in_vain(drawn):
+                return "error", vain
             if drawn and all(attempt.ended == "error" for attempt in drawn) and not self._hopeful:
                 return "error", drawn[-1].why
             if drawn and all(attempt.ended == "budget" for attempt in drawn):
@@ -142,9 +145,25 @@ class Loop:
             ended = {attempt.ended for attempt in some}
             if self._refused or ended <= {"budget"} or any(attempt.passed for attempt in some):
                 break
-            if ended <= {"error"} and not self._hopeful:
+            if (ended <= {"error"} and not self._hopeful) or self._in_vain(some):
                 break
         return drawn
+
+    def _in_vain(self, drawn: Sequence[Attempt]) -> str:
+        """Why no further draft would do better than these last ones; empty where one might.
+
+        A verifier that failed on a draft may yet judge another, and fails the most on drafts that break other constraints, too.
+        But where two drafts in a row keep everything else, nothing is left to mend but the verifier.
+        """
+        for pair in pairwise(self.attempts[-len(drawn) - 1 :]):
+            failed = [{i for i, verdict in enumerate(each.verdicts) if verdict.outcome == "error"} for each in pair]
+            lacking = [{i for i, verdict in enumerate(each.verdicts) if not verdict.passed} for each in pair]
+            if failed == lacking and set.intersection(*failed) and all(each.whole for each in pair):
+                verdict = pair[1].verdicts[min(set.intersection(*failed))]
+                return (
+                    f"{verdict.constraint} could not be judged, twice in a row where all else holds: {verdict.reason}"
+                )
+        return ""
 
     async def _draw_batch(self, asks: Sequence[Ask]) -> list[Attempt]:
         """Of those that are drawn at the same time. Raises `Spent` where none is admitted."""
@@ -207,8 +226,10 @@ class Loop:
             try:
                 async with asyncio.timeout(self.ledger.seconds_left):
                     delta = await anext(stream)
-            except TimeoutError:
-                return drawing.end("budget", f"the {self.ledger.budget.seconds:g} seconds are over")
+            except TimeoutError as over:
+                failed = failed_before(over)
+                said = f", and before that {failed.cause}" if failed else ""
+                return drawing.end("budget", f"the {self.ledger.budget.seconds:g} seconds are over{said}")
             except StopAsyncIteration:
                 return drawing.end("error", "the stream broke off: it ended without saying why")
             alerts = drawing.take(delta)
