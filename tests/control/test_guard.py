@@ -689,6 +689,48 @@ def test_a_batch_that_the_budget_cut_ends_by_the_budget() -> None:
     assert (result.stopped, result.why) == ("budget", "3 calls of 3 are made")
 
 
+def test_drafts_wait_for_tokens_that_others_hold_and_may_give_back() -> None:
+    """Each may write 40 and writes 6: two at once are what 100 tokens can promise, and five what they suffice for."""
+    model = Counting(WORST)
+    result = Guard(model, [FEW], "best_of_n:n=10", Budget(tokens=100)).generate(PROMPT, Sampling(max_tokens=40))
+    assert model.batches == [2, 1, 1, 1]
+    assert (result.stopped, result.usage.total) == ("budget", 5 * (PROMPT_TOKENS + 6))
+    assert result.why == "20 of 100 tokens are left, and the next call needs 10 for its prompt and 16 for an answer"
+    assert {attempt.ended for attempt in result.attempts} == {"finished"}
+
+
+def test_a_draft_waits_rather_than_be_cut_short_for_what_others_give_back() -> None:
+    model = Counting(" ".join(["word"] * 30))
+    result = Guard(model, [FEW], "best_of_n:n=10", Budget(tokens=130)).generate(PROMPT, Sampling(max_tokens=40))
+    assert model.batches == [2, 1]
+    assert [attempt.ended for attempt in result.attempts] == ["finished"] * 3
+    assert result.why.startswith("10 of 130 tokens are left")
+
+
+def test_what_waits_for_tokens_is_not_asked_once_one_passes() -> None:
+    model = Counting(WORST, GOOD)
+    result = Guard(model, [FEW], "best_of_n:n=10", Budget(tokens=100)).generate(PROMPT, Sampling(max_tokens=40))
+    assert (result.passed, model.batches) == (True, [2])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_policy_that_asks_for_nothing_is_told_so_and_holds_up_nobody(first: bool) -> None:
+    def idle(asked: Asked) -> Plan:
+        if not first:
+            yield [Ask(asked.request())]
+        while True:
+            yield []
+
+    guard = Guard(Scripted(LONG), [FEW], idle)
+    if first:
+        with pytest.raises(InputError, match="the policy asks for nothing: it yielded no Ask\n  → yield one or more"):
+            guard.generate(PROMPT)
+    else:
+        result = guard.generate(PROMPT)
+        assert (result.text, result.stopped) == (LONG, "error")
+        assert result.why == "the policy asks for nothing: it yielded no Ask"
+
+
 def test_a_model_that_takes_no_heed_of_the_temperature_is_found_out() -> None:
     long = "One and the same text, which is drawn again and again whatever the seed."
     found = [

@@ -21,7 +21,7 @@ from heedful.control.result import Alert, Attempt, Ended, Stopped, best_of
 from heedful.control.upstream import Delta, Usage, failed_before
 from heedful.control.verify import VERIFIER_SECONDS, verify
 from heedful.control.watch import RiskMonitor, Watch
-from heedful.errors import UpstreamError
+from heedful.errors import InputError, UpstreamError
 
 _CONTINUATIONS = 4
 """How often an answer is drawn on from what has gone out."""
@@ -88,6 +88,10 @@ class Loop:
     async def _drive(self, plan: Plan) -> tuple[Stopped, str]:
         asks, going_on = next(plan, None), False
         while asks is not None:
+            if not asks:  # for ever, perhaps, and neither time nor a budget would end it
+                raise InputError(
+                    "the policy asks for nothing: it yielded no Ask", "yield one or more, or return to end the request"
+                )
             drawn = await self._draw(asks)
             if any(attempt.passed and attempt.text.startswith(self.release.out) for attempt in drawn):
                 return "passed", "every constraint passes"
@@ -132,10 +136,10 @@ class Loop:
             Spent: it admits none.
         """
         drawn: list[Attempt] = []
-        self._hopeful = False
-        for start in range(0, len(asks), AT_ONCE):
+        self._hopeful, self._refused = False, ""
+        while len(drawn) < len(asks):
             try:
-                some = await self._draw_batch(asks[start : start + AT_ONCE])
+                some = await self._draw_batch(asks[len(drawn) : len(drawn) + AT_ONCE])
             except Spent as spent:
                 if not drawn:
                     raise
@@ -143,7 +147,7 @@ class Loop:
                 break
             drawn += some
             ended = {attempt.ended for attempt in some}
-            if self._refused or ended <= {"budget"} or any(attempt.passed for attempt in some):
+            if ended <= {"budget"} or any(attempt.passed for attempt in some):
                 break
             if (ended <= {"error"} and not self._hopeful) or self._in_vain(some):
                 break
@@ -166,20 +170,22 @@ class Loop:
         return ""
 
     async def _draw_batch(self, asks: Sequence[Ask]) -> list[Attempt]:
-        """Of those that are drawn at the same time. Raises `Spent` where none is admitted."""
+        """Of the first ones, as many as are admitted at the same time: the rest waits for what these give back.
+
+        Raises:
+            Spent: none is.
+        """
         opened: list[tuple[Ask, Grant]] = []
-        self._refused = ""
         try:
             for ask in asks:
                 request, upstream = ask.request, ask.upstream or self.asked.upstream
                 prompt = upstream.count(request.messages, request.prefix)
-                grant = self.ledger.admit(prompt, request.sampling.max_tokens)
+                grant = self.ledger.admit(prompt, request.sampling.max_tokens, patient=bool(opened))
                 sampling = replace(request.sampling, max_tokens=grant.max_tokens)
                 opened.append((replace(ask, request=replace(request, sampling=sampling)), grant))
-        except Spent as spent:
+        except Spent:
             if not opened:
                 raise
-            self._refused = str(spent)
         by_upstream = [ask.upstream or self.asked.upstream for ask, _ in opened]
         streams: list[AsyncIterator[Delta] | None] = [None] * len(opened)
         try:
