@@ -6,6 +6,9 @@ exit status 2; any other exception is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from copyreg import __newobj__  # type: ignore[attr-defined]
+from typing import Any
+
 
 class HeedfulError(Exception):
     """Something the user can mend.
@@ -19,6 +22,10 @@ class HeedfulError(Exception):
         super().__init__(f"{cause}\n  → {cure}")
         self.cause = cause
         self.cure = cure
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By its fields, whatever a subclass asks for when it is made: an error that a process cannot send breaks its pool."""
+        return __newobj__, (type(self), *self.args), vars(self)
 
 
 class InputError(HeedfulError):
@@ -35,12 +42,14 @@ class UpstreamError(HeedfulError):
     Attributes:
         retry: whether the same call may succeed later.
         after: seconds to wait before it, where the upstream said so.
+        drawn: an answer was drawn, and it is the one at fault (empty, or filtered): another draw may come out better.
     """
 
-    def __init__(self, cause: str, cure: str, *, retry: bool, after: float | None = None) -> None:
+    def __init__(self, cause: str, cure: str, *, retry: bool, after: float | None = None, drawn: bool = False) -> None:
         super().__init__(cause, cure)
         self.retry = retry
         self.after = after
+        self.drawn = drawn
 
 
 class StoreError(HeedfulError):

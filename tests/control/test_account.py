@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -10,12 +11,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.control.server import serving, status
 
 from heedful.constraints import Include, Register, Sentiment, WordCount, constraint
 from heedful.constraints.classification import Classifier, get_classifier, register_classifier
 from heedful.control.budget import Budget, Judged
+from heedful.control.endpoint import Endpoint
 from heedful.control.guard import Guard
 from heedful.control.judge import Judge
+from heedful.control.result import Guarded
 from heedful.control.upstream import Usage
 from heedful.control.verify import LAST_LOOK
 
@@ -113,6 +117,30 @@ def test_a_verifier_that_hangs_is_left_a_second_after_the_time_is_over_and_other
     assert [verdict.outcome for verdict in result.verdicts] == ["unscored", "pass", "pass"]
     assert "was not done when the 0.2 seconds of the budget were over" in result.verdicts[0].reason
     assert (result.passed, result.stopped) == (False, "budget")
+
+
+async def _ask_a_busy_judge(budget: Budget, verifier_seconds: float) -> tuple[Guarded, int]:
+    """A judge whose server is busy, which it will ask again in a minute."""
+    async with serving(status(503, "busy", retry_after="60")) as server:
+        register_classifier("scripted", lambda task, rest: Judge(Endpoint(server.url, "m"), task))
+        guard = Guard(
+            Scripted("What a fine day"), [JUDGED], "resample", budget=budget, verifier_seconds=verifier_seconds
+        )
+        return await guard.agenerate(PROMPT), len(server.asked)
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds", "stopped"), [(Budget(), 0.4, "error"), (Budget(seconds=0.4), 9, "budget")]
+)
+def test_a_judge_that_has_no_time_to_ask_again_says_why_it_had_to(
+    judges: dict[str, Scripted], budget: Budget, seconds: float, stopped: str
+) -> None:
+    result, asked = asyncio.run(_ask_a_busy_judge(budget, seconds))
+    [verdict] = result.verdicts
+    assert verdict.outcome == "error"
+    assert "answered with status 503: busy" in verdict.reason
+    assert (result.stopped, asked) == (stopped, len(result.attempts))
+    assert len(result.attempts) == (2 if stopped == "error" else 1)
 
 
 def test_outside_of_a_guard_nobody_counts(judges: dict[str, Scripted]) -> None:

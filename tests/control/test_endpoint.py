@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from email.utils import formatdate
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -237,6 +238,54 @@ def test_chunks_may_end_anywhere(ends: bytes) -> None:
 def test_odd_but_clear_chunks_are_read(data: bytes) -> None:
     done = ask(events(data, chunk(finish="stop"), DONE))
     assert (done.text, done.error) == ("ab", None)
+
+
+def halves(text: str) -> list[str]:
+    """A text as JavaScript counts it: what lies beyond 16 bits in two pieces."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    return [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
+
+
+@given(st.text(st.sampled_from("aé🐈👩 <think>/\n")), st.data())
+def test_a_character_that_comes_in_halves_is_one(text: str, data: st.DataObject) -> None:
+    units = halves("x" + text)
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(units)))) | {0, len(units)})
+    completion, found = Completion("m", 1), ""
+    for start, end in pairwise(cuts):
+        said = {"choices": [{"delta": {"content": "".join(units[start:end])}}]}
+        for delta in completion.read(json.dumps(said)):
+            found += delta.text
+            found.encode()  # what is given is whole at any time
+    [*completion.read('{"choices": [{"delta": {}, "finish_reason": "stop"}]}')]
+    assert found + "".join(delta.text for delta in completion.end()) == "x" + text
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["hi \ud83d"], "hi �"),
+        (["a \ud83d", " hi"], "a � hi"),
+        (["the \ude00", " second"], "the � second"),
+        (["\ud83d"], "�"),
+        (["\ud83d", "\ud83d", "\ude00"], "�😀"),
+    ],
+)
+def test_half_a_character_is_given_as_a_mark_that_can_be_printed(pieces: list[str], text: str) -> None:
+    said = [b"data: " + json.dumps({"choices": [{"delta": {"content": piece}}]}).encode() + b"\n\n" for piece in pieces]
+    assert ask(events(*said, chunk(finish="stop"), DONE)).text == text
+
+
+def test_half_a_character_in_a_prompt_is_sent_as_that_mark() -> None:
+    request = Request([{"role": "user", "content": "Say \ud83d or \ud83d\ude00, “über”."}])
+    done = ask(answers("Hello."), request=request)
+    [asked] = done.server.asked
+    assert (done.text, asked.body["messages"][0]["content"]) == ("Hello.", "Say � or 😀, “über”.")
+    assert asked.headers["content-type"] == "application/json"
+
+
+def test_an_error_can_be_printed_whatever_it_quotes() -> None:
+    done = ask(status(400, '{"error": {"message": "what is \\ud83d?"}}'))
+    assert "status 400: what is �?" in str(done.error)
 
 
 # --- what is wrong ---

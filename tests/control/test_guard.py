@@ -375,6 +375,67 @@ def test_a_verifier_that_raises_is_an_error_and_no_pass() -> None:
     assert (result.passed, result.released, result.text) == (False, "", GOOD)
 
 
+@pytest.mark.parametrize(
+    ("policy", "drawn"), [("resample", 2), ("refine", 2), ("abort", 2), ("decompose", 2), ("best_of_n:n=100", AT_ONCE)]
+)
+def test_a_verifier_that_fails_each_time_is_not_paid_for_by_every_draft(policy: str, drawn: int) -> None:
+    model = Scripted(GOOD)
+    result = Guard(model, [FEW, Broken()], policy).generate(PROMPT)
+    assert (len(model.requests), result.stopped, result.text) == (drawn, "error", GOOD)
+    assert result.why.startswith("test/broken could not be judged, twice in a row where all else holds")
+    assert "RuntimeError: the verifier's own fault" in result.why
+
+
+class Reading(FunctionConstraint):
+    """Fails on texts that it was not made for."""
+
+    id = "test/reading"
+    summary = "reads"
+
+    def _verify(self, text: str) -> Verdict:
+        if "night" in text:
+            raise ValueError("no night here")
+        return self._verdict("fine" in text, score=1.0, reason="read")
+
+
+def test_a_verifier_that_fails_on_some_drafts_ends_nothing() -> None:
+    """Where something else is to be mended, or another draft was judged in between."""
+    dark = "What a night, what a long day"
+    for drafts in ((dark, dark, dark, GOOD), ("Day and night", "Day and day", "Day and night", GOOD)):
+        result = Guard(Scripted(*drafts), [FEW, DAY, Reading()], "resample:tries=5").generate(PROMPT)
+        assert (result.passed, len(result.attempts)) == (True, 4)
+
+
+class Raising(FunctionConstraint):
+    """Ends as no verifier should."""
+
+    id = "test/raising"
+    summary = "raises"
+    how: str = ""
+
+    def _verify(self, text: str) -> Verdict:
+        raise {
+            "exit": SystemExit(3), "stop": StopIteration(), "cancel": asyncio.CancelledError(), "time": TimeoutError("slow"),
+        }[self.how]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("exit", "SystemExit: 3"),
+        ("stop", "StopIteration"),
+        ("cancel", "CancelledError"),
+        ("time", "TimeoutError: slow"),
+    ],
+)
+def test_a_verifier_that_ends_its_thread_is_an_error_at_once(how: str, said: str) -> None:
+    began = time.monotonic()
+    result = Guard(Scripted(GOOD), [Raising(how=how)], "resample:tries=1", verifier_seconds=5).generate(PROMPT)
+    assert time.monotonic() - began < 2
+    assert (result.verdicts[0].outcome, result.stopped) == ("error", "exhausted")
+    assert f"the verifier failed: {said}" in result.verdicts[0].reason
+
+
 def test_slow_verifiers_run_side_by_side_and_one_that_hangs_is_an_error() -> None:
     began = time.monotonic()
     result = Guard(Scripted(GOOD), [Slow(seconds=0.3 + i / 1000) for i in range(6)]).generate(PROMPT)
@@ -445,6 +506,15 @@ def test_the_log_is_a_line_a_request_without_texts_where_none_are_wanted(tmp_pat
     assert first["tokens"] == {"prompt": 2 * PROMPT_TOKENS, "completion": 11}
     assert not any(word in json.dumps(second) for word in ("a fine", "Say something", "so far"))
     assert second["passed"]
+
+
+def test_what_no_encoding_holds_is_logged_all_the_same(tmp_path: Path) -> None:
+    log, odd = tmp_path / "log.jsonl", "What a \ud83d \\\udc80 day"
+    for prompt in (PROMPT, odd):
+        assert Guard(Scripted(odd), [DAY], log=log).generate(prompt).text == odd
+    first, second = read_log(log).lines
+    assert (first["text"], first["messages"][0]["content"]) == (odd, PROMPT)
+    assert second["messages"][0]["content"] == odd
 
 
 def test_a_log_that_cannot_be_written_is_said_before_anything_is_asked(tmp_path: Path) -> None:
@@ -617,6 +687,48 @@ def test_a_batch_that_the_budget_cut_ends_by_the_budget() -> None:
     result = Guard(Scripted(LONG), [FEW], "best_of_n:n=4", budget=Budget(calls=3)).generate(PROMPT)
     assert len(result.attempts) == 3
     assert (result.stopped, result.why) == ("budget", "3 calls of 3 are made")
+
+
+def test_drafts_wait_for_tokens_that_others_hold_and_may_give_back() -> None:
+    """Each may write 40 and writes 6: two at once are what 100 tokens can promise, and five what they suffice for."""
+    model = Counting(WORST)
+    result = Guard(model, [FEW], "best_of_n:n=10", Budget(tokens=100)).generate(PROMPT, Sampling(max_tokens=40))
+    assert model.batches == [2, 1, 1, 1]
+    assert (result.stopped, result.usage.total) == ("budget", 5 * (PROMPT_TOKENS + 6))
+    assert result.why == "20 of 100 tokens are left, and the next call needs 10 for its prompt and 16 for an answer"
+    assert {attempt.ended for attempt in result.attempts} == {"finished"}
+
+
+def test_a_draft_waits_rather_than_be_cut_short_for_what_others_give_back() -> None:
+    model = Counting(" ".join(["word"] * 30))
+    result = Guard(model, [FEW], "best_of_n:n=10", Budget(tokens=130)).generate(PROMPT, Sampling(max_tokens=40))
+    assert model.batches == [2, 1]
+    assert [attempt.ended for attempt in result.attempts] == ["finished"] * 3
+    assert result.why.startswith("10 of 130 tokens are left")
+
+
+def test_what_waits_for_tokens_is_not_asked_once_one_passes() -> None:
+    model = Counting(WORST, GOOD)
+    result = Guard(model, [FEW], "best_of_n:n=10", Budget(tokens=100)).generate(PROMPT, Sampling(max_tokens=40))
+    assert (result.passed, model.batches) == (True, [2])
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_policy_that_asks_for_nothing_is_told_so_and_holds_up_nobody(first: bool) -> None:
+    def idle(asked: Asked) -> Plan:
+        if not first:
+            yield [Ask(asked.request())]
+        while True:
+            yield []
+
+    guard = Guard(Scripted(LONG), [FEW], idle)
+    if first:
+        with pytest.raises(InputError, match="the policy asks for nothing: it yielded no Ask\n  → yield one or more"):
+            guard.generate(PROMPT)
+    else:
+        result = guard.generate(PROMPT)
+        assert (result.text, result.stopped) == (LONG, "error")
+        assert result.why == "the policy asks for nothing: it yielded no Ask"
 
 
 def test_a_model_that_takes_no_heed_of_the_temperature_is_found_out() -> None:

@@ -8,6 +8,7 @@ import pickle
 import time
 from typing import Any
 
+import pytest
 from tests.control.server import DONE, Reply, chunk, events, serving, status
 
 from heedful.constraints import Exclude, WordCount
@@ -16,6 +17,7 @@ from heedful.control.endpoint import Endpoint
 from heedful.control.guard import Guard
 from heedful.control.result import Guarded
 from heedful.control.upstream import Sampling
+from heedful.errors import UpstreamError
 
 WORDS = [
     f"word{number:02} " for number in range(40)
@@ -91,3 +93,58 @@ def test_a_budget_limits_the_field_that_the_server_takes() -> None:
             return [asked.body["max_completion_tokens"] for asked in server.asked]
 
     assert asyncio.run(run()) == [50]
+
+
+def test_a_draft_that_has_no_time_to_be_asked_for_again_says_why_it_had_to() -> None:
+    """Also where the budget's time is over and nothing was had, so that it is not the budget that is to be mended."""
+    result, asked = guarded(status(429, "slow down", retry_after="60"), budget=Budget(seconds=0.4), policy="resample")
+    assert (asked, result.stopped, result.best) == (1, "budget", None)
+    assert "the 0.4 seconds are over, and before that m at 127.0.0.1" in result.why
+    assert result.why.endswith("answered with status 429: slow down")
+
+
+EMPTY = events(chunk(finish="stop", usage=USAGE), DONE)
+FILTERED = events(chunk("Some "), chunk(finish="content_filter"), chunk(usage=USAGE), DONE)
+MUTE = events(chunk(reasoning_content="hm"), chunk(finish="length"), DONE)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(EMPTY, "empty answer (finish_reason 'stop')"), (FILTERED, "finish_reason 'content_filter'"), (MUTE, "'length'")],
+    ids=["empty", "filtered", "all thought"],
+)
+@pytest.mark.parametrize("policy", ["resample:tries=4", "refine", "abort", "decompose", "best_of_n:n=4"])
+def test_an_empty_or_filtered_draft_is_one_that_failed_and_another_is_drawn(
+    fault: Reply, said: str, policy: str
+) -> None:
+    result, _ = guarded(fault, fault, WHOLE, policy=policy)
+    assert (result.passed, result.text, result.stopped) == (True, TEXT, "passed")
+    failed = [attempt for attempt in result.attempts if attempt.ended == "error"]
+    assert len(failed) == 2
+    assert all(said in attempt.why for attempt in failed)
+
+
+def test_what_empty_and_filtered_drafts_took_is_paid_by_the_servers_own_count() -> None:
+    result, asked = guarded(EMPTY, FILTERED, WHOLE, budget=Budget(calls=2), policy="resample")
+    assert (asked, result.stopped, result.why) == (2, "budget", "2 calls of 2 are made")
+    assert (result.text, result.passed) == ("Some ", False)
+    assert [attempt.usage.completion for attempt in result.attempts] == [len(WORDS)] * 2
+    assert result.usage.total == 2 * (9 + len(WORDS))
+
+
+@pytest.mark.parametrize("mode", ["shadow", "stop", "repair"])
+def test_where_nothing_but_empty_drafts_come_that_is_the_error(mode: str) -> None:
+    with pytest.raises(UpstreamError, match=r"gave an empty answer \(finish_reason 'stop'\)\n  → ask in other words"):
+        guarded(EMPTY, mode=mode, policy="resample:tries=3")
+
+
+def test_a_best_draft_that_was_filtered_is_given_as_what_it_is() -> None:
+    result, asked = guarded(FILTERED, policy="resample:tries=3")
+    assert (asked, result.text, result.stopped) == (3, "Some ", "error")
+    assert "of which 3 failed" in result.why
+    assert "content_filter" in result.why
+
+
+def test_an_answer_that_ends_in_a_call_of_a_tool_is_not_asked_for_again() -> None:
+    result, asked = guarded(WHOLE, events(chunk(finish="tool_calls"), DONE), constraints=[WordCount(at_most=5)])
+    assert (asked, result.text, result.stopped) == (2, TEXT, "error")

@@ -7,6 +7,7 @@ background, in which all of that happens.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import wait
@@ -26,8 +27,8 @@ Producer = Callable[[Callable[[str], None]], Coroutine[Any, Any, Guarded]]
 
 
 class Answer(AsyncIterator[str]):
-    """An asynchronous iterator of what goes out. It begins with the first `anext`; `async with` closes
-    it where it is left early."""
+    """An asynchronous iterator of what goes out. It begins with the first `anext`. Left early, it is cancelled as soon as
+    nothing refers to it any more; `async with` closes it at once."""
 
     def __init__(self, produce: Producer) -> None:
         self._produce = produce
@@ -46,6 +47,12 @@ class Answer(AsyncIterator[str]):
         if self._task is None or not self._task.done():
             raise InputError("this answer has not ended, so it has no result yet", "iterate it to its end first")
         return self._task.result()
+
+    def __del__(self) -> None:
+        """Left early: nobody can ask for more, from whatever thread it was let go of."""
+        if self._task is not None and not self._cancelled and not self._task.done():
+            with suppress(RuntimeError):  # the loop is closed, and nothing runs in it
+                self._task.get_loop().call_soon_threadsafe(_leave, self._task)
 
     def cancel(self) -> None:
         """End it: what the model writes is stopped, and the result is the best draft until then."""
@@ -70,7 +77,7 @@ class Answer(AsyncIterator[str]):
 
     async def __anext__(self) -> str:
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = asyncio.get_running_loop().create_task(_run(self._produce, self._pieces))
             if self._cancelled:
                 self._task.get_loop().call_soon(self._task.cancel)
         if self._ended:
@@ -86,15 +93,23 @@ class Answer(AsyncIterator[str]):
             raise StopAsyncIteration
         return piece
 
-    async def _run(self) -> Guarded:
-        try:
-            return await self._produce(self._pieces.put_nowait)
-        finally:
-            self._pieces.put_nowait(None)
+
+async def _run(produce: Producer, pieces: asyncio.Queue[str | None]) -> Guarded:
+    """Of an answer, and without it: what runs keeps no answer alive that was left."""
+    try:
+        return await produce(pieces.put_nowait)
+    finally:
+        pieces.put_nowait(None)
+
+
+def _leave(task: asyncio.Task[Guarded]) -> None:
+    """Cancel what nobody waits for, nor will hear of its errors."""
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    task.cancel()
 
 
 class SyncAnswer(Iterator[str]):
-    """The same for code without an event loop."""
+    """The same for code without an event loop; `with` closes it at once where it is left early."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
@@ -142,8 +157,17 @@ def run_sync(awaited: Awaitable[T]) -> T:
         raise
 
 
-@cache
+_starting = threading.Lock()  # those who come first come at the same time, and `cache` would begin a loop for each
+
+
 def _background() -> asyncio.AbstractEventLoop:
+    with _starting:
+        return _loop_of(os.getpid())
+
+
+@cache
+def _loop_of(process: int) -> asyncio.AbstractEventLoop:
+    """Its number is asked for since a fork has the loop of its parent, and not the thread that runs it."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True, name="heedful-guard").start()
     return loop

@@ -104,26 +104,27 @@ class Ledger:
         """Beyond what was used and what calls in flight may use; None without a limit."""
         return None if self.budget.tokens is None else self.budget.tokens - self.used.total - self._reserved
 
-    def admit(self, prompt: int, wanted: int, *, judge: bool = False) -> Grant:
+    def admit(self, prompt: int, wanted: int, *, judge: bool = False, patient: bool = False) -> Grant:
         """Leave for one call.
 
         Args:
             prompt: tokens of its prompt, or an upper estimate.
             wanted: the most tokens it would write.
             judge: it is a verifier that asks.
+            patient: it would rather be refused than cut short for what calls in flight hold, and may yet give back.
 
         Raises:
             Spent: calls or time are used up, or not enough tokens are left for the prompt and a sensible answer.
         """
         with self._lock:
-            granted = self._granted(prompt, wanted)
+            granted = self._granted(prompt, wanted, patient)
             self.calls += 1
             self._reserved += prompt + granted
             if judge:
                 self.judged = self.judged._replace(calls=self.judged.calls + 1)
         return Grant(self, prompt, granted, judge)
 
-    def _granted(self, prompt: int, wanted: int) -> int:
+    def _granted(self, prompt: int, wanted: int, patient: bool) -> int:
         if self.budget.calls is not None and self.calls >= self.budget.calls:
             raise Spent(f"{self.calls} calls of {self.budget.calls} are made")
         if self.seconds_left is not None and self.seconds_left <= 0:
@@ -131,11 +132,12 @@ class Ledger:
         if self.tokens_left is None:
             return wanted
         granted = min(wanted, self.tokens_left - prompt)
-        if granted < min(SENSIBLE, wanted):
+        least = wanted if patient and self._reserved else min(SENSIBLE, wanted)
+        if granted < least:
             held = f" beside {self._reserved} held for calls in flight" if self._reserved else ""
             raise Spent(
                 f"{max(self.tokens_left, 0)} of {self.budget.tokens} tokens are left{held}, and the next call needs "
-                f"{prompt} for its prompt and {min(SENSIBLE, wanted)} for an answer",
+                f"{prompt} for its prompt and {least} for an answer",
                 held=bool(held),
             )
         return granted

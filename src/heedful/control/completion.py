@@ -17,10 +17,12 @@ from heedful.errors import UpstreamError
 
 _THINK, _THOUGHT = "<think>", "</think>"
 _ENDS: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "length"}
+_FILTERED = {"content_filter"}  # what another draw may be spared
 PASSING = {408, 429, 500, 502, 503, 504}
 """Statuses of HTTP that may pass by themselves, of a reply or in it."""
 _PASS = {*map(str, PASSING), "rate_limit_exceeded", "server_error", "unavailable"}
 _PASSING_TYPES = ("rate_limit", "overloaded", "server_error", "timeout", "unavailable")
+_HALF = "\ufffd"  # in the place of half a character, which no encoding holds
 _MOST_BYTES_A_TOKEN = 12  # more than any language's prose has, three bytes a letter included
 
 
@@ -31,9 +33,10 @@ class Completion:
         """Of the upstream `name`; an estimate of the prompt's tokens; whether the answer begins amid thinking."""
         self._name, self._prompt_tokens = name, prompt_tokens
         self._cut = WithoutThinking(begun=thinking)
-        self._finish: FinishReason | None = None
+        self._reason: str | None = None  # why it ended, in the upstream's word
         self._usage: Usage | None = None
         self._counted, self._bytes, self._weight, self._empty = 0, 0, 0.0, True
+        self._half = ""  # the first one of a character that came in two
 
     @property
     def tokens_at_least(self) -> int:
@@ -42,12 +45,12 @@ class Completion:
 
     def cut(self) -> None:
         """Nothing more is read, since the upstream writes on beyond what it was allowed."""
-        self._finish = self._finish or "length"
+        self._reason = self._reason or "length"
 
     @property
     def ended(self) -> bool:
         """Whether the upstream has said why the answer ended."""
-        return self._finish is not None
+        return self._reason is not None
 
     def read(self, data: str) -> Iterator[Delta]:
         """What the data of one event, or of a whole reply, adds. It may hold several objects, one after the other.
@@ -68,27 +71,51 @@ class Completion:
                 if choice.get("index", 0) == 0:
                     yield from self._choice(choice, data)
 
-    def end(self) -> Delta:
-        """Nothing more comes: the last delta.
+    def end(self) -> Iterator[Delta]:
+        """Nothing more comes: the last delta, with what it took; of an answer that is none, before the error.
 
         Raises:
             UpstreamError: the answer is not whole, or empty.
         """
-        if self._finish is None:
+        if self._reason is None:
             raise UpstreamError(
                 f"{self._name} broke off: the stream ended without a finish_reason",
                 "ask again; if it happens each time, look into the upstream's log",
                 retry=True,
             )
-        rest = self._cut.finish()
-        if self._empty and not rest:
-            raise UpstreamError(
-                f"{self._name} gave an empty answer (finish_reason {self._finish!r})",
-                "give it more max_tokens than its thinking takes" if self._finish == "length" else "ask in other words",
-                retry=False,
-            )
+        rest = (self._cut.add(_HALF) if self._half else "") + self._cut.finish()
         usage = self._usage or Usage(self._prompt_tokens, self._counted, estimated=True)
-        return Delta(rest, max(0, usage.completion - self._counted), finish_reason=self._finish, usage=usage)
+        fault = self._fault(empty=self._empty and not rest)
+        yield Delta(
+            rest,
+            max(0, usage.completion - self._counted),
+            finish_reason=None if fault else _ENDS[self._reason],
+            usage=usage,
+            estimated=fault is not None,  # nothing is to be cut off before what is wrong is said
+        )
+        if fault:
+            raise fault
+
+    def _fault(self, *, empty: bool) -> UpstreamError | None:
+        """What is wrong with an answer that came to its end."""
+        filtered = self._reason in _FILTERED
+        if filtered or self._reason not in _ENDS:
+            return UpstreamError(
+                f"{self._name} ended its answer with finish_reason {self._reason!r}",
+                "only 'stop' and 'length' end a text: ask for text, without tools, that its filter lets pass",
+                retry=False,
+                drawn=filtered,
+            )
+        if empty:
+            return UpstreamError(
+                f"{self._name} gave an empty answer (finish_reason {self._reason!r})",
+                "give it more max_tokens than its thinking takes"
+                if _ENDS[self._reason] == "length"
+                else "ask in other words",
+                retry=False,
+                drawn=True,
+            )
+        return None
 
     def _choice(self, choice: dict[str, Any], data: str) -> Iterator[Delta]:
         said = choice.get("delta") or choice.get("message") or {}
@@ -99,7 +126,7 @@ class Completion:
         if not isinstance(content, str) or not isinstance(thinking, str):
             raise self._malformed(data, "its content is no text")
         if content or thinking:
-            text, before = self._cut.add(content), self._counted
+            text, before = self._cut.add(self._whole(content)), self._counted
             self._bytes += len((content + thinking).encode(errors="replace"))
             self._weight += weigh(content + thinking)  # rounded as a whole, not piece by piece
             self._counted = ceil(self._weight)
@@ -107,13 +134,13 @@ class Completion:
             yield Delta(text, self._counted - before, estimated=True)
         reason = choice.get("finish_reason")
         if reason is not None:
-            self._finish = _ENDS.get(reason)
-            if self._finish is None:
-                raise UpstreamError(
-                    f"{self._name} ended its answer with finish_reason {reason!r}",
-                    "only 'stop' and 'length' end a text: ask for text, without tools, that its filter lets pass",
-                    retry=False,
-                )
+            self._reason = reason if isinstance(reason, str) else json.dumps(reason)
+
+    def _whole(self, content: str) -> str:
+        """A further piece, of whole characters: halves that came apart are put together."""
+        content = self._half + content
+        self._half = content[-1:] if "\ud800" <= content[-1:] <= "\udbff" else ""
+        return encodable(content.removesuffix(self._half))
 
     def _objects(self, data: str) -> Iterator[dict[str, Any]]:
         decoder, at = json.JSONDecoder(), 0
@@ -204,8 +231,13 @@ def message_of(error: Any) -> str:
     return _short(error if isinstance(error, str) else json.dumps(error))
 
 
+def encodable(text: str) -> str:
+    """With both halves of a character as one, and one alone as `_HALF`: a text that can be sent, printed and kept."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _short(text: str, most: int = 300) -> str:
-    line = " ".join(text.split())
+    line = " ".join(encodable(text).split())
     return line if len(line) <= most else f"{line[:most]}…"
 
 

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar, cast
 
-from heedful.control.completion import PASSING, Completion, message_of
+from heedful.control.completion import PASSING, Completion, encodable, message_of
 from heedful.control.estimate import weigh
 from heedful.control.response_format import response_format
 from heedful.control.upstream import Delta, Message, Request, check_number
@@ -141,22 +141,26 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> AsyncGenerator[Delta]:
         clock, tried, given = _Clock(self._deadline), 0, False
-        while True:
-            form = self._form
-            try:
-                async with aclosing(self._attempt(request, clock)) as deltas:
-                    async for delta in deltas:
-                        given = True
-                        yield delta
-                return
-            except UpstreamError as error:
-                if not given and self._form != form:  # a refusal has taught how to ask: that is no failure yet
-                    continue
-                pause = self._pause(tried) if error.after is None else error.after
-                if given or not error.retry or tried == self._retries or pause >= clock.left:
-                    raise
-            tried += 1
-            await clock.within(asyncio.sleep(pause))
+        failed: UpstreamError | None = None
+        try:
+            while True:
+                form = self._form
+                try:
+                    async with aclosing(self._attempt(request, clock)) as deltas:
+                        async for delta in deltas:
+                            given = True
+                            yield delta
+                    return
+                except UpstreamError as error:
+                    if not given and self._form != form:  # a refusal has taught how to ask: that is no failure yet
+                        continue
+                    pause, failed = self._pause(tried) if error.after is None else error.after, error
+                    if given or not error.retry or tried == self._retries or pause >= clock.left:
+                        raise
+                tried += 1
+                await clock.within(asyncio.sleep(pause))
+        except asyncio.CancelledError as cancelled:  # who waits no longer is told for what it waited
+            raise cancelled from failed
 
     def _pause(self, tried: int) -> float:
         """Doubled each time, and at random up to half of it less, so that those who failed together do not return together."""
@@ -166,7 +170,8 @@ class Endpoint:
         completion = Completion(self.name, self.count(request.messages, request.prefix), thinking=self._thinking)
         try:
             async with self._client() as client:
-                sent = client.build_request("POST", self._url, json=self._asked(request), headers=self._headers())
+                asked = encodable(json.dumps(self._asked(request), ensure_ascii=False, allow_nan=False)).encode()
+                sent = client.build_request("POST", self._url, content=asked, headers=self._headers())
                 response = await clock.within(client.send(sent, stream=True))
                 async with aclosing(response), aclosing(self._data(response, request, clock)) as events:
                     async for data in events:
@@ -185,11 +190,11 @@ class Endpoint:
             # A server may close carelessly after the end; the end is known by its finish_reason.
             if not completion.ended:
                 raise self._error("could not be reached, or the connection broke off", why=error) from error
-        last = completion.end()
-        if last.usage is not None and not last.usage.estimated:
-            estimate = self._estimate(request.messages, request.prefix)
-            self._factor = max(self._factor, last.usage.prompt / estimate)
-        yield last
+        for last in completion.end():
+            if last.usage is not None and not last.usage.estimated:
+                estimate = self._estimate(request.messages, request.prefix)
+                self._factor = max(self._factor, last.usage.prompt / estimate)
+            yield last
 
     async def _data(self, response: httpx2.Response, request: Request, clock: _Clock) -> AsyncGenerator[str]:
         """The data of each event; of a reply that is one JSON object, all of it."""
@@ -278,7 +283,9 @@ class Endpoint:
 
     def _headers(self) -> dict[str, str]:
         accept = "text/event-stream, application/json" if self._stream else "application/json"
-        return {"accept": accept} | ({"authorization": f"Bearer {self._key}"} if self._key else {})
+        return {"accept": accept, "content-type": "application/json"} | (
+            {"authorization": f"Bearer {self._key}"} if self._key else {}
+        )
 
     def _client(self) -> httpx2.AsyncClient:
         # A client belongs to one event loop, so each answer has its own; what is dear in it, the certificates, is shared.

@@ -26,7 +26,7 @@ from heedful.constraints.offline.topic import topics
 from heedful.control.account import account
 from heedful.control.budget import Spent
 from heedful.control.options import read_options
-from heedful.control.upstream import Request, Sampling, Upstream, Usage
+from heedful.control.upstream import Request, Sampling, Upstream, Usage, failed_before
 from heedful.errors import InputError
 
 T = TypeVar("T")
@@ -134,7 +134,9 @@ class Judge:
                         )
                         if len(said) > _LONGEST or delta.finish_reason:
                             return _Answer(said, delta.finish_reason == "stop")
-            except TimeoutError:
+            except TimeoutError as over:
+                if (failed := failed_before(over)) is not None:
+                    raise failed from None
                 raise Spent("its time was over before its answer") from None
             finally:
                 await stream.aclose()

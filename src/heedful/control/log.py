@@ -123,7 +123,8 @@ def append(path: str | Path, line: Mapping[str, Any]) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    data = (json.dumps(line, ensure_ascii=False) + "\n").encode()
+    # Half of a character, which UTF-8 cannot hold, becomes its JSON escape, and is read as what it was.
+    data = (json.dumps(line, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
     with _opened(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         before = os.fstat(descriptor).st_size

@@ -11,16 +11,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from heedful.constraints import Constraint
 from heedful.control.budget import Grant, Ledger, Spent
 from heedful.control.policies import Ask, Asked, Plan
 from heedful.control.release import Release
 from heedful.control.result import Alert, Attempt, Ended, Stopped, best_of
-from heedful.control.upstream import Delta, Usage
+from heedful.control.upstream import Delta, Usage, failed_before
 from heedful.control.verify import VERIFIER_SECONDS, verify
 from heedful.control.watch import RiskMonitor, Watch
-from heedful.errors import UpstreamError
+from heedful.errors import InputError, UpstreamError
 
 _CONTINUATIONS = 4
 """How often an answer is drawn on from what has gone out."""
@@ -60,7 +61,8 @@ class Loop:
     run_on: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     failure: Exception | None = None
-    _refused: str = ""  # why some of the last batch was not admitted
+    _refused: str = ""  # why some of the last asks were not admitted
+    _hopeful: bool = False  # some of them failed in a way in which a further one may not
 
     @property
     def constraints(self) -> Sequence[Constraint]:
@@ -86,10 +88,16 @@ class Loop:
     async def _drive(self, plan: Plan) -> tuple[Stopped, str]:
         asks, going_on = next(plan, None), False
         while asks is not None:
+            if not asks:  # for ever, perhaps, and neither time nor a budget would end it
+                raise InputError(
+                    "the policy asks for nothing: it yielded no Ask", "yield one or more, or return to end the request"
+                )
             drawn = await self._draw(asks)
             if any(attempt.passed and attempt.text.startswith(self.release.out) for attempt in drawn):
                 return "passed", "every constraint passes"
-            if drawn and all(attempt.ended == "error" for attempt in drawn) and not self._may_go_on(drawn):
+            if vain := self._in_vain(drawn):
+                return "error", vain
+            if drawn and all(attempt.ended == "error" for attempt in drawn) and not self._hopeful:
                 return "error", drawn[-1].why
             if drawn and all(attempt.ended == "budget" for attempt in drawn):
                 return "budget", drawn[-1].why
@@ -112,15 +120,8 @@ class Loop:
         failed = [attempt.why for attempt in self.attempts if attempt.ended == "error"]
         lost = f", of which {len(failed)} failed: {failed[-1]}" if failed else ""
         bound = f"; {len(self.release.out)} characters had gone out, and the rest went on from them" if going_on else ""
-        return "exhausted", f"nothing passed in {len(self.attempts)} attempts{lost}{bound}{_all_alike(self.attempts)}"
-
-    def _may_go_on(self, failed: Sequence[Attempt]) -> bool:
-        """Whether to ask again where every answer failed: one that broke off may come whole the next time.
-
-        Where nothing came at all, the upstream has tried again for as long as it may, and a further ask would wait as long.
-        """
-        began = any(attempt.text != attempt.request.prefix for attempt in failed)
-        return began and isinstance(self.failure, UpstreamError) and self.failure.retry
+        kind: Stopped = "error" if len(failed) == len(self.attempts) else "exhausted"
+        return kind, f"nothing passed in {len(self.attempts)} attempts{lost}{bound}{_all_alike(self.attempts)}"
 
     def _go_on(self) -> Plan:
         """Repair what can still be repaired: the answer is drawn on from what has gone out."""
@@ -135,9 +136,10 @@ class Loop:
             Spent: it admits none.
         """
         drawn: list[Attempt] = []
-        for start in range(0, len(asks), AT_ONCE):
+        self._hopeful, self._refused = False, ""
+        while len(drawn) < len(asks):
             try:
-                some = await self._draw_batch(asks[start : start + AT_ONCE])
+                some = await self._draw_batch(asks[len(drawn) : len(drawn) + AT_ONCE])
             except Spent as spent:
                 if not drawn:
                     raise
@@ -145,25 +147,45 @@ class Loop:
                 break
             drawn += some
             ended = {attempt.ended for attempt in some}
-            if self._refused or ended <= {"error"} or ended <= {"budget"} or any(attempt.passed for attempt in some):
+            if ended <= {"budget"} or any(attempt.passed for attempt in some):
+                break
+            if (ended <= {"error"} and not self._hopeful) or self._in_vain(some):
                 break
         return drawn
 
+    def _in_vain(self, drawn: Sequence[Attempt]) -> str:
+        """Why no further draft would do better than these last ones; empty where one might.
+
+        A verifier that failed on a draft may yet judge another, and fails the most on drafts that break other constraints, too.
+        But where two drafts in a row keep everything else, nothing is left to mend but the verifier.
+        """
+        for pair in pairwise(self.attempts[-len(drawn) - 1 :]):
+            failed = [{i for i, verdict in enumerate(each.verdicts) if verdict.outcome == "error"} for each in pair]
+            lacking = [{i for i, verdict in enumerate(each.verdicts) if not verdict.passed} for each in pair]
+            if failed == lacking and set.intersection(*failed) and all(each.whole for each in pair):
+                verdict = pair[1].verdicts[min(set.intersection(*failed))]
+                return (
+                    f"{verdict.constraint} could not be judged, twice in a row where all else holds: {verdict.reason}"
+                )
+        return ""
+
     async def _draw_batch(self, asks: Sequence[Ask]) -> list[Attempt]:
-        """Of those that are drawn at the same time. Raises `Spent` where none is admitted."""
+        """Of the first ones, as many as are admitted at the same time: the rest waits for what these give back.
+
+        Raises:
+            Spent: none is.
+        """
         opened: list[tuple[Ask, Grant]] = []
-        self._refused = ""
         try:
             for ask in asks:
                 request, upstream = ask.request, ask.upstream or self.asked.upstream
                 prompt = upstream.count(request.messages, request.prefix)
-                grant = self.ledger.admit(prompt, request.sampling.max_tokens)
+                grant = self.ledger.admit(prompt, request.sampling.max_tokens, patient=bool(opened))
                 sampling = replace(request.sampling, max_tokens=grant.max_tokens)
                 opened.append((replace(ask, request=replace(request, sampling=sampling)), grant))
-        except Spent as spent:
+        except Spent:
             if not opened:
                 raise
-            self._refused = str(spent)
         by_upstream = [ask.upstream or self.asked.upstream for ask, _ in opened]
         streams: list[AsyncIterator[Delta] | None] = [None] * len(opened)
         try:
@@ -196,6 +218,7 @@ class Loop:
             raise
         except Exception as error:  # a stream may break in any way
             self.failure = error
+            self._hopeful = self._hopeful or drawing.may_come_better(error)
             drawing.end("error", _said(error))
         finally:
             grant.settle(drawing.usage)
@@ -209,8 +232,10 @@ class Loop:
             try:
                 async with asyncio.timeout(self.ledger.seconds_left):
                     delta = await anext(stream)
-            except TimeoutError:
-                return drawing.end("budget", f"the {self.ledger.budget.seconds:g} seconds are over")
+            except TimeoutError as over:
+                failed = failed_before(over)
+                said = f", and before that {failed.cause}" if failed else ""
+                return drawing.end("budget", f"the {self.ledger.budget.seconds:g} seconds are over{said}")
             except StopAsyncIteration:
                 return drawing.end("error", "the stream broke off: it ended without saying why")
             alerts = drawing.take(delta)
@@ -272,6 +297,15 @@ class _Drawing:
 
     def end(self, ended: Ended, why: str) -> None:
         self.ended, self._why = ended, why
+
+    def may_come_better(self, error: Exception) -> bool:
+        """Whether to ask again after this error: where the answer itself is at fault, or broke off.
+
+        Where nothing came at all, the upstream has tried again for as long as it may, and a further ask would wait as long.
+        """
+        if not isinstance(error, UpstreamError):
+            return False
+        return error.drawn or (error.retry and self.text != self.ask.request.prefix)
 
     @property
     def usage(self) -> Usage:

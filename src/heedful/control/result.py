@@ -13,7 +13,7 @@ from heedful.control.upstream import Request, Usage
 
 Ended = Literal["finished", "length", "proved", "forecast", "budget", "cancelled", "error"]
 """Why an attempt ended: the model ended it; it was cut off at its limit of tokens; a prefix monitor proved a violation; a
-probe monitor forecast one; the budget was spent; the request was cancelled; the upstream failed."""
+probe monitor forecast one; the budget was spent; the request was cancelled; the upstream failed, or its answer was none."""
 
 Stopped = Literal["passed", "exhausted", "proved", "forecast", "budget", "cancelled", "error", "unguarded"]
 """Why a request ended: everything passed; the policy had no more to try; the mode 'stop' stopped it; the budget was spent; it

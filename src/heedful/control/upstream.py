@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple, Protocol
 
 from heedful.control.alarm import Alarm
-from heedful.errors import InputError
+from heedful.errors import InputError, UpstreamError
 
 Message = Mapping[str, Any]
 """`role` (system, user, assistant) and `content`, a text; what else an endpoint takes (`tool_calls`) goes to it as it is."""
@@ -137,6 +137,7 @@ class Stream(Protocol):
     Raises, from `__anext__`:
         UpstreamError: no answer could be had, or it broke off; see `retry` there. What came before it stands. Before
             anything has come, the upstream itself tries again what may pass: who reads asks anew only where it broke off.
+        CancelledError: whoever reads waits no longer; caused by the error for which the upstream was trying again, if any.
     """
 
     def __aiter__(self) -> AsyncIterator[Delta]: ...
@@ -171,3 +172,11 @@ class Upstream(Protocol):
     def count(self, messages: Sequence[Message], prefix: str = "") -> int:
         """Tokens of a prompt, or an upper estimate where the upstream's tokenizer is not at hand."""
         ...
+
+
+def failed_before(error: BaseException) -> UpstreamError | None:
+    """What an upstream was trying again after, when the time of who waited was over: the error behind a timeout, if any."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UpstreamError):
+        cause = cause.__cause__
+    return cause

@@ -24,6 +24,8 @@ LAST_LOOK = 1.0
 """Seconds that verdicts may take beyond a request's: to judge by count and word takes milliseconds, and which draft is best is
 to be known when time is up, too. No model is asked in them."""
 
+_A_MOMENT = 0.1  # seconds: whoever keeps to the time that it is given says itself why it did not suffice
+
 
 async def verify(
     text: str, constraints: Sequence[Constraint], seconds: float = VERIFIER_SECONDS, ledger: Ledger | None = None
@@ -45,14 +47,22 @@ async def _one(text: str, constraint: Constraint, seconds: float, ledger: Ledger
     most = seconds if left is None else min(seconds, max(left, 0.0) + LAST_LOOK)
     try:
         with paid_by(ledger, most):
-            return await asyncio.wait_for(in_thread(lambda: constraint.check(text)), most)
+            return await asyncio.wait_for(in_thread(lambda: _checked(text, constraint)), most + _A_MOMENT)
     except TimeoutError:
         if most < seconds:
             reason = f"the verifier was not done when the {ledger.budget.seconds:g} seconds of the budget were over"
             return Verdict(constraint=constraint.id, outcome="unscored", expected=constraint.describe(), reason=reason)
-        reason = f"the verifier took longer than {seconds:g} seconds"
-    except Exception as error:  # a user's verifier may fail in any way
-        reason = f"the verifier failed: {type(error).__name__}: {error}"
+        return _error(constraint, f"the verifier took longer than {seconds:g} seconds")
+
+
+def _checked(text: str, constraint: Constraint) -> Verdict:
+    try:
+        return constraint.check(text)
+    except BaseException as error:  # a user's verifier may fail in any way, and end by `sys.exit`
+        return _error(constraint, f"the verifier failed: {type(error).__name__}: {error}".rstrip(": "))
+
+
+def _error(constraint: Constraint, reason: str) -> Verdict:
     return Verdict(constraint=constraint.id, outcome="error", expected=constraint.describe(), reason=reason)
 
 

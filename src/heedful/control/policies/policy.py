@@ -1,8 +1,8 @@
 """What a policy is, and the registry that finds one by its name.
 
-A policy is a generator: it yields what to ask next, a list of `Ask`s that are drawn as one batch, and is sent the attempts
-that came of them. It owns no budget, checks no text and loses no draft: the loop that drives it sees to that, and stops as soon
-as a text passes.
+A policy is a generator: it yields what to ask next, a list of one `Ask` or more that are drawn as one batch, and is sent the
+attempts that came of them, fewer where the budget did not suffice. It owns no budget, checks no text and loses no draft: the
+loop that drives it sees to that, and stops as soon as a text passes.
 
 @policy("stubborn")
 def stubborn(asked: Asked, *, tries: int = 3) -> Plan:
