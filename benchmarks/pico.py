@@ -86,7 +86,7 @@ def measure(name: str, per_task: int, study: bool) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "tasks": {task: score._asdict() for task, score in tasks.items()},
         "several": {str(n): follows_several(model, n, per_task) for n in (2, 3)},
-        "revisions": revisions._asdict(),
+        "revisions": revisions.to_dict(),
         "weights_bytes": (Path(find_source(name).location) / "model.safetensors").stat().st_size,
         "tokens_per_second": throughput(model),
         "contrast": contrast(name) if study else {},
@@ -110,21 +110,28 @@ def table(measured: Mapping[str, Any], control: Mapping[str, Any] | None = None)
 def _targets(measured: Mapping[str, Any]) -> list[str]:
     tasks = measured["tasks"].values()
     sampled, greedy, checks = ([task[kind][0] for task in tasks] for kind in ("sampled", "greedy", "check"))
-    revised, anew = measured["revisions"]["revised"], measured["revisions"]["drawn_anew"]
-    kept, kept_anew = measured["revisions"]["kept"], measured["revisions"]["kept_anew"]
     speed, found = measured["tokens_per_second"], [value for value, *_ in measured["contrast"].values()]
     return [
         f"| sampled pass rates | 0.35 to 0.95 | {min(sampled):.2f} to {max(sampled):.2f} |",
         f"| greedy above sampled, mean | ≥ 0.10 | {(sum(greedy) - sum(sampled)) / len(sampled):+.2f} |",
         f"| check: balanced accuracy, mean | ≥ 0.85 | {sum(checks) / len(checks):.2f} |",
-        f"| failed drafts that comply after one revision (drawn anew) | ≥ 0.60 | {_interval(revised)} ({anew[0]:.2f}) |",
-        f"| the same, less drawn anew | | {_interval(measured['revisions']['gain'])} |",
-        f"| words of the draft that are kept (drawn anew) | | {kept:.2f} ({kept_anew:.2f}) |",
+        *(row for decoding, revision in measured["revisions"].items() for row in _revision(decoding, revision)),
         *(f"| greedy: all of {n} constraints | | {_interval(rate)} |" for n, rate in measured["several"].items()),
         f"| contrast AUROC ≥ 0.80 | 7 of 9 tasks | {sum(a >= 0.8 for a in found)} of {len(found)} |",
         f"| weights | ≤ 10 MB | {measured['weights_bytes'] / 1e6:.2f} MB |",
         f"| generation, batch 32 against 1, {measured['threads']} threads | ≥ 10 × | "
         f"{speed['batch_32'] / speed['batch_1']:.1f} × ({speed['batch_32']:,.0f} against {speed['batch_1']:,.0f} tokens/s) |",
+    ]
+
+
+def _revision(decoding: str, revision: Mapping[str, Any]) -> list[str]:
+    """Failed drafts that are revised, beside new answers by the same decoding; the target is of greedy revisions."""
+    target = "≥ 0.60" if decoding == "greedy" else ""
+    revised, anew, gain = (_interval(revision[kind]) for kind in ("revised", "drawn_anew", "gain"))
+    return [
+        f"| failed drafts that comply after one revision, {decoding} | {target} | {revised} |",
+        f"| … answered anew, {decoding}; the difference | | {anew}; {gain} |",
+        f"| … words of the draft that are kept (answered anew) | | {revision['kept']:.2f} ({revision['kept_anew']:.2f}) |",
     ]
 
 

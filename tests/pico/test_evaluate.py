@@ -12,7 +12,17 @@ import pytest
 from heedful.errors import InputError
 from heedful.models import LanguageModel, load
 from heedful.models.catalogue import verify_checksums
-from heedful.pico.evaluate import Rate, _rate, check_accuracy, evaluate, follows_several, sampled_rates
+from heedful.pico.evaluate import (
+    Rate,
+    _answers,
+    _asked,
+    _rate,
+    check_accuracy,
+    evaluate,
+    follows_several,
+    revisions,
+    sampled_rates,
+)
 from heedful.pico.package import package
 from heedful.pico.pool import Pool
 from heedful.prompts.tasks import TASKS
@@ -29,14 +39,36 @@ def measured(model: LanguageModel, pool: Pool) -> Any:
 
 
 def test_every_task_is_measured_on_as_many_cases_as_asked(measured: Any) -> None:
-    tasks, revisions = measured
+    tasks, revised = measured
     assert list(tasks) == list(TASKS)
     for score in tasks.values():
         for rate in score:
             assert rate.n == 8
             assert 0 <= rate.low <= rate.share <= rate.high <= 1
-    assert 0 < revisions.revised.n == revisions.drawn_anew.n <= 72
-    assert revisions.kept > revisions.kept_anew
+    for revision in revised:
+        assert 0 < revision.revised.n == revision.drawn_anew.n <= 72
+        assert revision.gain.share == pytest.approx(revision.revised.share - revision.drawn_anew.share)
+        assert revision.kept > revision.kept_anew
+
+
+def test_a_revision_and_a_new_answer_are_decoded_alike_and_no_draft_is_drawn_again(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[float, list[int]]] = []
+    generate = LanguageModel.generate
+
+    def noted(self: LanguageModel, prompts: Any, seeds: Any, **how: Any) -> Any:
+        calls.append((how["temperature"], list(seeds)))
+        return generate(self, prompts, seeds, **how)
+
+    monkeypatch.setattr(LanguageModel, "generate", noted)
+    asked = _asked(4)
+    drafts = _answers(model, asked, 1.0)
+    found = revisions(model, asked, drafts)
+    n = found.sampled.revised.n
+    assert [(temperature, len(seeds)) for temperature, seeds in calls[1:]] == [(0.0, n), (0.0, n), (1.0, n), (1.0, n)]
+    drawn = [seed for _, seeds in (calls[0], *calls[3:]) for seed in seeds]
+    assert len({*drawn}) == len(drawn) == len(asked) + 2 * n
 
 
 def test_the_same_model_measures_the_same(model: LanguageModel, measured: Any) -> None:
@@ -64,10 +96,10 @@ def test_what_one_base_prompt_cannot_tell_is_nan() -> None:
 
 
 def scored(measured: Any) -> dict[str, Any]:
-    tasks, revisions = measured
+    tasks, revised = measured
     return {
         "tasks": {name: score._asdict() for name, score in tasks.items()},
-        "revisions": revisions._asdict(),
+        "revisions": revised.to_dict(),
         "weights_bytes": 9_000_000,
         "contrast": {"topic": [0.9, 0.8, 0.95], "json": [0.6, 0.5, 0.7]},
     }
@@ -88,6 +120,11 @@ def test_a_run_becomes_a_model_with_card_and_checksums(measured: Any, model: Lan
     assert card.about["note"] == "A try."
     assert card.about["steps"] == 40
     assert "AUROC ≥ 0.80 in 1 of 2 tasks" in card.about["facts"][-1]
+    greedy = measured[1].greedy
+    told = (
+        f"{greedy.revised.share:.2f} of failed drafts comply after one greedy revision ({greedy.drawn_anew.share:.2f}"
+    )
+    assert told in card.about["facts"][-2]
     assert load(str(folder)).generate([[1, 2]], [0], max_new_tokens=3)
 
 

@@ -2,8 +2,8 @@
 
 On base prompts that training never saw, half of them in held-out paraphrases: pass rate of each task, sampled at
 temperature 1 and greedy; accuracy of its checks ('does this response comply?'); share of its own failed drafts that comply
-after one revision with the verifier's feedback, beside the share of drafts that comply when drawn anew. Verified by the
-project's own verifiers; intervals by the cluster jackknife over base prompts.
+after one revision with the verifier's feedback, beside the share that complies when the answer is drawn anew by the same
+decoding. Verified by the project's own verifiers; intervals by the cluster jackknife over base prompts.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class TaskScore(NamedTuple):
     check: Rate
 
 
-class Revisions(NamedTuple):
-    """What becomes of sampled answers that fail.
+class Revision(NamedTuple):
+    """What becomes of sampled answers that fail, by one decoding of revisions and new answers alike.
 
     Attributes:
-        revised: share that complies after one greedy revision with feedback.
-        drawn_anew: share that complies when the answer is sampled once more instead: what feedback must beat.
+        revised: share that complies after one revision with feedback.
+        drawn_anew: share that complies when the instruction is answered once more instead: what feedback must beat.
         gain: the first less the second, paired.
         kept: mean share of the draft's words of four letters or more that the revision keeps.
         kept_anew: the same of the answer drawn anew.
@@ -72,6 +72,17 @@ class Revisions(NamedTuple):
     gain: Rate
     kept: float
     kept_anew: float
+
+
+class Revisions(NamedTuple):
+    """The same failed drafts by either decoding: a greedy revision beside a sampled answer would measure the decoding."""
+
+    greedy: Revision
+    sampled: Revision
+
+    def to_dict(self) -> dict[str, dict[str, Rate | float]]:
+        """By decoding, for JSON."""
+        return {decoding: revision._asdict() for decoding, revision in self._asdict().items()}
 
 
 def evaluate(model: LanguageModel, pool: Pool, per_task: int = 240) -> tuple[dict[str, TaskScore], Revisions]:
@@ -102,9 +113,15 @@ def _asked(per_task: int) -> list[Instruction]:
     return natural_instructions(list(TASKS.values()), base_prompts(), per_task, _SEED, held_out_share=0.5)
 
 
-def _answers(model: LanguageModel, asked: Sequence[Instruction], temperature: float, draw: int = 0) -> list[Generation]:
-    prompts = [model.encode(instruction.prompt) for instruction in asked]
-    seeds = range(draw * len(asked), (draw + 1) * len(asked))
+def _answers(model: LanguageModel, asked: Sequence[Instruction], temperature: float) -> list[Generation]:
+    return _generated(model, [model.encode(instruction.prompt) for instruction in asked], temperature)
+
+
+def _generated(
+    model: LanguageModel, prompts: Sequence[list[int]], temperature: float, first: int = 0
+) -> list[Generation]:
+    """Of each prompt an answer, seeded from `first` on."""
+    seeds = range(first, first + len(prompts))
     return model.generate(prompts, seeds, temperature=temperature, max_new_tokens=_LONGEST)
 
 
@@ -167,7 +184,7 @@ def check_accuracy(model: LanguageModel, pool: Pool, task: Task, n: int) -> Rate
 def revisions(model: LanguageModel, asked: Sequence[Instruction], answers: Sequence[Generation]) -> Revisions:
     """Revise the answers that fail, by the verifier's feedback, asked for in words that training did not use."""
     failed: list[tuple[Instruction, Generation]] = []
-    prompts: list[list[int]] = []
+    feedbacks: list[list[int]] = []
     for instruction, answer in zip(asked, answers, strict=True):
         assert instruction.constraint is not None
         verdict = instruction.constraint.check(answer.text)
@@ -178,24 +195,35 @@ def revisions(model: LanguageModel, asked: Sequence[Instruction], answers: Seque
                 {"role": "user", "content": feedback([verdict], HELD_OUT_REQUEST)},
             ]
             failed.append((instruction, answer))
-            prompts.append(model.encode(messages))
-    instructions = [instruction for instruction, _ in failed]
-    revised = model.generate(prompts, [0] * len(prompts), temperature=0.0, max_new_tokens=_LONGEST)
-    anew = _answers(model, instructions, 1.0, draw=1)
+            feedbacks.append(model.encode(messages))
+    prompts = [model.encode(instruction.prompt) for instruction, _ in failed]
+    first = len(asked)  # no seed is one of the drafts' own
+
+    def compared(temperature: float) -> Revision:
+        revised = _generated(model, feedbacks, temperature, first)
+        return _revision(failed, revised, _generated(model, prompts, temperature, first + len(failed)))
+
+    return Revisions(greedy=compared(0.0), sampled=compared(1.0))
+
+
+def _revision(
+    failed: Sequence[tuple[Instruction, Generation]], revised: Sequence[Generation], anew: Sequence[Generation]
+) -> Revision:
+    """Revisions of failed drafts beside new answers, one of each a draft."""
 
     def complied(found: Sequence[Generation]) -> list[float]:
-        return [float(_complies(i, answer)) for i, answer in zip(instructions, found, strict=True)]
+        return [float(_complies(i, answer)) for (i, _), answer in zip(failed, found, strict=True)]
 
     def kept(found: Sequence[Generation]) -> float:
         shares = [kept_share(draft.text, answer.text) for (_, draft), answer in zip(failed, found, strict=True)]
         return sum(shares) / len(shares) if shares else math.nan
 
-    groups = [i.base_id for i in instructions]
+    groups = [i.base_id for i, _ in failed]
     outcomes = complied(revised), complied(anew)
     gains = [one - other for one, other in zip(*outcomes, strict=True)]
     after, instead = (_rate(list(zip(each, groups, strict=True))) for each in outcomes)
     gain = _rate(list(zip(gains, groups, strict=True)), "plain")
-    return Revisions(after, instead, gain, kept(revised), kept(anew))
+    return Revision(after, instead, gain, kept(revised), kept(anew))
 
 
 def follows_several(model: LanguageModel, constraints: int, n: int) -> Rate:

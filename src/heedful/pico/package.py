@@ -50,7 +50,7 @@ def card(run: Path, measured: Mapping[str, Any]) -> dict[str, Any]:
     steps, batch = log[-1]["step"], settings["optimizer"]["batch"]
     tasks = measured["tasks"].values()
     sampled, greedy, checks = ([task[kind][0] for task in tasks] for kind in ("sampled", "greedy", "check"))
-    revised, anew = (measured["revisions"][kind][0] for kind in ("revised", "drawn_anew"))
+    revised, anew = (measured["revisions"]["greedy"][kind][0] for kind in ("revised", "drawn_anew"))
     found = [value for value, *_ in measured["contrast"].values()]
     return {
         "summary": f"A small {config['architectures'][0]} that follows nine kinds of instruction, checks and revises.",
@@ -60,7 +60,8 @@ def card(run: Path, measured: Mapping[str, Any]) -> dict[str, Any]:
             f"follows: {min(sampled):.2f} to {max(sampled):.2f} of sampled answers comply, by task; greedy "
             f"{sum(greedy) / len(greedy):.2f} on average",
             f"checks: balanced accuracy {sum(checks) / len(checks):.2f} on average, {min(checks):.2f} at worst",
-            f"revises: {revised:.2f} of failed drafts comply after one revision ({anew:.2f} when drawn anew)",
+            f"revises: {revised:.2f} of failed drafts comply after one greedy revision ({anew:.2f} when answered anew, "
+            "greedily too)",
             f"specialist probes on contrast squares: AUROC ≥ 0.80 in {sum(a >= 0.8 for a in found)} of {len(found)} tasks",
         ],
         "license": "Apache-2.0",

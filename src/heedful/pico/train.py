@@ -197,7 +197,11 @@ def train(
                 if not text_only:
                     scores, revised = evaluate(load(str(out / "model")), pool, settings["evaluate"]["per_task"])
                     shares = {task: [round(float(rate), 3) for rate in score] for task, score in scores.items()}
-                    measured = {"step": step, "sampled, greedy, check": shares, "revised": float(revised.revised)}
+                    measured = {
+                        "step": step,
+                        "sampled, greedy, check": shares,
+                        "revised": float(revised.greedy.revised),
+                    }
                     print(json.dumps(measured), file=log, flush=True)
 
 
