@@ -30,11 +30,11 @@ from heedful.probes.intervals import (
     Jackknife,
     PairedDifference,
     bootstrap_auroc,
-    bootstrap_median,
     combine,
     jackknife_auroc,
     jackknife_d_prime,
     jackknife_mean,
+    median_interval,
     paired_difference,
 )
 from heedful.probes.linear import fit_mean_difference, fit_ridge
@@ -80,7 +80,6 @@ __all__ = [
     "benjamini_hochberg",
     "best_cell",
     "bootstrap_auroc",
-    "bootstrap_median",
     "canonical_pairs",
     "check_labels",
     "check_lengths",
@@ -106,6 +105,7 @@ __all__ = [
     "jackknife_mean",
     "label_sets_auroc",
     "length_features",
+    "median_interval",
     "out_of_fold",
     "own_fold",
     "paired_difference",

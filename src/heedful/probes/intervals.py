@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.special import stdtr, stdtrit
+from scipy.special import bdtr, stdtr, stdtrit
 from torch import Tensor
 
 from heedful.errors import InputError
@@ -386,32 +386,25 @@ def _wins_by_group(
     return torch.cat(wins).reshape(*shape[:-1], *wins[0].shape[-2:])
 
 
-def bootstrap_median(
-    values: Float[Tensor, " sample"],
-    group: Int[Tensor, " sample"],
-    *,
-    n_draws: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
+def median_interval(
+    values: Float[Tensor, " sample"], group: Int[Tensor, " sample"], *, level: float = 0.95
 ) -> Interval:
-    """Median over rows, with the percentile cluster bootstrap: groups are resampled with all their rows.
+    """Median over rows, between the order statistics that a sign test does not reject: exact where each group has one row.
 
-    A median's jackknife does not converge (Efron 1979); this does. The median is the lower of two middle values.
+    Groups of several rows count as if their rows were all alike, Kish's n = (Σ m)² / Σ m² of groups of m rows: too wide where
+    they are not. A median's jackknife does not converge (Efron 1979), and its bootstrap covers too little with few groups.
+    The median is the lower of two middle values.
 
-    Raises:
-        InputError: fewer than two groups.
+    Returns:
+        bounds that are NaN where so few groups exclude nothing, at 95 % fewer than six; the standard error is NaN.
     """
-    number, names = index_groups(group)
-    n_groups = len(names)
-    _check_two_groups("bootstrap", n_groups)
-    generator = torch.Generator().manual_seed(seed)
-    picks = torch.randint(n_groups, (n_draws, n_groups), generator=generator)
-    times = torch.zeros(n_draws, n_groups, dtype=torch.float64)
-    times.scatter_add_(1, picks, torch.ones(picks.shape, dtype=torch.float64))
-    order = values.argsort()
-    mass = times[:, number[order]].cumsum(-1)
-    at = (mass >= mass[:, -1:] / 2).long().argmax(-1)
-    medians = values[order][at].double()
-    tail = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = medians.quantile(tail)
-    return Interval(values.median().double(), low, high, medians.std())
+    nan, ordered = torch.tensor(torch.nan, dtype=torch.float64), values.double().sort().values
+    sizes = torch.bincount(index_groups(group).number).double()
+    n = int(sizes.sum() ** 2 / sizes.square().sum() + _ROUNDING) if len(sizes) else 0
+    # The k-th value from either end: the largest k that the median lies beyond with at most half of 1 − level.
+    k = int((bdtr(np.arange(n), n, 0.5) <= (1 - level) / 2).sum())
+    median = ordered.median() if len(ordered) else nan
+    if not k:
+        return Interval(median, nan, nan, nan)
+    at = (k - 1) * len(ordered) // n
+    return Interval(median, ordered[at], ordered[-1 - at], nan)

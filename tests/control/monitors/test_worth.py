@@ -77,10 +77,19 @@ def test_what_is_caught_when_and_what_it_saves() -> None:
     assert found.caught.value == pytest.approx(15 / 20)
     assert found.caught_in_time.value == pytest.approx(10 / 20)
     assert found.position.value == pytest.approx(5 / 20)
+    assert (found.position.low, found.position.high) == (pytest.approx(5 / 20), pytest.approx(19 / 20))
     assert found.saved.value == pytest.approx((10 * 15 + 5 * 1) / (20 * 20))
     assert found.caught_in_time.low is not None
     assert found.caught_in_time.low < 0.5 < (found.caught_in_time.high or 0)
     assert found.band[0] <= 0.05 <= found.band[1]
+
+
+def test_a_median_of_few_violations_has_no_interval() -> None:
+    violates, base = torch.ones(5, dtype=torch.int64), torch.arange(5)
+    peak = torch.zeros(5, 8)
+    peak[:, 4:] = 2.0
+    found = worth(peak, violates, base, THRESHOLD, FORECAST, torch.zeros(5))
+    assert found.position == (5 / 8, None, None, 5)
 
 
 def test_nothing_to_measure_is_told_as_nothing() -> None:

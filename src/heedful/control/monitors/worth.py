@@ -15,13 +15,13 @@ from torch import Tensor
 from heedful.control.monitors.choosing import IN_TIME, last
 from heedful.control.monitors.conformal import Threshold, alarm_band
 from heedful.control.monitors.forecast import TOKENS, Bin, Forecast, moments, reliability
-from heedful.probes import Jackknife, bootstrap_median, combine, index_groups, jackknife_auroc, jackknife_mean
+from heedful.probes import Jackknife, combine, index_groups, jackknife_auroc, jackknife_mean, median_interval
 
 _FEW = 10  # of either class: below that an AUROC says nothing
 
 
 class Estimate(NamedTuple):
-    """A value with its 95 % interval and the responses it is of; None where there are none."""
+    """A value with its 95 % interval and the responses it is of; None where there are none, or too few to bound it."""
 
     value: float | None
     low: float | None
@@ -148,10 +148,8 @@ def _ratio(part: Tensor, whole: Tensor, group: Int[Tensor, " sample"]) -> Estima
 
 
 def _median(values: Float[Tensor, " sample"], group: Int[Tensor, " sample"]) -> Estimate:
-    if len({*group.tolist()}) < 2:
-        return Estimate(float(values.median()) if len(values) else None, None, None, len(values))
-    found = bootstrap_median(values, index_groups(group).number)
-    return Estimate(float(found.estimate), float(found.low), float(found.high), len(values))
+    numbers = (None if number.isnan() else float(number) for number in median_interval(values, group)[:3])
+    return Estimate(*numbers, len(values))
 
 
 def _by_group(measure: Callable[[Tensor], Jackknife], group: Int[Tensor, " sample"]) -> Estimate:
