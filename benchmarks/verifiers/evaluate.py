@@ -19,11 +19,11 @@ import numpy as np
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from heedful.constraints.classification import TASKS, get_classifier
+from heedful.constraints.ifeval.accuracy import wilson
 from heedful.errors import InputError
 
 HERE = Path(__file__).parent
 TEXTS = HERE / "texts"
-DRAWS, SEED = 2_000, 0
 VADER = "sentiment, plain VADER"
 NO_ANSWER = "no answer"
 NO_TOPIC = "none of the 32"
@@ -97,22 +97,17 @@ def recalls(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
 
 
 def balanced_accuracy(judged: Sequence[Judged]) -> Estimate:
-    """Mean recall over the classes, with the percentile interval of a bootstrap over texts.
+    """Mean recall over the classes, with Wilson's interval for its effective size n = p (1 − p) / v.
 
-    A draw without any text of a class averages over the classes it has.
+    v is the sum over classes of recall (1 − recall) / (texts − 1), over the square of their number: unbiased, however few
+    texts a class has, if it has two. n is at most that of all texts; that of the smallest class where nothing varies.
     """
-    names, label = np.unique([each.label for each in judged], return_inverse=True)
-    right = np.array([each.answer == each.label for each in judged], dtype=float)
-
-    def mean_recall(index: np.ndarray) -> float:
-        total = np.bincount(label[index], minlength=len(names))
-        found = np.bincount(label[index], weights=right[index], minlength=len(names))
-        return float((found[total > 0] / total[total > 0]).mean())
-
-    generator = np.random.default_rng(SEED)
-    draws = [mean_recall(generator.integers(len(right), size=len(right))) for _ in range(DRAWS)]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(mean_recall(np.arange(len(right))), float(low), float(high))
+    counts = recalls(judged).values()
+    shares = [right / total for right, total in counts]
+    value = sum(shares) / len(shares)
+    spread = sum(p * (1 - p) / max(n - 1, 1) for p, (_, n) in zip(shares, counts, strict=True)) / len(shares) ** 2
+    size = min(value * (1 - value) / spread, len(judged)) if spread else min(n for _, n in counts)
+    return Estimate(value, *wilson(value, size))
 
 
 def main_table(halves: dict[str, list[dict[str, str | None]]]) -> str:
@@ -188,15 +183,15 @@ were written and what their labels mean: [texts/README.md](texts/README.md).
 
 **Read the frozen rows.** The lexicons were extended after reading the tune half, in part with words that its texts
 use, so its rows flatter them: the gap between the halves shows by how much, and is widest for topic. The frozen half
-was first evaluated after the last change to a verifier.
+was first evaluated after the last change to a verifier. One language model wrote all texts and gave all labels: one author,
+one style and no second annotator, in both halves, so that even the frozen one is easier than texts from elsewhere.
 
 {main}
 
 Balanced accuracy is the mean recall over the classes. A text that a verifier leaves unscored counts as wrong in it;
-coverage is the share that is not left unscored. Intervals: percentile bootstrap over texts, {draws} draws, seed
-{seed}; with few texts a class, as for topics, they are rather too narrow. Chance is 0.5 for register and toxicity,
-0.33 for sentiment, 0.03 for topic. *Plain VADER* is the vaderSentiment package on the whole text, with its authors'
-thresholds.
+coverage is the share that is not left unscored. Intervals: Wilson's, of the size that the spread within the classes
+leaves; they speak of more texts by the same author. Chance is 0.5 for register and toxicity, 0.33 for sentiment, 0.03
+for topic. *Plain VADER* is the vaderSentiment package on the whole text, with its authors' thresholds.
 
 {none}
 
@@ -238,8 +233,6 @@ def report(halves: dict[str, list[dict[str, str | None]]]) -> str:
     """The README's text."""
     return README.format(
         main=main_table(halves),
-        draws=f"{DRAWS:,}",
-        seed=SEED,
         none=false_topics(halves),
         recall=recall_table(halves, ["sentiment", "register", "toxicity", VADER]),
         topics=recall_table(halves, ["topic"]),
