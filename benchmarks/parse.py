@@ -16,10 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from heedful.constraints import Constraint, Exclude, Include, JsonFormat, WordCount, constraint_from
 from heedful.constraints.ifeval import constraint_from_ifeval
+from heedful.constraints.ifeval.accuracy import accuracy
 from heedful.constraints.words import Parsed, parse
 from heedful.errors import InputError
 
@@ -28,7 +27,6 @@ TEXTS = HERE / "parse"
 README = TEXTS / "README.md"
 IFEVAL = Path(os.environ.get("HEEDFUL_IFEVAL", HERE.parents[1] / "shared" / "ifeval")) / "inputs.jsonl"
 MARK = "<!-- the tables of benchmarks/parse.py -->"
-DRAWS, SEED = 2_000, 0
 HALVES = ("tune", "held-out")
 NOT_IN_IFEVAL = ("semantic", "stylistic")
 """Families that IFEval's gold never names, whatever a prompt asks: 'a formal letter about rivers' is no instruction there."""
@@ -139,38 +137,11 @@ def comparable(constraint: Constraint) -> Constraint:
     return constraint
 
 
-class Estimate(NamedTuple):
-    """A share and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-def share(reads: Sequence[Read], part: Callable[[Read], int], whole: Callable[[Read], int]) -> Estimate:
-    """Sum of `part` over sum of `whole`; NaN if that is 0.
-
-    The interval is Wilson's where each text counts once, and else that of a percentile bootstrap over texts, which is empty
-    where nothing is wrong.
-    """
-    parts, wholes = (np.array([count(read) for read in reads], dtype=float) for count in (part, whole))
-    if not wholes.sum():
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    if set(wholes) == {1.0}:
-        return _wilson(float(parts.mean()), len(reads))
-    index = np.random.default_rng(SEED).integers(len(reads), size=(DRAWS, len(reads)))
-    sums, totals = parts[index].sum(1), wholes[index].sum(1)
-    low, high = np.quantile(sums[totals > 0] / totals[totals > 0], [0.025, 0.975])
-    return Estimate(float(parts.sum() / wholes.sum()), float(low), float(high))
-
-
-def _wilson(value: float, n: int, z: float = 1.96) -> Estimate:
-    middle, scale = value + z * z / (2 * n), 1 + z * z / n
-    half = z * ((value * (1 - value) + z * z / (4 * n)) / n) ** 0.5
-    return Estimate(value, max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0))
+def share(reads: Sequence[Read], part: Callable[[Read], int], whole: Callable[[Read], int]) -> str:
+    """Sum of `part` over sum of `whole`, with its 95 % interval, Wilson's for the size that grouping by text leaves."""
+    counts = [(part(read), whole(read)) for read in reads]
+    found = accuracy([True] * right + [False] * (of - right) for right, of in counts)
+    return "–" if found.value is None else f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def exact(read: Read) -> int:
@@ -188,7 +159,7 @@ def main_row(name: str, half: str, reads: Sequence[Read]) -> str:
         share(reads, right, lambda read: len(read.found)),
         share(reads, right, lambda read: len(read.asked)),
     )
-    return f"| {name} | {half} | {len(reads)} | {' | '.join(map(str, cells))} | {silent} |"
+    return f"| {name} | {half} | {len(reads)} | {' | '.join(cells)} | {silent} |"
 
 
 def extra_rows(half: str, reads: Sequence[Read]) -> list[str]:
