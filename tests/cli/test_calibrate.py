@@ -21,6 +21,7 @@ def test_a_table_for_people_and_an_object_for_machines(tmp_path: Path, capsys: p
     assert len(progress.splitlines()) == 1
     assert "one-depth" in shown
     assert "where nothing is planted" in shown
+    assert "a verdict is wrong and sure, of all above" in shown
     assert main([*asked, "--json"]) == 0  # the draws are there
     found = json.loads(capsys.readouterr().out)
     assert found["draws"] == 4
@@ -28,6 +29,7 @@ def test_a_table_for_people_and_an_object_for_machines(tmp_path: Path, capsys: p
     assert right["one-depth", "C4"] == "contradicted"
     assert right["nothing", "C5"] == "undecided"
     assert found["false_positives"]["C1"]["n"] == 1
+    assert found["sure_and_wrong"]["verdicts"]["n"] == len(found["verdicts"])
 
 
 def test_an_unknown_mechanism_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from heedful.errors import InputError
 from heedful.lenses import fit_probes
-from heedful.planted import MECHANISMS, Share, Size, World, calibrate
+from heedful.planted import MECHANISMS, Calibration, Share, Size, World, calibrate
 from heedful.planted.mechanisms import FAMILIES
 from heedful.planted.records import FILE, one_draw
 from heedful.probes import auroc
@@ -109,3 +109,19 @@ def test_a_share_has_exact_binomial_bounds():
     assert low == pytest.approx(0.0242, abs=1e-3)
     assert high == pytest.approx(0.0900, abs=1e-3)
     assert np.isnan(Share(0, 0).value)
+
+
+def test_a_decided_verdict_that_is_not_the_right_one_is_sure_and_wrong():
+    (claim, right), *_ = MECHANISMS["universal"].truth["structure"].items()
+    other = "supported" if right == "contradicted" else "contradicted"
+    records = [
+        {
+            "mechanism": "universal",
+            "bench": "structure",
+            "verdicts": dict(MECHANISMS["universal"].truth["structure"]) | given,
+        }
+        for given in ({}, {claim: other}, {claim: "undecided"})
+    ]
+    found = Calibration(records).sure_and_wrong()
+    assert found == (1, 3 * len(MECHANISMS["universal"].truth["structure"]))
+    assert found.interval()[1] > found.value

@@ -102,6 +102,7 @@ _OUTCOMES = ("supported", "contradicted", "undecided")
 
 def _rates(found: Calibration) -> Table:
     table = _table("False positives (at most 5 %) and coverage (95 %)", "", "rate", "of", "95 % interval")
+    _add(table, "a verdict is wrong and sure, of all above", found.sure_and_wrong())
     for name, share in found.false_positives().items():
         _add(table, f"{name} where nothing is planted", share)
     for name, share in found.coverage().items():

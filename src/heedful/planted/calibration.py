@@ -71,6 +71,12 @@ class Calibration:
         found["a transfer"] = Share(sum(r["told"] > 0 for r in structure), len(structure))
         return found
 
+    def sure_and_wrong(self) -> Share:
+        """Verdicts that are decided otherwise than is right, over all mechanisms and claims."""
+        given = self.confusion().values()
+        wrong = sum(n[outcome] for right, n in given for outcome in _OUTCOMES if outcome not in (right, "undecided"))
+        return Share(wrong, sum(n.total() for _, n in given))
+
     def coverage(self) -> dict[str, Share]:
         """Nominal 95 % intervals that hold their truth, over all cells of all draws."""
         names = ("AUROC", "transfer", "dependency")
@@ -110,6 +116,7 @@ class Calibration:
                 {"mechanism": name, "claim": claim, "right": right, **{o: n[o] for o in _OUTCOMES}}
                 for (name, claim), (right, n) in self.confusion().items()
             ],
+            "sure_and_wrong": _shares([("verdicts", self.sure_and_wrong())]),
             "false_positives": _shares(self.false_positives().items()),
             "coverage": _shares(self.coverage().items()),
             "edges": {
