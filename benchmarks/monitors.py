@@ -3,10 +3,11 @@
     python benchmarks/monitors.py RUN [--monitors DIR] [--json FILE]
 
 RUN is a finished study of an embedded model; monitors are trained (minutes) where DIR, by default RUN/monitors, holds none.
-Three measures. False alarms on test base prompts, beside the band that a threshold which does what it states would keep to.
-Violations that no prefix of the text can prove (a missing term, too short, topic, sentiment, register): the share caught
-before the last quarter, beside chance, which catches as many as it raises false alarms. And the time that all monitors
-together add to greedy decoding: the median over interleaved pairs of runs, with and without.
+Four measures. False alarms on test base prompts, beside the band that a threshold which does what it states would keep to.
+The share of test violations that some prefix of the text proves. The share caught before the last quarter, of all violations
+and of those that no prefix can prove (a missing term, too short, topic, sentiment, register), beside chance, which catches as
+many as it raises false alarms. And the time that all monitors together add to greedy decoding: the median over interleaved
+pairs of runs, with and without.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 
 from heedful.control.monitors import RESPONSES_FILE, LiveRisk, Monitors, load_monitors
+from heedful.control.monitors.choosing import IN_TIME
 from heedful.control.monitors.conformal import alarm_band
 from heedful.errors import StoreError
 from heedful.models import LanguageModel, load
@@ -46,18 +48,22 @@ def unprovable(row: Mapping[str, Any]) -> bool:
     return int(row["measured"]) < least
 
 
-def caught(monitors: Monitors, folder: Path) -> dict[str, dict[str, Any]]:
-    """By task, and of all together: violations that no prefix proves, and the share caught before the last quarter."""
+def violations(monitors: Monitors, folder: Path) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Test responses that violate, and whether each was caught before its last quarter."""
     threshold = {each.name: each.threshold.value for each in monitors.each}
-    found: dict[str, list[tuple[int, bool]]] = {}
     for row in read_table(folder / RESPONSES_FILE).rows():
-        if row["part"] != "test" or not row["violates"] or not unprovable(row):
-            continue
-        at = next((i for i, peak in enumerate(row["peak"]) if peak > threshold[row["task"]]), None)
-        hit = at is not None and at + 1 <= 0.75 * row["tokens"]
+        if row["part"] == "test" and row["violates"]:
+            at = next((i for i, peak in enumerate(row["peak"]) if peak > threshold[row["task"]]), None)
+            yield row, at is not None and at + 1 <= IN_TIME * row["tokens"]
+
+
+def shares(rows: Iterable[tuple[dict[str, Any], bool]]) -> dict[str, dict[str, Any]]:
+    """By task, and of all together: how many responses, and of how many something holds."""
+    found: dict[str, list[tuple[int, bool]]] = {}
+    for row, holds in rows:
         for name in (row["task"], "all"):
-            found.setdefault(name, []).append((row["base_id"], hit))
-    return {name: _share(rows) for name, rows in found.items()}
+            found.setdefault(name, []).append((row["base_id"], holds))
+    return {name: _share(each) for name, each in found.items()}
 
 
 def _share(rows: list[tuple[int, bool]]) -> dict[str, Any]:
@@ -126,11 +132,14 @@ def main() -> None:
         monitors = train_monitors(given.run, folder, progress=lambda what, done, of: print(what, done, of, flush=True))
     model = load(str(monitors.model["id"]), device="cpu")
     monitors.check_model(model)
+    found = list(violations(monitors, folder))
     result = {
         "model": model.name,
         "sites": list(monitors.sites),
         "false_alarms": false_alarms(monitors),
-        "unprovable": caught(monitors, folder),
+        "provable": shares((row, not unprovable(row)) for row, _ in found),
+        "caught_in_time": shares(found),
+        "caught_in_time_of_unprovable": shares((row, hit) for row, hit in found if unprovable(row)),
         "chance": monitors.card["false_alarms"],
         "overhead": {f"{rows} rows": overhead(model, monitors, rows) for rows in (1, 8)},
     }
