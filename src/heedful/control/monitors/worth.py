@@ -148,8 +148,8 @@ def _ratio(part: Tensor, whole: Tensor, group: Int[Tensor, " sample"]) -> Estima
 
 
 def _median(values: Float[Tensor, " sample"], group: Int[Tensor, " sample"]) -> Estimate:
-    numbers = (None if number.isnan() else float(number) for number in median_interval(values, group)[:3])
-    return Estimate(*numbers, len(values))
+    value, low, high = (None if each.isnan() else float(each) for each in median_interval(values, group)[:3])
+    return Estimate(value, low, high, len(values))
 
 
 def _by_group(measure: Callable[[Tensor], Jackknife], group: Int[Tensor, " sample"]) -> Estimate:
