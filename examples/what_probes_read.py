@@ -11,11 +11,11 @@ from heedful.probes import auroc
 study = heedful.open_study(sys.argv[1] if len(sys.argv) > 1 else "runs/pico-llama")
 data = study.data
 site, position = data.sites[-1], data.positions[-1]
-# Contrast squares, if the study has them; of answers given elsewhere there are natural labels only. The first task with enough.
-choices = ((kind, task) for kind in ("contrast", "natural") for task in data.tasks if data.examples(kind, task).enough)
-kind, task = next(choices, (None, None))
+# Contrast squares, if the study has them; of answers given elsewhere there are natural labels only.
+choices = ((kind, task) for kind in ("contrast", "natural") for task in data.tasks)
+kind, task = next((each for each in choices if len(data.examples(*each).label.unique()) == 2), (None, None))
 if kind is None:
-    sys.exit(f"{study.path}: no task has enough rows of either class")
+    sys.exit(f"{study.path}: no task has rows of either class")
 rows = data.examples(kind, task)
 rows = rows.take(data.valid(position, rows))
 [states] = data.states((site,), position, rows)  # [sample, hidden], on the study's feature scale

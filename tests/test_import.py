@@ -1,4 +1,4 @@
-"""What importing heedful may cost: a fraction of a second, and nothing that only models need."""
+"""What importing heedful may cost: little beyond what it cannot do without, and nothing that only models need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 import heedful
 
 HEAVY = ("torch", "transformers", "numpy", "scipy", "xarray", "pyarrow", "nltk", "vaderSentiment", "jsonschema", "rich")
-LIMIT = 0.3  # seconds of the processor: who waits for a busy machine is not slow
+BARE = "import asyncio, yaml, pydantic; pydantic.BaseModel"
+LIMIT = 2.6  # times the processor's time for that: who waits for a busy or a slow machine is not slow
 
 
 def loaded(statement: str) -> set[str]:
@@ -20,12 +21,16 @@ def loaded(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def is_light(statement: str, tries: int = 12) -> bool:
-    """Whether one of several fresh interpreters keeps to the limit: a shared core is a slower one."""
+def seconds(statement: str) -> float:
+    """Of the processor, in a fresh interpreter."""
     script = f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
-    command = [sys.executable, "-c", script]
-    taken = (float(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout) for _ in range(tries))
-    return any(each < LIMIT for each in taken)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60)
+    return float(done.stdout)
+
+
+def is_light(statement: str, tries: int = 8) -> bool:
+    """Whether in one of several pairs of interpreters, one right after the other, the statement keeps to the limit."""
+    return any(seconds(statement) < LIMIT * seconds(BARE) for _ in range(tries))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_who_asks_an_endpoint_needs_no_tensor() -> None:
 
 def test_the_detector_can_fail() -> None:
     assert loaded("import heedful, jsonschema, numpy") >= {"jsonschema", "numpy"}
-    assert not is_light("exec('while time.process_time() - start < 0.31: pass')", tries=2)
+    assert not is_light("import torch", tries=2)
 
 
 def test_every_public_name_is_there() -> None:
