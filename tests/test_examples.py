@@ -53,6 +53,7 @@ def test_a_probe_of_ones_own_reads_a_studys_rows(studies: list[str]) -> None:
     assert float(run("what_probes_read.py", studies[0]).split("AUROC ")[1][:4]) > 0.6
 
 
+@pytest.mark.slow
 def test_a_probe_of_ones_own_reads_answers_that_were_given(tmp_path: Path) -> None:
     starts = ("the cat sat", "we went home", "it was late", "a dog barked", "rain fell again")
     records = [

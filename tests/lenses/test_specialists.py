@@ -28,9 +28,13 @@ def independent(study: Make, planted: Any) -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def nothing(study: Make, planted: Any) -> xr.Dataset:
-    made = study(planted(natural=160, seed=3))
-    return specialists(made.data, made.fits)
+def made_of_nothing(study: Make, planted: Any) -> Any:
+    return study(planted(natural=160, seed=3))
+
+
+@pytest.fixture(scope="module")
+def nothing(made_of_nothing: Any) -> xr.Dataset:
+    return specialists(made_of_nothing.data, made_of_nothing.fits)
 
 
 def test_independent_directions_are_the_specialists_own(independent: xr.Dataset) -> None:
@@ -98,9 +102,10 @@ def test_control_tasks_stand_beside_and_say_what_they_are(independent: xr.Datase
     assert set(independent.control_types.values.flat) == {"constraint × length quartile"}
 
 
-def test_what_stands_beside_the_best_auroc_is_of_the_same_nested_cells(study: Make, planted: Any) -> None:
-    made = study(planted(natural=160, seed=3))
-    found = specialists(made.data, made.fits, n_permutations=0)
+def test_what_stands_beside_the_best_auroc_is_of_the_same_nested_cells(
+    made_of_nothing: Any, nothing: xr.Dataset
+) -> None:
+    made, found = made_of_nothing, nothing
     best = found.best_auroc
     np.testing.assert_allclose(found.best_gap, best.sel(probe="specialist") - best.sel(probe="general_each"))
     np.testing.assert_allclose(found.best_selectivity, best.sel(probe="specialist") - found.best_control)
@@ -119,10 +124,9 @@ def test_what_stands_beside_the_best_auroc_is_of_the_same_nested_cells(study: Ma
         assert float(found.best_control[0, t]) == pytest.approx(float(torch.stack(by_fold).mean()))
 
 
-def test_what_no_row_of_a_task_taught_is_not_widened_for_it(study: Make, planted: Any) -> None:
-    made = study(planted(natural=160, seed=3))
-    data, f = made.data, made.fits.tasks["contrast", "topic"]
-    found = specialists(data, made.fits, n_permutations=0).sel(kind="contrast", task="topic", position="eos")
+def test_what_no_row_of_a_task_taught_is_not_widened_for_it(made_of_nothing: Any, nothing: xr.Dataset) -> None:
+    data, f = made_of_nothing.data, made_of_nothing.fits.tasks["contrast", "topic"]
+    found = nothing.sel(kind="contrast", task="topic", position="eos")
     p = data.positions.index("eos")
     for probe, own in (("specialist", 1.0), ("general_each", 1 / 4), ("held_out", 0.0)):
         i = PROBES.index(probe)

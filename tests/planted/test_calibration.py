@@ -21,6 +21,8 @@ SMALL = Size(hidden=48, squares=180, natural=400, n_bases=80, strength=3.0)
 SMALLER = Size(hidden=32, squares=30, natural=100, n_bases=20)
 LARGE = {"one-way": Size(strength=3.0), "one-pair": Size(strength=3.0)}
 """Mechanisms whose dependencies are too faint for the small size, or where 0 is too near a margin."""
+VARIANTS = {"firm", "firm-universal", "one-pair", "either-way", "unequal"}
+"""Mechanisms that differ from another one in a single way."""
 DECIDED = [
     (name, bench)
     for name, mechanism in MECHANISMS.items()
@@ -35,7 +37,10 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-@pytest.mark.parametrize(("name", "bench"), DECIDED)
+@pytest.mark.parametrize(
+    ("name", "bench"),
+    [pytest.param(*each, marks=[pytest.mark.slow] if each[0] in VARIANTS else []) for each in DECIDED],
+)
 def test_the_right_verdict_is_given_where_one_is_planted(name, bench):
     record = one_draw(MECHANISMS[name], bench, LARGE.get(name, SMALL), 0, coverage=name == "clustered")
     right = MECHANISMS[name].truth[bench]
