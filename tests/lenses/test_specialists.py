@@ -14,7 +14,7 @@ import xarray as xr
 from heedful.lenses import PROBES, StudyData, specialists
 from heedful.lenses.cells import candidates, nested_cells
 from heedful.lenses.fits import fit_probes
-from heedful.probes import auroc
+from heedful.probes import auroc, combine
 from heedful.store import read_results, write_results
 
 Make = Callable[..., Any]
@@ -122,6 +122,10 @@ def test_what_stands_beside_the_best_auroc_is_of_the_same_nested_cells(
             scores = f.control_scores[:, site, position, able.rows][:, here]
             by_fold.append(auroc(scores, labels[:, here]).mean())
         assert float(found.best_control[0, t]) == pytest.approx(float(torch.stack(by_fold).mean()))
+        nested = nested_cells(f, able)
+        noise, parts = f.noise_at(nested.cells), [made.data.auroc(scores, rows) for scores in nested.scores[:2]]
+        gap = combine(torch.sub, parts[0].cross_fitted(noise[0]), parts[1].cross_fitted(noise[1] / 4)).interval()
+        assert float(found.best_gap_low[0, t]) == pytest.approx(float(gap.low))
 
 
 def test_what_no_row_of_a_task_taught_is_not_widened_for_it(made_of_nothing: Any, nothing: xr.Dataset) -> None:

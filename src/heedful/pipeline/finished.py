@@ -13,9 +13,9 @@ from heedful.lenses import LENSES, StudyData
 from heedful.pipeline.data import read_data
 from heedful.pipeline.respond import SAMPLES_FILE
 from heedful.report import summarise
+from heedful.report.page import REPORT_FILE
 from heedful.store import Table, read_manifest, read_results, read_table
 
-REPORT_FILE = "report.html"
 STAGES = ("instruct", "respond", "read", "probe", "intervene", "report")
 """Of every study; one with `extras` has a stage of that name as well, before the report."""
 _OTHERS = ("verdict", "behaviour", "extras")

@@ -16,7 +16,7 @@ from heedful.models import LanguageModel, load
 from heedful.models.loading import find_source, fingerprint, is_own_folder
 from heedful.pipeline.beside import beside
 from heedful.pipeline.data import fold_of_base, read_data
-from heedful.pipeline.finished import REPORT_FILE, Study
+from heedful.pipeline.finished import Study
 from heedful.pipeline.instruct import instruct
 from heedful.pipeline.intervene import intervene
 from heedful.pipeline.probe import probe
@@ -24,6 +24,7 @@ from heedful.pipeline.progress import Progress, silent
 from heedful.pipeline.read import check_positions, chosen_sites, read
 from heedful.pipeline.respond import model_inputs, reference_rows, respond
 from heedful.report import render_report
+from heedful.report.page import REPORT_FILE
 from heedful.store import RunFolder, check_place, read_manifest
 from heedful.store.manifest import differences
 
