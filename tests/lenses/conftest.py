@@ -57,7 +57,7 @@ class Planted:
     strength: Signal = lambda task, site, position: 0.0
     shared: bool = False
     axis: Callable[[str], tuple[str, float]] = lambda task: (task, 1.0)
-    """The task along whose direction a task's label lies, and its sign there; `shared` makes it one for all."""
+    """The task along whose direction a task's label lies, and its cosine there; `shared` makes it one for all."""
     squares: dict[str, int] | int = 48
     natural: dict[str, int] | int = 0
     tasks: tuple[str, ...] = tuple(FAMILIES)
@@ -124,8 +124,8 @@ def states_of(planted: Planted, rows: list[dict[str, Any]]) -> Tensor:
     number = {task: 0 if planted.shared else t for t, task in enumerate(planted.tasks)}
     direction = {}
     for task in planted.tasks:
-        along, sign = planted.axis(task)
-        direction[task] = sign * basis[number[along]]
+        along, cosine = planted.axis(task)
+        direction[task] = cosine * basis[number[along]] + (1 - cosine**2) ** 0.5 * basis[number[task]]
     cells: dict[tuple[Any, str], Tensor] = {}
     for i, one in enumerate(rows):
         for part in (one["cell"] or "")[:2], (one["cell"] or "")[2:]:

@@ -21,7 +21,7 @@ from heedful.lenses.temporal import temporal
 from heedful.lenses.transfer import transfer
 from heedful.lenses.verdict import verdict
 
-RESULTS_VERSION = 4
+RESULTS_VERSION = 5
 """Raised where results of the same hidden states mean something else, or have other variables: then they are made anew."""
 
 Lens = Callable[[StudyData, Fits], xr.Dataset]

@@ -2,10 +2,11 @@
 
 T[s, t] is the AUROC, on held-out base prompts of task t, of the probe trained on task s, all at one site and position that
 inner folds choose for all tasks together. Below 0.5 is information too: the probe then reads the other task the wrong way
-round, and where that is told from chance it counts as transfer of the same strength (`_oriented`). The null holds the fitted
+round, and where that is told from chance it counts as transfer of the same strength (`sign_of`). The null holds the fitted
 probes fixed, so that a small p says that these probes read the other task; one that is not exactly orthogonal to a strong
-direction does so a little, by chance, and the size is what counts. Knows nothing of mechanisms: what the matrix means for the
-claim is the verdict's business.
+direction does so a little, by chance, and the size is what counts: as a share of the d′ of the target's own probe, which is the
+cosine between two directions however strong their traces, where AUROC makes much of a small one between strong traces. Knows
+nothing of mechanisms: what the matrix means for the claim is the verdict's business.
 """
 
 from __future__ import annotations
@@ -45,21 +46,21 @@ _FLOATS = {
     "auroc": (_MATRIX, "AUROC on the target of the probe trained on the source", "probability; 0.5 is chance"),
     "auroc_low": (_MATRIX, "lower bound of AUROC", "probability"),
     "auroc_high": (_MATRIX, "upper bound of AUROC", "probability"),
-    "normalised": (_MATRIX, "share of the target's own AUROC − 0.5", "1 is as good as its own probe"),
+    "normalised": (_MATRIX, "d′ over that of the target's own probe", "1 is as good as its own probe"),
     "normalised_low": (_MATRIX, "lower bound of the share", "share"),
     "normalised_high": (_MATRIX, "upper bound of the share", "share"),
     "p_value": (_MATRIX, "share of permutations of the target's labels as far from 0.5, with one added", "probability"),
     "q_value": (_MATRIX, "p adjusted for the false discovery rate over all pairs of tasks", "probability"),
     "planned": (
         ("kind", "pair"),
-        "mean strength of the named pair − mean of all pairs that are not named, of readable tasks",
-        "difference in AUROC",
+        "Σ strength in d′ / Σ the target's own d′ of the named pair − the same of all others, of readable tasks",
+        "difference in shares of d′",
     ),
-    "planned_low": (("kind", "pair"), "lower bound of the planned contrast", "difference in AUROC"),
-    "planned_high": (("kind", "pair"), "upper bound of the planned contrast", "difference in AUROC"),
+    "planned_low": (("kind", "pair"), "lower bound of the planned contrast", "difference in shares of d′"),
+    "planned_high": (("kind", "pair"), "upper bound of the planned contrast", "difference in shares of d′"),
     "mean_share": (
         ("kind",),
-        "Σ (strength − 0.5) / Σ (the target's own AUROC − 0.5) over pairs of readable tasks that are not named",
+        "Σ strength in d′ / Σ the target's own d′ over pairs of readable tasks that are not named",
         "share; 1 is as good as its own probe",
     ),
     "mean_share_low": (("kind",), "lower bound of the mean share", "share"),
@@ -105,26 +106,27 @@ def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
         cell["site"][k], cell["position"][k] = shared.site, shared.position
         at = torch.tensor([data.tasks.index(task) for task in shared.fits])
         canvas["n_tasks"][k] = len(at)
-        matrix, p = _matrix(data, shared)
-        q = benjamini_hochberg(torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, p))
-        _write_matrix(canvas, k, at, matrix, p, q)
-        strength = _oriented(matrix, q)
+        found = _matrix(data, shared)
+        q = benjamini_hochberg(torch.where(torch.eye(len(at), dtype=torch.bool), torch.nan, found.p))
+        _write_matrix(canvas, k, at, found, q)
+        sign = sign_of(found.auroc.estimate, q)
+        strength = _oriented(found.d_prime, sign, about=0.0)
         off = ~torch.eye(len(at), dtype=torch.bool)
-        put(canvas, "mean_off_diagonal", k, combine(lambda m, off=off: m[off].mean(0), matrix), "logit")
+        put(canvas, "mean_off_diagonal", k, combine(lambda m, off=off: m[off].mean(0), found.auroc), "logit")
         # A task that its own probe does not read can neither transfer nor be told not to.
-        readable = matrix.interval(LEVEL, "logit").low.diagonal() > 0.5
+        readable = found.auroc.interval(LEVEL, "logit").low.diagonal() > 0.5
         *named, others = (pairs & readable.outer(readable) for pairs in named_pairs(list(shared.fits)))
         if bool(others.any()):
             for i, pair in enumerate(named):
                 if bool(pair.any()):
-                    contrast = combine(lambda m, a=pair, b=others: m[a].mean(0) - m[b].mean(0), strength)
-                    put(canvas, "planned", (k, i), contrast)
-            share = combine(lambda m, a=others: _excess(m)[a].sum(0) / _own_excess(m)[a].sum(0), strength)
-            put(canvas, "mean_share", k, share)
+                    more = combine(lambda m, a=pair, b=others: share_of_own(m, a) - share_of_own(m, b), strength)
+                    put(canvas, "planned", (k, i), more)
+            put(canvas, "mean_share", k, combine(lambda m, a=others: share_of_own(m, a), strength))
         if len(at) >= MIN_TASKS:
             families = [data.families[t] for t in at.tolist()]
-            canvas["mantel"][k], canvas["mantel_p"][k] = _mantel(strength.estimate, families, data.seed)
-            _write_tree(canvas, k, at, _tree(strength, data.seed))
+            nearness = _oriented(found.auroc, sign, about=0.5)  # tasks that are not readable have no share to stand by
+            canvas["mantel"][k], canvas["mantel_p"][k] = _mantel(nearness.estimate, families, data.seed)
+            _write_tree(canvas, k, at, _tree(nearness, data.seed))
     variables = {name: variable(canvas[name], *about) for name, (_, *about) in _FLOATS.items()}
     variables["merged"] = variable(canvas["merged"], "tasks in the cluster of each merge", "true or false")
     variables["order"] = variable(canvas["order"], "tasks in the order of the tree's leaves", "index into tasks")
@@ -146,14 +148,23 @@ def _attrs(data: StudyData) -> dict[str, object]:
         "n_permutations": N_PERMUTATIONS,
         "n_mantel": N_MANTEL,
         "n_draws": N_DRAWS,
-        "strength": f"AUROC, or 1 − AUROC where it is below 0.5 at a q of {INVERTED_Q} or less",
+        "strength": f"d′ (tree and Mantel's test: AUROC), mirrored where AUROC is below 0.5 at a q of {INVERTED_Q} or less",
         "normalised_from": SHARE_FROM,
         "seed": data.seed,
     }
 
 
-def _matrix(data: StudyData, shared: SharedCells) -> tuple[Jackknife, Float[Tensor, "source target"]]:
-    """AUROC of every source's probes on every target's rows, and its permutation p."""
+class _Matrix(NamedTuple):
+    """Every source's probes on every target's rows."""
+
+    auroc: Jackknife
+    d_prime: Jackknife
+    p: Float[Tensor, "source target"]
+    """Of AUROC, by permutation."""
+
+
+def _matrix(data: StudyData, shared: SharedCells) -> _Matrix:
+    """Fold by fold, each probe on the rows that it was not trained on."""
     rows = shared.examples
     scores = {task: torch.full((len(rows), len(mine)), torch.nan) for task, mine in rows.items()}
     for fold in shared_folds(data, shared):
@@ -163,55 +174,62 @@ def _matrix(data: StudyData, shared: SharedCells) -> tuple[Jackknife, Float[Tens
     columns = [
         _column(data, scores[task], mine, own, shared.noise(task)) for own, (task, mine) in enumerate(rows.items())
     ]
-    p = [
-        permutation_p(
-            column.estimate,
-            label_sets_auroc(scores[task], rows[task].permuted(N_PERMUTATIONS, data.seed), rows[task].fold),
-            alternative="two-sided",
-        )
-        for column, task in zip(columns, rows, strict=True)
-    ]
-    return combine(lambda *each: torch.stack(each, 1), *columns), torch.stack(p, 1)
+    return _Matrix(
+        combine(_side_by_side, *(column.auroc for column in columns)),
+        combine(_side_by_side, *(column.d_prime for column in columns)),
+        _side_by_side(*(column.p for column in columns)),
+    )
 
 
 def _column(
     data: StudyData, scores: Float[Tensor, "source sample"], rows: Examples, own: int, noise: Float[Tensor, ""]
-) -> Jackknife:
-    """AUROC of every source's probe on one target; the target's own rows train only its own probe."""
-    found = data.auroc(scores, rows)
-    return found.cross_fitted(torch.where(torch.arange(len(scores)) == own, noise, 0.0))
+) -> _Matrix:
+    """Every source's probe on one target; the target's own rows train only its own probe."""
+    auroc, shared = data.auroc(scores, rows), torch.where(torch.arange(len(scores)) == own, noise, 0.0)
+    null = label_sets_auroc(scores, rows.permuted(N_PERMUTATIONS, data.seed), rows.fold)
+    p = permutation_p(auroc.estimate, null, alternative="two-sided")
+    return _Matrix(auroc.cross_fitted(shared), data.d_prime(scores, rows).cross_fitted(shared), p)
 
 
-def _oriented(matrix: Jackknife, q: Float[Tensor, "source target"]) -> Jackknife:
-    """The matrix with pairs that are read the wrong way round, beyond chance, mirrored about 0.5: how strong a transfer is.
+def _side_by_side(*columns: Tensor) -> Tensor:
+    return torch.stack(columns, 1)
 
-    Signed AUROCs cancel: where one direction serves all tasks, some of them upside down, they are 0.5 on average. Mirroring
-    what is below 0.5 by chance would make nothing look like something, so only what is told from chance is mirrored.
+
+def sign_of(auroc: Float[Tensor, "source target"], q: Float[Tensor, "source target"]) -> Float[Tensor, "source target"]:
+    """−1 of pairs that are read the wrong way round, beyond chance.
+
+    Signed transfer cancels: where one direction serves all tasks, some of them upside down, it is none on average. Mirroring
+    what is below chance by chance would make nothing look like something, so only what is told from chance is mirrored.
     """
-    sign = torch.where((matrix.estimate < 0.5) & (q <= INVERTED_Q), -1.0, 1.0)  # the diagonal's q is NaN: as it is
-    return Jackknife(
-        0.5 + sign * (matrix.estimate - 0.5), 0.5 + sign.unsqueeze(-1) * (matrix.replicates - 0.5), matrix.n_groups
-    )
+    return torch.where((auroc < 0.5) & (q <= INVERTED_Q), -1.0, 1.0)  # the diagonal's q is NaN: as it is
 
 
-def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, matrix: Jackknife, p: Tensor, q: Tensor) -> None:
+def _oriented(matrix: Jackknife, sign: Float[Tensor, "source target"], about: float) -> Jackknife:
+    """How strong a transfer is: mirrored about what none would be."""
+    return combine(lambda m: about + (sign if m.ndim == 2 else sign.unsqueeze(-1)) * (m - about), matrix)
+
+
+def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, found: _Matrix, q: Tensor) -> None:
     cells = (k, at.unsqueeze(1), at)
-    interval = matrix.interval(LEVEL, "logit")
+    interval = found.auroc.interval(LEVEL, "logit")
     canvas["auroc"][cells], canvas["auroc_low"][cells], canvas["auroc_high"][cells] = interval[:3]
     own = interval.low.diagonal() > SHARE_FROM
-    share = combine(lambda m: _excess(m) / _own_excess(m), matrix).interval(LEVEL)
+    share = combine(lambda m: m / _own(m), found.d_prime).interval(LEVEL)
     for name, values in zip(("normalised", "normalised_low", "normalised_high"), share, strict=False):
         canvas[name][cells] = torch.where(own, values, torch.nan)
-    canvas["p_value"][cells], canvas["q_value"][cells] = p, q
+    canvas["p_value"][cells], canvas["q_value"][cells] = found.p, q
 
 
-def _excess(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, "source target *group"]:
-    return matrix - 0.5
+def share_of_own(
+    d_prime: Float[Tensor, "source target *group"], pairs: Bool[Tensor, "source target"]
+) -> Float[Tensor, "*group"]:
+    """What probes reach of the targets' own d′, over pairs together."""
+    return d_prime[pairs].sum(0) / _own(d_prime)[pairs].sum(0)
 
 
-def _own_excess(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, "source target *group"]:
-    """AUROC − 0.5 of each target's own probe, whatever the source."""
-    return (matrix.diagonal().movedim(-1, 0).unsqueeze(0) - 0.5).expand(matrix.shape)
+def _own(matrix: Float[Tensor, "source target *group"]) -> Float[Tensor, "source target *group"]:
+    """Of each target's own probe, whatever the source."""
+    return matrix.diagonal().movedim(-1, 0).unsqueeze(0).expand(matrix.shape)
 
 
 def named_pairs(tasks: list[str]) -> list[Bool[Tensor, "source target"]]:

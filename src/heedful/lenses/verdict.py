@@ -146,13 +146,13 @@ PARTS = (
     ),
     *(
         Part(
-            "C2", f"{a} with {b}", f"transfer between {a} and {b} − between pairs that are not named", 0.05, True,
-            "contrast", _transfer("planned", pair=f"{a} and {b}"), f"{a} and {b} that can be read, and another pair",
+            "C2", f"{a} with {b}", f"share of own probes’ d′ that {a} and {b} reach in each other − that of other pairs", 0.2,
+            True, "contrast", _transfer("planned", pair=f"{a} and {b}"), f"{a} and {b} that can be read, and another pair",
         )
         for a, b in NAMED_PAIRS
     ),
     Part(
-        "C2", "weak", "share of the target's own AUROC − 0.5 that other probes reach, either way round", 0.5, False, "contrast",
+        "C2", "weak", "share of own probes’ d′ that other tasks’ probes reach, either way round", 0.5, False, "contrast",
         _transfer("mean_share"), "two tasks that can be read, of no named pair",
     ),
     Part(

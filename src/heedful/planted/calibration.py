@@ -79,9 +79,9 @@ class Calibration:
 
     def coverage(self) -> dict[str, Share]:
         """Nominal 95 % intervals that hold their truth, over all cells of all draws."""
-        names = ("AUROC", "transfer", "dependency")
+        names = ("AUROC", "transfer", "shares of d′", "dependency")
         tallies = [r["covered"] for r in self.records if r.get("covered")]
-        return {name: Share(*(sum(t[name][i] for t in tallies) for i in (0, 1))) for name in names}
+        return {name: Share(*(sum(t[name][i] for t in tallies if name in t) for i in (0, 1))) for name in names}
 
     def edges(self) -> dict[str, tuple[Share, Share]]:
         """Precision and recall of planted dependencies, by mechanism that has any."""

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heedful.erasure import fit_leace, stacked
@@ -42,6 +42,7 @@ from heedful.lenses.ablation import HEADLINE, READINGS
 from heedful.lenses.cells import shared_cells, shared_folds
 from heedful.lenses.refitted import refitted_probes
 from heedful.lenses.temporal import END
+from heedful.lenses.transfer import named_pairs, share_of_own, sign_of
 from heedful.planted.calibration import Calibration, Record
 from heedful.planted.draw import Size, World
 from heedful.planted.mechanisms import CLAIMS, FAMILIES, MECHANISMS, Bench, Mechanism
@@ -234,7 +235,7 @@ def _edges(mechanism: Mechanism, found: xr.Dataset) -> Record:
 def _covered(
     world: World, data: StudyData, fits: Fits, results: Mapping[str, xr.Dataset], seed: int
 ) -> dict[str, list[int]]:
-    """Of the intervals of AUROC, transfer and dependency: how many hold the truth, and of how many.
+    """Of the intervals of AUROC, transfer, its shares of d′ and dependency: how many hold the truth, and of how many.
 
     The truth is the fitted probes' value on fresh rows of the same world, averaged over folds as the estimate is.
     """
@@ -246,12 +247,13 @@ def _covered(
     fresh = {t: world.fresh(t, N_FRESH, 16 * seed + i) for i, t in enumerate(names)}
     x = {t: scale(states) for t, (states, _) in fresh.items()}
     label = {t: labels for t, (_, labels) in fresh.items()}
-    matrix, after = torch.zeros(n, n), torch.zeros(n, n)
+    matrix, d_prime, after = torch.zeros(n, n), torch.zeros(n, n), torch.zeros(n, n)
     for fold in shared_folds(data, shared):
         erasers = stacked([fit_leace(fold.trained[t], fold.label[t], fold.weight[t]) for t in names])
         for j, target in enumerate(names):
             own = torch.cat([fold.probes[source].scores(x[target]) for source in names])
             matrix[:, j] += auroc(own, label[target]) / data.n_folds
+            d_prime[:, j] += _d_prime(own, label[target]) / data.n_folds
             left = refitted_probes(fold, target, erasers).scores(x[target])[:, 0]
             after[:, j] += auroc(left, label[target]) / data.n_folds
     found, drops = results["transfer"].sel(kind="contrast"), results["ablation"]
@@ -262,13 +264,36 @@ def _covered(
     return {
         "AUROC": _tally(holds[own_cells]),
         "transfer": _tally(holds[~own_cells]),
+        "shares of d′": _tally(_shares_hold(d_prime, found, names)),
         "dependency": _tally(drop_holds[~own_cells]),
     }
 
 
-def _holds(truth: Float[Tensor, "a b"], low: np.ndarray, high: np.ndarray) -> Tensor:
+def _d_prime(scores: Float[Tensor, "source sample"], labels: Int[Tensor, " sample"]) -> Float[Tensor, " source"]:
+    """The difference of the classes' means over the root of their mean variance."""
+    keeps, breaks = scores[:, labels == 1], scores[:, labels == 0]
+    d_prime: Tensor = (keeps.mean(1) - breaks.mean(1)) / ((keeps.var(1) + breaks.var(1)) / 2).sqrt()
+    return d_prime
+
+
+def _shares_hold(
+    d_prime: Float[Tensor, "source target"], found: xr.Dataset, names: list[str]
+) -> Bool[Tensor, " share"]:
+    """Whether the planned contrasts and the mean share hold what they are of the truth; of those that have an interval."""
+    here = found.sel(source=names, target=names)
+    auroc, q, low = (torch.from_numpy(here[name].values) for name in ("auroc", "q_value", "auroc_low"))
+    readable = low.diagonal() > 0.5
+    *named, others = (pairs & readable.outer(readable) for pairs in named_pairs(names))
+    strength = sign_of(auroc, q) * d_prime
+    mean = share_of_own(strength, others)
+    truth = torch.stack([*(share_of_own(strength, pair) - mean for pair in named), mean])
+    bounds = (np.append(found[f"planned_{end}"].values, found[f"mean_share_{end}"].values) for end in ("low", "high"))
+    return _holds(truth, *bounds)[~truth.isnan()]
+
+
+def _holds(truth: Float[Tensor, "*cell"], low: np.ndarray, high: np.ndarray) -> Bool[Tensor, "*cell"]:
     return (torch.from_numpy(low) <= truth) & (truth <= torch.from_numpy(high))
 
 
-def _tally(holds: Tensor) -> list[int]:
+def _tally(holds: Bool[Tensor, " cell"]) -> list[int]:
     return [int(holds.sum()), holds.numel()]

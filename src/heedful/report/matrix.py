@@ -99,7 +99,9 @@ class Matrix:
     position: str
     mean: Estimate
     planned: list[tuple[str, str, Estimate]]
-    """The pairs said to transfer that both can be read, each with its strength less that of all other pairs."""
+    """The pairs said to transfer that both can be read, each with its share of d′ less that of all other pairs."""
+    others: Estimate
+    """Share of the d′ of own probes that those pairs reach."""
     unread: list[str]
     """Tasks that their own probe does not read there: they take no part in it."""
     mantel: float
@@ -164,6 +166,7 @@ def matrix(transfer: xr.Dataset, kind: str, order: Sequence[str] | None = None) 
         position=str(found["shared_position"].item()),
         mean=estimate(found, "mean_off_diagonal"),
         planned=[(a, b, one) for a, b in NAMED_PAIRS if (one := _planned(found, f"{a} and {b}")).bounded],
+        others=estimate(found, "mean_share"),
         unread=unread,
         mantel=float(found["mantel"]),
         mantel_p=float(found["mantel_p"]),
@@ -259,7 +262,7 @@ def transfer_cell(cell: Cell, source: str, target: str, x: float, y: float) -> M
     if not own:
         text += f"; {q_text(q)}"
         if "normalised" in cell and (share := estimate(cell, "normalised")).known:
-            text += f"; share of its own probe’s {number(share.value)} {interval(share)}"
+            text += f"; share of its own probe’s d′ {number(share.value)} {interval(share)}"
     return MatrixCell(x, y, shade, auroc.value, q <= LEVEL, abs(shade) >= DARK, text)
 
 

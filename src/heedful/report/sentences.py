@@ -146,7 +146,9 @@ def _transfer(run: Run, kind: str) -> list[str]:
     ]
     if found.planned:
         pairs = [f"{task_name(a)} with {task_name(b)} {_beside_others(one)}" for a, b, one in found.planned]
-        said.append(f"Of the pairs that are said to transfer, {listed(pairs)}.")
+        said.append(
+            f"Of the pairs that are said to transfer, {listed(pairs)}, in shares of the d′ of a skill’s own probe."
+        )
     return said
 
 

@@ -78,6 +78,7 @@ def _transfer(run: Run, kind: str) -> dict[str, Any] | None:
         "position": found.position,
         "mean_off_diagonal": found.mean,
         "planned": {f"{a} and {b}": one for a, b, one in found.planned},
+        "mean_share": found.others,
         "told_from_chance": found.grid.told,
         "pairs": found.grid.pairs,
         "auroc": {
