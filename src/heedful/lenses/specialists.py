@@ -30,6 +30,7 @@ from heedful.probes import (
 
 N_PERMUTATIONS = 199
 
+_SPECIALIST, _GENERAL, _HELD_OUT = (PROBES.index(name) for name in ("specialist", "general_each", "held_out"))
 _CELL = ("kind", "task", "site", "position")
 _TASK = ("kind", "task")
 _FLOATS = {
@@ -185,24 +186,18 @@ def _by_cell(
         if not rows.enough:
             continue
         scores = f.scores[:, :, p, f.valid[p]]
-        jackknife = [
-            data.auroc(each, rows).cross_fitted(share * noise)
-            for each, share, noise in zip(scores, own, f.noise[:, :, p], strict=True)
-        ]
-        for probe, one in enumerate(jackknife):
-            interval = one.interval(LEVEL, "logit")
-            for name, values in (("auroc", one.estimate), ("auroc_low", interval.low), ("auroc_high", interval.high)):
-                canvas[name][probe, k, t, :, p] = values
+        found = data.auroc(scores, rows).cross_fitted(own.unsqueeze(1) * f.noise[:, :, p])
+        put(canvas, "auroc", (slice(None), k, t, slice(None), p), found, "logit")
         canvas["balanced_accuracy"][:, k, t, :, p] = fold_mean(fold_balanced_accuracy(scores, rows.label, rows.fold))
-        for name, general in (("gap", jackknife[1]), ("gap_held_out", jackknife[3])):
-            gap = combine(torch.sub, jackknife[0], general)
+        for name, general in (("gap", _GENERAL), ("gap_held_out", _HELD_OUT)):
+            gap = combine(lambda each, general=general: each[_SPECIALIST] - each[general], found)
             interval = gap.interval(LEVEL)
             canvas[name][k, t, :, p] = gap.estimate
             canvas[f"{name}_low"][k, t, :, p] = interval.low.clamp_min(-1)
             canvas[f"{name}_high"][k, t, :, p] = interval.high.clamp_max(1)
         control = _control(data, f, f.control_scores[:, :, p, f.valid[p]], f.valid[p])
         canvas["control"][k, t, :, p] = control.estimate
-        canvas["selectivity"][k, t, :, p] = jackknife[0].estimate - control.estimate
+        canvas["selectivity"][k, t, :, p] = found.estimate[_SPECIALIST] - control.estimate
 
 
 def _control(
@@ -236,58 +231,41 @@ def _choose(f: TaskFits, able: Candidates, n_tasks: int) -> _Chosen:
 class _AtBest(NamedTuple):
     """A task's probes at its chosen cells, widened for a mean over tasks: each trains what is scored on the others."""
 
-    specialist: Jackknife
-    general: Jackknife
-    held_out: Jackknife
-    specialist_d: Jackknife
-    """Of d′, as the next."""
-    general_d: Jackknife
+    auroc: Jackknife
+    """[probe], as the next."""
+    d_prime: Jackknife
 
 
 def _at_best(
     data: StudyData, chosen: _Chosen, canvas: dict[str, Canvas], k: int, t: int, n_permutations: int
 ) -> _AtBest:
-    rows = chosen.rows
-    plain = [data.auroc(scores, rows) for scores in chosen.nested.scores]
-    found = [one.cross_fitted(noise) for one, noise in zip(plain, chosen.own * chosen.noise, strict=True)]
-    for probe, one in enumerate(found):
-        interval = one.interval(LEVEL, "logit")
-        for name, value in (("best_auroc", one.estimate), ("best_low", interval.low), ("best_high", interval.high)):
-            canvas[name][probe, k, t] = value
-    canvas["best_balanced_accuracy"][:, k, t] = fold_mean(
-        fold_balanced_accuracy(chosen.nested.scores, rows.label, rows.fold)
-    )
-    specialist, general = (PROBES.index(name) for name in ("specialist", "general_each"))
-    put(canvas, "best_gap", (k, t), combine(torch.sub, found[specialist], found[general]))
+    rows, scores = chosen.rows, chosen.nested.scores
+    plain = data.auroc(scores, rows)
+    found = plain.cross_fitted(chosen.own * chosen.noise)
+    at = (slice(None), k, t)
+    canvas["best_auroc"][at], canvas["best_low"][at], canvas["best_high"][at] = found.interval(LEVEL, "logit")[:3]
+    canvas["best_balanced_accuracy"][at] = fold_mean(fold_balanced_accuracy(scores, rows.label, rows.fold))
+    put(canvas, "best_gap", (k, t), combine(lambda each: each[_SPECIALIST] - each[_GENERAL], found))
     control = _control(
         data, chosen.f, chosen.nested.of(chosen.f.control_scores[..., chosen.which], rows.fold), chosen.which
     )
     put(canvas, "best_control", (k, t), control, "logit")
-    put(canvas, "best_selectivity", (k, t), combine(torch.sub, found[specialist], control))
+    put(canvas, "best_selectivity", (k, t), combine(lambda each, control: each[_SPECIALIST] - control, found, control))
     if n_permutations:
         null = _null(data, chosen, n_permutations)
         canvas["null_mean"][k, t] = null.mean()
         canvas["null_high"][k, t] = null.quantile(0.95)
         canvas["p_value"][k, t] = permutation_p(canvas["best_auroc"].values[0, k, t], null)
-    wide = [one.cross_fitted(noise) for one, noise in zip(plain, chosen.noise, strict=True)]
-    separate = [data.d_prime(scores, rows) for scores in chosen.nested.scores[[specialist, general]]]
-    noise = chosen.noise[[specialist, general]]
-    return _AtBest(
-        wide[specialist],
-        wide[general],
-        wide[PROBES.index("held_out")],
-        *(one.cross_fitted(share) for one, share in zip(separate, noise, strict=True)),
-    )
+    return _AtBest(plain.cross_fitted(chosen.noise), data.d_prime(scores, rows).cross_fitted(chosen.noise))
 
 
 def _overall(readable: Sequence[_AtBest], canvas: dict[str, Canvas], k: int) -> None:
     """What the claim of little shared representation is decided by, and the universality index."""
-    specialist, general, held_out, specialist_d, general_d = (
-        combine(lambda *each: torch.stack(each).mean(0), *parts) for parts in zip(*readable, strict=True)
-    )
-    put(canvas, "lost", k, combine(lambda g, s: 1 - g / s, general_d, specialist_d))
-    put(canvas, "mean_gap", k, combine(torch.sub, specialist, general))
-    put(canvas, "universality", k, combine(lambda h, s: (h - 0.5) / (s - 0.5), held_out, specialist))
+    means, d_prime = (combine(lambda *each: torch.stack(each).mean(0), *parts) for parts in zip(*readable, strict=True))
+    put(canvas, "lost", k, combine(lambda each: 1 - each[_GENERAL] / each[_SPECIALIST], d_prime))
+    put(canvas, "mean_gap", k, combine(lambda each: each[_SPECIALIST] - each[_GENERAL], means))
+    universality = combine(lambda each: (each[_HELD_OUT] - 0.5) / (each[_SPECIALIST] - 0.5), means)
+    put(canvas, "universality", k, universality)
     for name in ("universality", "universality_low", "universality_high"):
         canvas[name].values[k].clamp_(0, 1)
 
