@@ -599,7 +599,8 @@ def test_what_a_killed_writer_left_is_left_out_and_what_is_whole_is_read(tmp_pat
         ),
         ({"budget": 5}, "budget is 5"),
         ({"policy": 3}, "policy is 3"),
-        ({"monitors": "run/monitors"}, "monitors is 'run/monitors'"),
+        ({"monitors": "run/monitors"}, "probe monitors: open_upstream(model, monitors=FOLDER)"),
+        ({"monitors": 3}, "monitors is 3"),
     ],
 )
 def test_what_cannot_be_is_said_at_once(settings: dict[str, object], cause: str) -> None:
@@ -829,3 +830,10 @@ def test_a_result_is_json_as_the_log_has_it(tmp_path: Path) -> None:
     assert json.loads(json.dumps(found)).items() <= read_log(log).lines[0].items()
     assert (found["text"], found["passed"], len(found["attempts"])) == (GOOD, True, 2)
     assert "text" not in Guard(Scripted(GOOD), [FEW]).generate(PROMPT).to_dict(texts=False)
+
+
+def test_a_list_that_is_changed_afterwards_changes_no_guard() -> None:
+    asked = [FEW]
+    guard = Guard(Scripted(GOOD), asked)
+    asked.append(Include(terms=("night",)))
+    assert guard.generate(PROMPT).passed

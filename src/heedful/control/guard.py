@@ -97,8 +97,8 @@ class Guard:
             (
                 "monitors",
                 self.monitors,
-                not isinstance(self.monitors, str | Path),
-                "monitors, as load_monitors reads them",
+                isinstance(self.monitors, Collection) and not isinstance(self.monitors, str),
+                "a list of limits on risk, such as [RiskLimit(…)]; probe monitors: open_upstream(model, monitors=FOLDER)",
             ),
             ("policy", self.policy, isinstance(self.policy, str) or callable(self.policy), "a policy or its name"),
         ):
@@ -106,6 +106,8 @@ class Guard:
                 raise InputError(f"{asked} is {given!r}", f"give {instead}")
         if wrong := next((each for each in self.constraints if not isinstance(each, Constraint)), None):
             raise InputError(f"{wrong!r} is not a constraint", "give each as WordCount(at_most=50) is, say")
+        for name in ("constraints", "monitors"):  # what was checked is what is held to, whatever becomes of the list
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.constraints:
             raise InputError(
                 "a guard without constraints guards nothing", "give at least one, e.g. WordCount(at_most=50)"
@@ -173,7 +175,7 @@ class Guard:
     async def _answer(self, messages: Sequence[Message], sampling: Sampling, emit: Callable[[str], None]) -> Guarded:
         if self.log is not None:  # a call that could not be logged is better not made
             check_log(self.log)
-        asked = Asked(messages, sampling, tuple(self.constraints), self.upstream)
+        asked = Asked(messages, sampling, self.constraints, self.upstream)
         how = self.release or ("pass_through" if self.mode in ("shadow", "warn") else "hold_all")
         free = self.mode in ("shadow", "warn")
         release = Release(how, self.window, emit, unchecked=free)
