@@ -34,16 +34,21 @@ _SPECIALIST, _GENERAL, _HELD_OUT = (PROBES.index(name) for name in ("specialist"
 _CELL = ("kind", "task", "site", "position")
 _TASK = ("kind", "task")
 _FLOATS = {
-    "auroc": (("probe", *_CELL), "AUROC", "probability; 0.5 is chance"),
-    "auroc_low": (("probe", *_CELL), "lower bound of AUROC", "probability"),
-    "auroc_high": (("probe", *_CELL), "upper bound of AUROC", "probability"),
+    **bounded(
+        {
+            "auroc": (("probe", *_CELL), "AUROC", "probability; 0.5 is chance"),
+            "gap": (_CELL, "AUROC of specialist − general (matched examples of each task)", "difference in AUROC"),
+            "gap_held_out": (_CELL, "AUROC of specialist − general without the task", "difference in AUROC"),
+            "best_gap": (_TASK, "AUROC of specialist − general at the chosen cells", "difference in AUROC"),
+            "best_control": (_TASK, "mean AUROC on control tasks at the chosen cells", "probability; 0.5 is chance"),
+            "best_selectivity": (
+                _TASK,
+                "AUROC on the task − on control tasks, at the chosen cells",
+                "difference in AUROC",
+            ),
+        }
+    ),
     "balanced_accuracy": (("probe", *_CELL), "balanced accuracy", "share; 0.5 is chance"),
-    "gap": (_CELL, "AUROC of specialist − general (matched examples of each task)", "difference in AUROC"),
-    "gap_low": (_CELL, "lower bound of the gap", "difference in AUROC"),
-    "gap_high": (_CELL, "upper bound of the gap", "difference in AUROC"),
-    "gap_held_out": (_CELL, "AUROC of specialist − general without the task", "difference in AUROC"),
-    "gap_held_out_low": (_CELL, "lower bound of the gap to the general probe without the task", "difference in AUROC"),
-    "gap_held_out_high": (_CELL, "upper bound of the gap to the general probe without the task", "difference in AUROC"),
     "control": (_CELL, "mean AUROC on control tasks", "probability; 0.5 is chance"),
     "selectivity": (_CELL, "AUROC on the task − AUROC on control tasks", "difference in AUROC"),
     "control_recurrence": (_TASK, "rows whose control type recurs in another fold", "share"),
@@ -59,13 +64,6 @@ _FLOATS = {
     "null_high": (_TASK, "95 % quantile of AUROC on permuted labels", "probability"),
     "p_value": (_TASK, "share of permutations that reach the specialist's best AUROC, with one added", "probability"),
 }
-_AT_BEST = bounded(
-    {
-        "best_gap": (_TASK, "AUROC of specialist − general at the chosen cells", "difference in AUROC"),
-        "best_control": (_TASK, "mean AUROC on control tasks at the chosen cells", "probability; 0.5 is chance"),
-        "best_selectivity": (_TASK, "AUROC on the task − on control tasks, at the chosen cells", "difference in AUROC"),
-    }
-)
 _OVERALL = bounded(
     {
         "lost": (
@@ -106,7 +104,7 @@ def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTAT
     quantiles of the response, which know its final length. Without permutations there is no p, and all else stands.
     """
     n = sizes(data, probe=len(PROBES))
-    canvas = canvases({**_FLOATS, **_AT_BEST, **_OVERALL}, n)
+    canvas = canvases({**_FLOATS, **_OVERALL}, n)
     canvas |= {name: Canvas(n, dims, torch.long) for name, (dims, *_) in _COUNTS.items()}
     canvas |= {name: Canvas(n, dims, torch.bool) for name, (dims, *_) in _FLAGS.items()}
     text = {name: [["" for _ in data.tasks] for _ in KINDS] for name in ("best_site", "best_position", "control_types")}
@@ -141,7 +139,7 @@ def specialists(data: StudyData, fits: Fits, *, n_permutations: int = N_PERMUTAT
     for s, site in enumerate(data.sites):
         massive = torch.stack([data.scale(site, position).massive for position in data.positions])
         canvas["massive_dimensions"][s] = massive.any(0).sum()
-    described = {**_FLOATS, **_AT_BEST, **_OVERALL, **_COUNTS, **_FLAGS}
+    described = {**_FLOATS, **_OVERALL, **_COUNTS, **_FLAGS}
     variables = {name: variable(c, *described[name][1:]) for name, c in canvas.items()}
     variables["best_site"] = words(_TASK, text["best_site"], "site chosen in the most folds")
     variables["best_position"] = words(_TASK, text["best_position"], "position chosen in the most folds")

@@ -24,7 +24,7 @@ from torch import Tensor
 from heedful.lenses.cells import SharedCells, shared_cells, shared_folds
 from heedful.lenses.data import KINDS, Examples, StudyData
 from heedful.lenses.fits import Fits
-from heedful.lenses.result import LEVEL, SHARE_FROM, Canvas, coordinates, put, sizes, variable, words
+from heedful.lenses.result import LEVEL, SHARE_FROM, Canvas, bounded, canvases, coordinates, put, sizes, variable, words
 from heedful.probes import (
     Jackknife,
     benjamini_hochberg,
@@ -43,31 +43,25 @@ MIN_TASKS = 4
 
 _MATRIX = ("kind", "source", "target")
 _FLOATS = {
-    "auroc": (_MATRIX, "AUROC on the target of the probe trained on the source", "probability; 0.5 is chance"),
-    "auroc_low": (_MATRIX, "lower bound of AUROC", "probability"),
-    "auroc_high": (_MATRIX, "upper bound of AUROC", "probability"),
-    "normalised": (_MATRIX, "d′ over that of the target's own probe", "1 is as good as its own probe"),
-    "normalised_low": (_MATRIX, "lower bound of the share", "share"),
-    "normalised_high": (_MATRIX, "upper bound of the share", "share"),
+    **bounded(
+        {
+            "auroc": (_MATRIX, "AUROC on the target of the probe trained on the source", "probability; 0.5 is chance"),
+            "normalised": (_MATRIX, "d′ over that of the target's own probe", "1 is as good as its own probe"),
+            "planned": (
+                ("kind", "pair"),
+                "Σ strength in d′ / Σ the target's own d′ of the named pair − the same of all others, of readable tasks",
+                "difference in shares of d′",
+            ),
+            "mean_share": (
+                ("kind",),
+                "Σ strength in d′ / Σ the target's own d′ over pairs of readable tasks that are not named",
+                "share; 1 is as good as its own probe",
+            ),
+            "mean_off_diagonal": (("kind",), "mean AUROC over pairs of different tasks", "probability; 0.5 is chance"),
+        }
+    ),
     "p_value": (_MATRIX, "share of permutations of the target's labels as far from 0.5, with one added", "probability"),
     "q_value": (_MATRIX, "p adjusted for the false discovery rate over all pairs of tasks", "probability"),
-    "planned": (
-        ("kind", "pair"),
-        "Σ strength in d′ / Σ the target's own d′ of the named pair − the same of all others, of readable tasks",
-        "difference in shares of d′",
-    ),
-    "planned_low": (("kind", "pair"), "lower bound of the planned contrast", "difference in shares of d′"),
-    "planned_high": (("kind", "pair"), "upper bound of the planned contrast", "difference in shares of d′"),
-    "mean_share": (
-        ("kind",),
-        "Σ strength in d′ / Σ the target's own d′ over pairs of readable tasks that are not named",
-        "share; 1 is as good as its own probe",
-    ),
-    "mean_share_low": (("kind",), "lower bound of the mean share", "share"),
-    "mean_share_high": (("kind",), "upper bound of the mean share", "share"),
-    "mean_off_diagonal": (("kind",), "mean AUROC over pairs of different tasks", "probability; 0.5 is chance"),
-    "mean_off_diagonal_low": (("kind",), "lower bound of the mean over pairs", "probability"),
-    "mean_off_diagonal_high": (("kind",), "upper bound of the mean over pairs", "probability"),
     "mantel": (("kind",), "correlation of symmetrised strength with 'same family' (Mantel)", "correlation"),
     "mantel_p": (
         ("kind",),
@@ -93,7 +87,7 @@ def transfer(data: StudyData, fits: Fits) -> xr.Dataset:
     n = sizes(
         data, source=len(data.tasks), target=len(data.tasks), pair=len(NAMED_PAIRS), merge=max(len(data.tasks) - 1, 0)
     )
-    canvas = {name: Canvas(n, dims) for name, (dims, *_) in _FLOATS.items()}
+    canvas = canvases(_FLOATS, n)
     canvas["merged"] = Canvas(n, ("kind", "merge", "task"), torch.bool)
     canvas["order"] = Canvas(n, ("kind", "task"), torch.long)
     canvas["n_tasks"] = Canvas(n, ("kind",), torch.long)
@@ -211,9 +205,8 @@ def _oriented(matrix: Jackknife, sign: Float[Tensor, "source target"], about: fl
 
 def _write_matrix(canvas: dict[str, Canvas], k: int, at: Tensor, found: _Matrix, q: Tensor) -> None:
     cells = (k, at.unsqueeze(1), at)
-    interval = found.auroc.interval(LEVEL, "logit")
-    canvas["auroc"][cells], canvas["auroc_low"][cells], canvas["auroc_high"][cells] = interval[:3]
-    own = interval.low.diagonal() > SHARE_FROM
+    put(canvas, "auroc", cells, found.auroc, "logit")
+    own = canvas["auroc_low"].values[cells].diagonal() > SHARE_FROM
     share = combine(lambda m: m / _own(m), found.d_prime).interval(LEVEL)
     for name, values in zip(("normalised", "normalised_low", "normalised_high"), share, strict=False):
         canvas[name][cells] = torch.where(own, values, torch.nan)
