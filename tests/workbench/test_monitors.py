@@ -195,6 +195,7 @@ def test_other_bad_input_names_cause_and_cure(run: Path, model: LanguageModel, t
 
     fails(StoreError, "is not a run folder", run=tmp_path)
     fails(InputError, r"no task 'topic'\n.*word_count, register", tasks=["topic"])
+    fails(ModelError, "is a folder, but not a model", loaded=None, place=str(tmp_path))
     fails(InputError, "between 0 and 1", false_alarms=1.5)
     fails(InputError, r"smoothing is 'median'\n.*mean, count, best", smoothing="median")
     fails(InputError, "leave nothing to calibrate on", responses=0)

@@ -32,6 +32,8 @@ threshold and to say what the monitor is worth.
 
     heedful monitor train runs/pico-llama --false-alarms 0.01           alarms on at most 1 % of compliant responses
 
+    heedful monitor train runs/mine --model /new/place                  of a study whose model has been moved
+
 Killed or interrupted, the same command goes on from what the model had answered.
 
 Exit status: 0 done, 2 the input cannot be used.
@@ -66,6 +68,9 @@ def train(
     smoothing: Annotated[
         str, typer.Option(help="How several tokens agree: mean, count (k of the last m), or best (on training folds).")
     ] = "mean",
+    model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Where the study's model lies, if it has been moved.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train, calibrate and judge the monitors of a study's model."""
@@ -83,6 +88,7 @@ def train(
             calibration_prompts=calibration_prompts,
             responses=responses,
             smoothing=smoothing,
+            place=model,
             progress=progress,
         )
     _print(made, folder, as_json)

@@ -50,6 +50,7 @@ def train_monitors(
     responses: int = 2,
     smoothing: str = "mean",
     loaded: LanguageModel | None = None,
+    place: str | None = None,
     progress: Progress = silent,
 ) -> Monitors:
     """Make monitors of a study's model, and write them. Interrupted, the same call goes on from what the model had answered.
@@ -65,6 +66,7 @@ def train_monitors(
         smoothing: how several tokens are to agree: by their 'mean', by a 'count' (k of the last m), or whichever of both is
             'best', on training folds; the window itself is chosen there, too.
         loaded: the study's model, if it is in memory already.
+        place: where it lies now, if it has been moved.
         progress: told what is being done.
 
     Raises:
@@ -87,7 +89,7 @@ def train_monitors(
     if len(hopeless) == len(wanted) or (tasks is not None and hopeless):
         raise none_possible(hopeless)  # before anything is asked of the model
     wanted = tuple(task for task in wanted if task not in hopeless)
-    model = loaded or load_for(study.settings, progress)
+    model = loaded or load_for(study.settings, progress, place)
     _check_model(study.model, model, run)
     parts = out.with_name(f".{out.name}.parts")
     answers = collect(study.samples, study.settings, model, wanted, calibration_prompts, responses, progress, parts)
