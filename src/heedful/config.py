@@ -11,13 +11,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from heedful.errors import InputError
 from heedful.models.positions import POSITIONS, parse_position
 from heedful.prompts.base import base_prompts
-from heedful.prompts.tasks import tasks_named
+from heedful.prompts.skill_files import skills_from
+from heedful.prompts.skills import Skill
+from heedful.prompts.tasks import Task, tasks_named
 
 QUICK: dict[str, Any] = {
     "base_prompts": 40,
@@ -56,7 +68,10 @@ class StudySettings(BaseModel):
     system: str | None = Field(None, description="system prompt put before every instruction")
     thinking: bool | None = Field(None, description="enable_thinking for chat templates that know it")
 
-    tasks: tuple[str, ...] = Field((), validate_default=True, description="tasks to study; all nine if left out")
+    skills: tuple[Skill, ...] = Field((), description="skills of your own, beside the nine tasks: a file, or a list")
+    tasks: tuple[str, ...] = Field(
+        (), validate_default=True, description="tasks to study; all nine and your own skills if left out"
+    )
     base_prompts: int = Field(120, ge=10, le=len(base_prompts()), description="base prompts: the split groups")
     samples: int = Field(400, ge=0, le=20_000, description="natural responses a task")
     squares: int = Field(200, ge=0, le=20_000, description="contrast squares a task (four rows each)")
@@ -88,6 +103,16 @@ class StudySettings(BaseModel):
     seed: int = Field(0, ge=0, description="decides instructions, samples, folds and controls")
 
     @property
+    def own_tasks(self) -> tuple[Task, ...]:
+        """The skills of the user's own as tasks, studied or not."""
+        return tuple(skill.task() for skill in self.skills)
+
+    @property
+    def studied(self) -> tuple[Task, ...]:
+        """The tasks to study: of the nine in the standard order, then skills of the user's own in that of their file."""
+        return tasks_named(list(self.tasks), self.own_tasks)
+
+    @property
     def intervenes(self) -> bool:
         """Whether the model writes once more while traces are erased: not where answers were given elsewhere."""
         return self.behaviour_prompts > 0 and self.responses_file is None
@@ -99,8 +124,9 @@ class StudySettings(BaseModel):
 
     @field_validator("tasks")
     @classmethod
-    def _known_tasks(cls, tasks: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(task.name for task in tasks_named(list(tasks) or None))
+    def _known_tasks(cls, tasks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        own = [skill.task() for skill in info.data.get("skills", ())]
+        return tuple(task.name for task in tasks_named(list(tasks) or None, own))
 
     @field_validator("positions")
     @classmethod
@@ -138,6 +164,14 @@ class StudySettings(BaseModel):
             )
         return self
 
+    @model_serializer(mode="wrap")
+    def _told(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without skills where there are none, as studies were kept before there could be any."""
+        told: dict[str, Any] = handler(self)
+        if not self.skills:
+            told.pop("skills", None)
+        return told
+
 
 def study_settings(model: str, *, quick: bool = False, **changes: Any) -> StudySettings:
     """Settings from keyword arguments; None keeps a default.
@@ -153,6 +187,8 @@ def study_settings(model: str, *, quick: bool = False, **changes: Any) -> StudyS
             f"{flags} {'says' if len(idle) == 1 else 'say'} nothing where --responses gives the answers",
             "leave out what asks for answers; or name fewer --tasks, --sites or --positions to do less",
         )
+    if "skills" in given:
+        given["skills"] = skills_from(given["skills"])
     for kind in ("prompts", "responses"):
         if f"{kind}_file" in given:
             given[f"{kind}_file"] = str(given[f"{kind}_file"])

@@ -29,6 +29,8 @@ a report is written that opens in a browser.
 
     heedful study my/model --responses log.jsonl    answers given elsewhere: verified and replayed
 
+    heedful study my/model --skills skills.yaml     skills of your own beside the nine; --tasks leaves some out
+
 Killed or interrupted, the same command goes on where it stopped; on another kind of device, with another version of torch
 or with other settings it refuses to, since the rows would not be of one study. Exit status: 0 done, 2 the input cannot be
 used.
@@ -48,7 +50,20 @@ def study(
         Path | None, typer.Option(help="The run folder, runs/MODEL by default; of several, what holds theirs.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Models by name: pico, or rocchetti-2026.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="Tasks to study, separated by commas; all nine by default.")] = None,
+    tasks: Annotated[
+        str | None, typer.Option(help="Tasks to study, separated by commas, your --skills among them; all by default.")
+    ] = None,
+    skills: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML or JSON: skills of your own, each a name, a family, and values with a constraint and how to ask for it "
+            "(docs/skills.md)."
+        ),
+    ] = None,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE.py|MODULE", help="Run this code, which defines constraints that --skills names."),
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="Natural responses a task (400).")] = None,
     squares: Annotated[int | None, typer.Option(help="Contrast squares a task, four rows each (200).")] = None,
     base_prompts: Annotated[int | None, typer.Option(help="Base prompts, the split groups (120).")] = None,
@@ -106,7 +121,13 @@ def study(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with the summary.")] = False,
 ) -> None:
     """Diagnose how a model follows instructions: answer, verify, read hidden states, fit probes, report."""
+    if plugin:
+        from heedful.constraints import load_plugin
+
+        for name in plugin:
+            load_plugin(name)
     settings: dict[str, Any] = {
+        "skills": skills,
         "tasks": split_names(tasks, "--tasks"),
         "samples": samples,
         "squares": squares,

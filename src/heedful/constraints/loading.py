@@ -101,7 +101,7 @@ def load_constraints(path: str | Path) -> list[Constraint]:
     constraints = []
     for number, entry in enumerate(entries, start=1):
         try:
-            constraints.append(_constraint(entry.value))
+            constraints.append(constraint_from_entry(entry.value))
         except InputError as error:
             line = "" if entry.line is None else f"line {entry.line}, "
             raise InputError(f"{path}, {line}entry {number}: {error.cause}", error.cure) from error
@@ -182,7 +182,12 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())
 
 
-def _constraint(entry: object) -> Constraint:
+def constraint_from_entry(entry: object) -> Constraint:
+    """The constraint that an entry of a file stands for, written in full or in short.
+
+    Raises:
+        InputError: it is written in neither way, or the constraint is none.
+    """
     match entry:
         case str():
             return constraint_from({"id": entry})

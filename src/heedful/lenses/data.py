@@ -162,7 +162,7 @@ class StudyData:
         Args:
             rows: the study's table of rows; its columns are described where the study writes it.
             activations: states of the same rows, in any order.
-            tasks: task → family, to list; by default the tasks that have rows.
+            tasks: task → family, to list, those beside the nine in this order; by default the tasks that have rows, by name.
 
         Raises:
             InputError: the table lacks a column or a row's states, there are fewer base prompts than folds, or too few
@@ -173,9 +173,9 @@ class StudyData:
         self.rows, self.activations = rows, activations
         self.sites, self.positions = activations.sites, activations.positions
         self.n_folds, self.seed = n_folds, seed
-        found = dict(zip(rows["task"], rows["family"], strict=True)) if tasks is None else dict(tasks)
+        found = dict(sorted(zip(rows["task"], rows["family"], strict=True))) if tasks is None else dict(tasks)
         standard = {name: i for i, name in enumerate(TASKS)}
-        self.tasks = tuple(sorted((t for t in found if t), key=lambda t: (standard.get(t, len(standard)), t)))
+        self.tasks = tuple(sorted((t for t in found if t), key=lambda t: standard.get(t, len(standard))))
         self.families = tuple(found[t] for t in self.tasks)
         try:
             self._state = activations.index(rows["row_id"])

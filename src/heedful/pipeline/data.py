@@ -9,7 +9,6 @@ from heedful.config import StudySettings
 from heedful.lenses import StudyData
 from heedful.pipeline.instruct import FILE as INSTRUCTIONS_FILE
 from heedful.pipeline.respond import ROWS_FILE
-from heedful.prompts.tasks import tasks_named
 from heedful.store import Activations, Table, read_table, stage_files
 from heedful.store.manifest import Manifest
 
@@ -32,7 +31,7 @@ def read_data(path: Path, manifest: Manifest, activations: Activations | None = 
     return StudyData(
         _with_every_base(rows, asked),
         activations or Activations(stage_files(path, manifest, "read", "activations/")),
-        tasks={task.name: task.family for task in tasks_named(list(settings.tasks))},
+        tasks={task.name: task.family for task in settings.studied},
         n_folds=settings.folds,
         seed=settings.seed,
     )

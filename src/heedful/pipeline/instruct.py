@@ -15,7 +15,6 @@ from heedful.pipeline.own import own_prompts, recorded_responses
 from heedful.pipeline.tables import INSTRUCTIONS, columns
 from heedful.prompts.base import BasePrompt, base_prompts
 from heedful.prompts.instructions import Instruction, constraint_json, natural_instructions, pool_instructions
-from heedful.prompts.tasks import tasks_named
 from heedful.store import RunFolder, encode_table
 
 FILE = "instructions.parquet"
@@ -26,7 +25,7 @@ Record = dict[str, Any]
 def instruct(run: RunFolder, settings: StudySettings) -> None:
     """Write the instructions of a study, if they are not there already."""
     names = (
-        "tasks", "base_prompts", "samples", "squares", "pool", "seed", "prompts_sha256", "responses_sha256",
+        "tasks", "skills", "base_prompts", "samples", "squares", "pool", "seed", "prompts_sha256", "responses_sha256",
     )  # fmt: skip
     stage = run.stage("instruct", inputs=settings.model_dump(include=set(names)))
     if stage.done:
@@ -42,10 +41,12 @@ def study_instructions(settings: StudySettings) -> list[Record]:
     Raises:
         InputError: the user's file cannot be used, or has too few groups for the folds.
     """
-    tasks = tasks_named(list(settings.tasks))
+    tasks = settings.studied
     if settings.responses_file:
         path = Path(settings.responses_file)
-        records = [_record(r.instruction) | {"response": r.response} for r in recorded_responses(path, tasks)]
+        records = [
+            _record(r.instruction) | {"response": r.response} for r in recorded_responses(path, tasks, settings.skills)
+        ]
         return _enough_groups(records, settings, path)
     if not settings.prompts_file:
         bases = _bases(settings)
@@ -53,7 +54,7 @@ def study_instructions(settings: StudySettings) -> list[Record]:
         asked += pool_instructions(tasks, bases, settings.pool, settings.seed) if settings.squares else []
         return [_record(instruction) for instruction in asked]
     path = Path(settings.prompts_file)
-    own = own_prompts(path, tasks)
+    own = own_prompts(path, tasks, settings.skills)
     made: list[Instruction] = []
     if own.bases:
         made += natural_instructions(tasks, own.bases, settings.samples, settings.seed)

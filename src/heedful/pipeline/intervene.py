@@ -29,7 +29,6 @@ from heedful.models.sites import Change
 from heedful.pipeline.progress import Progress
 from heedful.pipeline.respond import ROWS_FILE, SAMPLES_FILE, model_inputs
 from heedful.pipeline.tables import DISTURBED, columns, replay_of
-from heedful.prompts.tasks import tasks_named
 from heedful.store import RunFolder, Stage, encode_results, encode_table, read_table
 
 ARMS_FILE, RESULT_FILE, SAID_FILE = "arms.safetensors", "results/behaviour.nc", "disturbed.parquet"
@@ -60,7 +59,7 @@ def intervene(
     stage = run.stage("intervene", inputs=inputs, reads=["respond", "probe"])
     if stage.done:
         return
-    names = [task.name for task in tasks_named(list(settings.tasks))]
+    names = list(settings.tasks)
     arms = read_arms(run.path / ARMS_FILE) if settings.intervenes else []
     fold_of = folds()
     prompts = _prompts(list(read_table(run.path / SAMPLES_FILE).rows()), settings.behaviour_prompts, fold_of)

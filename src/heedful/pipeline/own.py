@@ -16,7 +16,8 @@ from heedful.constraints import Constraint, constraint_from
 from heedful.errors import InputError
 from heedful.prompts.base import BasePrompt
 from heedful.prompts.instructions import Instruction
-from heedful.prompts.tasks import TASKS, Task
+from heedful.prompts.skills import Skill
+from heedful.prompts.tasks import Task
 from heedful.store import read_records
 
 _TASK_OF = {
@@ -47,18 +48,18 @@ class Recorded(NamedTuple):
     response: str
 
 
-def own_prompts(path: Path, tasks: Sequence[Task]) -> OwnPrompts:
-    """The user's prompts for these tasks.
+def own_prompts(path: Path, tasks: Sequence[Task], skills: Sequence[Skill] = ()) -> OwnPrompts:
+    """The user's prompts for these tasks; a constraint is of a skill whose value it is, else of the task that has its type.
 
     Raises:
-        InputError: a record lacks its prompt, its constraint is of none of the nine tasks, or its prompt stands in two
+        InputError: a record lacks its prompt, its constraint is of no task and no skill, or its prompt stands in two
             groups; no record is for the study's tasks.
     """
     own = OwnPrompts([], [], [])
     known: set[str] = set()
     for record in _records(path):
         if record.constraints:
-            own.ready.extend(record.instructions("own", tasks))
+            own.ready.extend(record.instructions("own", tasks, skills))
         elif record.prompt not in known:
             known.add(record.prompt)
             own.bases.append(BasePrompt(len(own.bases), record.prompt))
@@ -68,7 +69,7 @@ def own_prompts(path: Path, tasks: Sequence[Task]) -> OwnPrompts:
     return own
 
 
-def recorded_responses(path: Path, tasks: Sequence[Task]) -> list[Recorded]:
+def recorded_responses(path: Path, tasks: Sequence[Task], skills: Sequence[Skill] = ()) -> list[Recorded]:
     """The user's answers to instructions of these tasks: records with `response` beside `prompt` and `constraints`.
 
     Raises:
@@ -82,7 +83,7 @@ def recorded_responses(path: Path, tasks: Sequence[Task]) -> list[Recorded]:
                 f"{record.where} has no constraint",
                 'say what was asked: "constraints": [{"id": "structural/word_count", "at_most": 50}]',
             )
-        found += [Recorded(instruction, response) for instruction in record.instructions("given", tasks)]
+        found += [Recorded(instruction, response) for instruction in record.instructions("given", tasks, skills)]
     if not found:
         raise InputError(f"{path} has no response for the tasks {_names(tasks)}", "choose other --tasks")
     return found
@@ -101,15 +102,14 @@ class _Own(NamedTuple):
     def text(self, name: str, *, may_be_empty: bool = False) -> str:
         return _text(self.fields, name, self.where, may_be_empty=may_be_empty)
 
-    def instructions(self, origin: str, tasks: Sequence[Task]) -> Iterator[Instruction]:
+    def instructions(self, origin: str, tasks: Sequence[Task], skills: Sequence[Skill]) -> Iterator[Instruction]:
         """One for each of the record's constraints that is of one of the tasks."""
+        studied = {task.name for task in tasks}
         for place, constraint in enumerate(self.constraints):
-            task = _task_of(constraint, self.where)
-            if task in tasks:
+            task = _task_of(constraint, skills, self.where)
+            if task in studied:
                 name = f"{origin}-{self.number:06d}-{place}"
-                yield Instruction(
-                    name, "natural", task.name, self.group, self.prompt, "own", False, constraint, self.prompt
-                )
+                yield Instruction(name, "natural", task, self.group, self.prompt, "own", False, constraint, self.prompt)
 
 
 def _records(path: Path) -> Iterator[_Own]:
@@ -128,12 +128,17 @@ def _records(path: Path) -> Iterator[_Own]:
         yield _Own(number, where, fields, prompt, group, _constraints(fields, where))
 
 
-def _task_of(constraint: Constraint, where: str) -> Task:
+def _task_of(constraint: Constraint, skills: Sequence[Skill], where: str) -> str:
+    """The task's name."""
+    if skill := next((skill for skill in skills if skill.asks_for(constraint)), None):
+        return skill.name
     if constraint.id not in _TASK_OF:
+        among = f" and is no value of {', '.join(skill.name for skill in skills)}" if skills else ""
         raise InputError(
-            f"{where}: {constraint.id!r} belongs to none of the nine tasks", f"use one of {', '.join(_TASK_OF)}"
+            f"{where}: {constraint.id!r} belongs to none of the nine tasks{among}",
+            f"use one of {', '.join(_TASK_OF)}; or describe a skill with this very constraint as a value: --skills FILE",
         )
-    return TASKS[_TASK_OF[constraint.id]]
+    return _TASK_OF[constraint.id]
 
 
 def _constraints(fields: Mapping[str, Any], where: str) -> list[Constraint]:

@@ -24,7 +24,7 @@ from heedful.pipeline.tables import ROWS, SAMPLES, columns
 from heedful.prompts.base import base_prompts
 from heedful.prompts.instructions import constraint_json
 from heedful.prompts.squares import CELLS, PoolResponse, Square, make_squares
-from heedful.prompts.tasks import TASKS, tasks_named
+from heedful.prompts.tasks import Task
 from heedful.store import RunFolder, Stage, encode_table, read_table
 
 SAMPLES_FILE, ROWS_FILE = "samples.parquet", "rows.parquet"
@@ -55,9 +55,9 @@ def respond(run: RunFolder, settings: StudySettings, model: LanguageModel, progr
 
     by_id = {sample["sample_id"]: sample for sample in samples}
     rows = [_natural_row(sample) for sample in samples if _is_labelled(sample)]
-    for made in squares.values():
-        for square in made:
-            rows += _square_rows(square, by_id, _Encoder(model, settings))
+    for task in settings.studied:
+        for square in squares[task.name]:
+            rows += _square_rows(square, task, by_id, _Encoder(model, settings))
     rows += _bare_rows(rows, _Encoder(model, settings))
     rows += reference_rows(model, settings)
     stage.write(SAMPLES_FILE, encode_table(columns(samples, SAMPLES), SAMPLES))
@@ -94,7 +94,7 @@ def _answer(
     stage: Stage, settings: StudySettings, model: LanguageModel, asked: Sequence[Record], part: str, progress: Progress
 ) -> list[Record]:
     """Sample records of instructions, in chunks that are written as they are made and kept by a resumed run."""
-    encode = _Encoder(model, settings)
+    encode, families = _Encoder(model, settings), {task.name: task.family for task in settings.studied}
     encoded = [encode(record["prompt"]) for record in asked]
     _check_room(model, settings, asked, encoded)
     samples: list[Record] = []
@@ -111,7 +111,7 @@ def _answer(
                 top_p=settings.top_p,
                 max_new_tokens=settings.max_new_tokens,
             )
-            made = [_sample(*each) for each in zip(chunk, prompts, seeds, answers, strict=True)]
+            made = [_sample(*each, families) for each in zip(chunk, prompts, seeds, answers, strict=True)]
             stage.write(name, encode_table(columns(made, SAMPLES), SAMPLES))
         samples += read_table(stage.path(name)).rows()
     progress(f"answering ({part})", len(asked), len(asked))
@@ -143,12 +143,14 @@ def _given(model: LanguageModel, chunk: Sequence[Record]) -> list[Generation] | 
     return [Generation(tuple(model.tokens(record["response"])), record["response"], "stop", eos, 0) for record in chunk]
 
 
-def _sample(record: Mapping[str, Any], prompt_ids: Sequence[int], seed: int, answer: Generation) -> Record:
+def _sample(
+    record: Mapping[str, Any], prompt_ids: Sequence[int], seed: int, answer: Generation, families: Mapping[str, str]
+) -> Record:
     task = record["task"]
     sample: Record = {name: record[name] for name in ("kind", "task", "base_id", "base", "template_id", "held_out")}
     sample |= {
         "sample_id": record["instruction_id"],
-        "family": TASKS[task].family if task else "",
+        "family": families[task] if task else "",
         "constraint": record["constraint"],
         "prompt": record["prompt"],
         "text": answer.text,
@@ -186,7 +188,7 @@ def _squares(
         for s in samples
         if s["kind"] == "pool" and s["finish_reason"] == "stop"
     ]
-    tasks = tasks_named(sorted(only) if only is not None else list(settings.tasks))
+    tasks = [task for task in settings.studied if only is None or task.name in only]
     return {task.name: make_squares(task, pool, settings.squares, settings.seed) for task in tasks}
 
 
@@ -221,7 +223,7 @@ def _natural_row(sample: Mapping[str, Any]) -> Record:
     }
 
 
-def _square_rows(square: Square, samples: Mapping[str, Record], encode: _Encoder) -> list[Record]:
+def _square_rows(square: Square, task: Task, samples: Mapping[str, Record], encode: _Encoder) -> list[Record]:
     """The four cells of a square; I1R1 and I2R2 comply."""
     prompt_ids = [encode(prompt) for prompt in square.prompts]
     rows = []
@@ -233,8 +235,8 @@ def _square_rows(square: Square, samples: Mapping[str, Record], encode: _Encoder
             | {
                 "row_id": f"{square.square_id}-{cell}",
                 "kind": "contrast",
-                "task": square.task,
-                "family": TASKS[square.task].family,
+                "task": task.name,
+                "family": task.family,
                 "square_id": square.square_id,
                 "cell": cell,
                 "template_id": square.template.template_id,

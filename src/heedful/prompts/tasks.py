@@ -8,7 +8,7 @@ generated (`elicit`). Knows verifiers and paraphrases; knows no model and no pro
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, NamedTuple
@@ -76,6 +76,7 @@ class Task:
         propose: a candidate pair for two texts, or None where they do not differ in this skill.
         elicit: constraints of a third value under which texts for squares may be generated; None where
             responses to the bare base prompt differ enough by themselves.
+        paraphrases: its own templates; those of `templates.yaml` if it has none.
     """
 
     name: str
@@ -84,11 +85,12 @@ class Task:
     wording: Callable[[Constraint], Wording]
     propose: Callable[[Random, str, str], Pair | None]
     elicit: Callable[[Random], Constraint] | None = None
+    paraphrases: tuple[Template, ...] = ()
 
     @property
     def templates(self) -> tuple[Template, ...]:
         """The task's paraphrases, the held-out ones among them."""
-        return templates(self.name)
+        return self.paraphrases or templates(self.name)
 
     def phrase(self, constraint: Constraint, template: Template, base: str) -> str:
         """The user's message for one base prompt and one constraint, in one paraphrase."""
@@ -254,11 +256,14 @@ TASKS: dict[str, Task] = {
 """The nine tasks, in the order of every table and figure."""
 
 
-def tasks_named(names: list[str] | None) -> tuple[Task, ...]:
-    """The tasks of these names, in the standard order; all nine for None. InputError for a name that is none."""
-    unknown = [name for name in names or [] if name not in TASKS]
+def tasks_named(names: list[str] | None, own: Sequence[Task] = ()) -> tuple[Task, ...]:
+    """The tasks of these names, in the standard order and then that of `own`, tasks beside the nine; all of them for None.
+    InputError for a name that is none."""
+    known = TASKS | {task.name: task for task in own}
+    unknown = [name for name in names or [] if name not in known]
     if unknown:
         raise InputError(
-            f"unknown task {', '.join(map(repr, unknown))}", f"choose among {', '.join(TASKS)}, separated by commas"
+            f"unknown task {', '.join(map(repr, unknown))}",
+            f"choose among {', '.join(known)}, separated by commas; a skill of your own is described in a file: --skills FILE",
         )
-    return tuple(task for task in TASKS.values() if names is None or task.name in names)
+    return tuple(task for task in known.values() if names is None or task.name in names)

@@ -26,7 +26,6 @@ from heedful.pipeline.respond import CHUNK, sample_seed
 from heedful.pipeline.tables import replay_of
 from heedful.prompts.base import further_base_prompts
 from heedful.prompts.instructions import Instruction, constraint_json, natural_instructions
-from heedful.prompts.tasks import tasks_named
 from heedful.store import atomic_write, encode_table, read_table
 
 LEAST_PROMPTS = 100
@@ -148,7 +147,9 @@ def _generated(
         )
     bases = bases[: prompts + tested]
     # Another seed than the study's, whose constraints these would otherwise repeat.
-    asked = natural_instructions(tasks_named(list(tasks)), bases, each * len(bases), settings.seed + 1_000_003)
+    asked = natural_instructions(
+        [task for task in settings.studied if task.name in tasks], bases, each * len(bases), settings.seed + 1_000_003
+    )
     encoded = [model.encode(one.prompt, system=settings.system, thinking=settings.thinking) for one in asked]
     key = _key(model, settings, encoded)
     parts: list[list[dict[str, Any]]] = [[], []]
