@@ -59,7 +59,10 @@ def study(
     if loaded is None:
         chosen = _as_begun(folder, chosen)
     kept = chosen.model_dump(mode="json")
-    with RunFolder.open(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept)) as run:
+    anew = overwrite or _came_to_nothing(folder, kept)
+    if not anew:
+        _check_skills(folder, kept)
+    with RunFolder.open(folder, kept, overwrite=anew) as run:
         instruct(run, chosen)
         ready = loaded or load_for(chosen, progress, place)
         chosen_sites(chosen, ready.name, ready.sites)
@@ -84,7 +87,10 @@ def check_folder(folder: Path, settings: StudySettings, *, overwrite: bool = Fal
         StoreError: the folder holds something else or another study, or cannot be written.
     """
     kept = _as_begun(folder, settings).model_dump(mode="json")
-    check_place(folder, kept, overwrite=overwrite or _came_to_nothing(folder, kept))
+    anew = overwrite or _came_to_nothing(folder, kept)
+    if not anew:
+        _check_skills(folder, kept)
+    check_place(folder, kept, overwrite=anew)
 
 
 def folder_of(model: str, under: Path | str = "runs") -> Path:
@@ -117,6 +123,24 @@ def _came_to_nothing(folder: Path, settings: Mapping[str, Any]) -> bool:
         return False
     respond = there.stages.get("respond")
     return there.settings != settings and (respond is None or not respond.files)
+
+
+def _check_skills(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Raise StoreError where the run there has skills of the user's own that these settings lack or have otherwise: said by
+    name, since the difference of two descriptions tells nobody which file to give."""
+    try:
+        there = read_manifest(folder).settings.get("skills", [])
+    except StoreError:  # no run, or none that can be read: who opens it says so
+        return
+    given = settings.get("skills", [])
+    if lacking := [skill["name"] for skill in there if skill not in given]:
+        named = {skill["name"] for skill in given}
+        what = "that read otherwise now" if named.issuperset(lacking) else "that are not given now"
+        raise StoreError(
+            f"{folder} holds a study of skills of your own {what}: {', '.join(lacking)}",
+            "give their file again as it was, --skills FILE; or choose another --out, or start this one anew with "
+            "--overwrite (what it holds is lost)",
+        )
 
 
 def _note_model(run: RunFolder, model: LanguageModel) -> None:

@@ -87,12 +87,12 @@ class Skill(BaseModel):
                 f"told apart by {MIN_VALUES}",
                 "add a value that a response can meet where it fails the other: the opposite, or another number",
             )
-        _check_wordings(self.name, [*self.values, *self.elicit])
         asked = [value.constraint for value in (*self.values, *self.elicit)]
         if twice := next((one for i, one in enumerate(asked) if one in asked[:i]), None):
             raise InputError(
                 f"the skill {self.name!r} has the constraint {twice} twice", "let each value ask for something else"
             )
+        _check_wordings(self.name, [*self.values, *self.elicit])
         return self
 
     def task(self) -> Task:
