@@ -26,6 +26,7 @@ from heedful.control.result import best_of, rank
 from heedful.control.upstream import Request, Sampling
 from heedful.control.watch import RiskLimit
 from heedful.errors import InputError, StoreError, UpstreamError
+from heedful.prompts.skills import Skill
 
 from .conftest import PROMPT_TOKENS, Scripted, ScriptedStream
 
@@ -302,6 +303,22 @@ def test_an_alarm_counts_where_its_task_was_asked_for() -> None:
     assert [alert.by for alert in first.alerts] == ["word_count"]
     assert second.passed
     assert Guard(Scripted("One two three", alarms=raised), [FEW], "abort:forecasts=0").generate(PROMPT).passed
+
+
+def test_an_alarm_of_a_skill_of_ones_own_counts_where_a_value_of_it_was_asked_for() -> None:
+    clauses = {"clauses": ("a", "b"), "held_out": ("c", "d")}
+    other = {"clauses": ("e", "f"), "held_out": ("g", "h")}
+
+    def raised(most: int) -> Alarm:
+        values = ({"constraint": {"id": "structural/word_count", "at_most": most}} | clauses,)
+        values += ({"constraint": {"id": "structural/word_count", "at_least": 9}} | other,)
+        skill = Skill.model_validate({"name": "brevity", "family": "structural", "values": values})
+        return Alarm("brevity", score=2.0, threshold=1.0, risk=0.8, token=1, false_alarms=0.05, skill=skill)
+
+    alarm = raised(FEW.at_most or 0)
+    model = Scripted("One two three", GOOD, alarms=lambda text: (alarm,) if text.startswith("One two") else ())
+    assert [alert.by for alert in Guard(model, [FEW], "abort").generate(PROMPT).attempts[0].alerts] == ["brevity"]
+    assert not raised(77).concerns([FEW])
 
 
 def test_an_abort_costs_what_it_used() -> None:

@@ -6,7 +6,15 @@ Knows no model and no tensor.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heedful.constraints import Constraint
+from heedful.control.studied import task_of
+
+if TYPE_CHECKING:
+    from heedful.prompts.skills import Skill
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,7 @@ class Alarm:
         token: index, among the response's tokens, of the one that raised it.
         position: the same by name, `response[17]`.
         false_alarms: at most this share of the compliant responses raise an alarm.
+        skill: of the user's own, whose monitor it is; None for one of the nine tasks.
     """
 
     name: str
@@ -29,11 +38,17 @@ class Alarm:
     risk: float
     token: int
     false_alarms: float
+    skill: Skill | None = None
 
     @property
     def position(self) -> str:
         """Which token, by name."""
         return f"response[{self.token}]"
+
+    def concerns(self, constraints: Iterable[Constraint]) -> bool:
+        """Whether one of these is what the monitor's task asks for."""
+        skills = () if self.skill is None else (self.skill,)
+        return any(task_of(constraint, skills) == self.name for constraint in constraints)
 
     def __str__(self) -> str:
         return (

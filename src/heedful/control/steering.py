@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -111,9 +111,3 @@ class Steered:
 
 def _adding(by: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda hidden: hidden + by.to(hidden.device, hidden.dtype)
-
-
-def task_of(constraint_id: str, directions: Mapping[str, Direction]) -> str | None:
-    """The task that a constraint belongs to, where there is a direction for it."""
-    name = constraint_id.partition("/")[2]
-    return name if name in directions else None

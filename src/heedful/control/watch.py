@@ -57,7 +57,8 @@ class Watch:
         self.alerts: list[Alert] = []
         self._open: list[PrefixMonitor] = [constraint.monitor() for constraint in constraints]
         self._waiting = list(monitors)
-        self._asked = {constraint.id.partition("/")[2] for constraint in constraints}
+        self._constraints = tuple(constraints)
+        self._alarmed: set[str] = set()
         self._length = 0
         self._feed(prefix)
 
@@ -66,8 +67,8 @@ class Watch:
         before = len(self.alerts)
         self._feed(delta.text)
         for alarm in delta.alarms:  # those of tasks that were not asked for say nothing of this answer
-            if alarm.name in self._asked:
-                self._asked.remove(alarm.name)
+            if alarm.name not in self._alarmed and alarm.concerns(self._constraints):
+                self._alarmed.add(alarm.name)
                 self.alerts.append(
                     Alert("forecast", alarm.name, str(alarm).removeprefix(f"{alarm.name}: "), self._length)
                 )

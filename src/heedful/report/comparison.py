@@ -265,6 +265,8 @@ def _cautions(runs: Mapping[str, Run], models: Sequence[Compared]) -> list[str]:
         if len(set(values.values())) > 1:
             if setting.endswith("_sha256"):  # contents decide, names are shown
                 values = {name: _file_name(run, setting.replace("_sha256", "_file")) for name, run in runs.items()}
+            if setting == "skills":  # whole descriptions would tell nobody
+                values = {name: ", ".join(_own_skills(run)) or "none" for name, run in runs.items()}
             told = "; ".join(f"{name}: {_short(value)}" for name, value in values.items())
             said.append(f"{setting.removesuffix('_sha256').replace('_', ' ')} differ: {told}")
     by_answers = [m.name for m in models if m.probed and m.kind == "natural"]
@@ -278,6 +280,10 @@ def _cautions(runs: Mapping[str, Run], models: Sequence[Compared]) -> list[str]:
             f"nothing could be probed of {listed(blind)}, for want of contrast squares and of answers of either class"
         )
     return said
+
+
+def _own_skills(run: Run) -> list[str]:
+    return [skill["name"] for skill in run.manifest.settings.get("skills", ())]
 
 
 def _file_name(run: Run, setting: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -104,7 +105,8 @@ def _study(run: Run) -> dict[str, Any]:
         "prompts_file": wording.visible(Path(str(prompts_file)).name) if prompts_file else None,
         # Not the report itself, so that making it again gives the same bytes.
         "stages": [(name, stage) for name, stage in manifest.stages.items() if name != "report"],
-        "settings": _flat(manifest.settings),
+        "own_skills": run.own_skills,
+        "settings": _flat(_skills_by_name(manifest.settings)),
         "facts": _flat(manifest.facts),
         "method": _flat({**run.specialists.attrs, **methods}),
         "run_folds": manifest.settings.get("folds"),
@@ -282,6 +284,20 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             leaves.append((f"{prefix}{name}", item))
     return leaves
+
+
+def _skills_by_name(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which each skill of the user's own has an entry: what decides its values, and how each is asked for."""
+    if not (skills := settings.get("skills")):
+        return dict(settings)
+    told = {
+        skill["name"]: [
+            f"{json.dumps(value['constraint'], ensure_ascii=False)}: {' | '.join(value['clauses'] + value['held_out'])}"
+            for value in (*skill["values"], *skill["elicit"])
+        ]
+        for skill in skills
+    }
+    return {name: told if name == "skills" else value for name, value in settings.items()}
 
 
 def _small(settings: Mapping[str, Any]) -> str:

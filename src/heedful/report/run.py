@@ -83,6 +83,12 @@ class Run:
         answered = {sample["task"] for sample in self.samples}
         return [task for task in studied if task in answered]
 
+    @property
+    def own_skills(self) -> list[str]:
+        """Those of the tasks that are skills of the user's own."""
+        own = {skill["name"] for skill in self.manifest.settings.get("skills", ())}
+        return [task for task in self.tasks if task in own]
+
     def family(self, task: str) -> str:
         """The family that a task belongs to."""
         return str(self.specialists["family"].sel(task=task).item())

@@ -21,6 +21,7 @@ from heedful.control.monitors.forecast import Forecast
 from heedful.control.monitors.monitor import Monitor, Monitors, Parity
 from heedful.errors import StoreError
 from heedful.models import LanguageModel
+from heedful.prompts.skills import Skill
 from heedful.store import atomic_write
 
 FORMAT, SCHEMA_VERSION = "heedful monitors", 2
@@ -64,6 +65,8 @@ def save_monitors(folder: Path | str, monitors: Monitors) -> Path:
         "parity": monitors.parity._asdict() if monitors.parity else None,
         "card": dict(monitors.card),
     }
+    if monitors.skills:
+        described["skills"] = [skill.model_dump(mode="json") for skill in monitors.skills]
     atomic_write(folder / JSON_FILE, json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return folder
 
@@ -95,6 +98,7 @@ def load_monitors(folder: Path | str, model: LanguageModel | None = None) -> Mon
             model=found["model"],
             parity=Parity(**found["parity"]) if found["parity"] else None,
             card=found["card"],
+            skills=tuple(Skill.model_validate(each) for each in found.get("skills", ())),
         )
         if any(t.shape[:2] != (len(monitors.each), len(monitors.sites)) for t in (monitors.coef, monitors.prompt_coef)):
             raise ValueError("its weights are not those of its monitors and sites")

@@ -137,5 +137,6 @@ class LiveRisk:
                 risk=monitor.forecast.of(peak, read),
                 token=read - 1,
                 false_alarms=monitor.threshold.rate,
+                skill=next((skill for skill in self.monitors.skills if skill.name == monitor.name), None),
             )
         )

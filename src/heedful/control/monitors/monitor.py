@@ -19,6 +19,7 @@ from heedful.control.monitors.smoothing import Window
 from heedful.errors import ModelError
 from heedful.models import LanguageModel
 from heedful.models.identity import differing
+from heedful.prompts.skills import Skill
 
 
 class Monitor(NamedTuple):
@@ -71,6 +72,7 @@ class Monitors:
         model: identity of the model that they read (`LanguageModel.identity`).
         parity: measured when they were trained.
         card: how they were made and what they are worth, as JSON values.
+        skills: those of the tasks that are skills of the user's own.
     """
 
     sites: tuple[str, ...]
@@ -81,6 +83,7 @@ class Monitors:
     model: Mapping[str, Any]
     parity: Parity | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
+    skills: tuple[Skill, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

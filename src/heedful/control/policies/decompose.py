@@ -5,6 +5,7 @@ from __future__ import annotations
 from heedful.control.policies.order import by_family, order_from_study
 from heedful.control.policies.policy import Ask, Asked, Plan, counted, feedback, policy
 from heedful.control.result import Attempt, best_of
+from heedful.control.studied import skills_of, task_of
 
 
 @policy("decompose")
@@ -14,6 +15,8 @@ def decompose(asked: Asked, *, rounds: int = 4, study: str = "") -> Plan:
     places = (
         {name: place for place, name in enumerate(order_from_study(study))} if study else by_family(asked.constraints)
     )
+    skills = skills_of(study) if study else ()
+    tasks = {constraint.id: task_of(constraint, skills) for constraint in asked.constraints}
     seen: list[Attempt] = [*(yield [Ask(asked.request())])]
     tried: dict[tuple[str, str], int] = {}
     for number in range(1, rounds + 1):
@@ -25,8 +28,8 @@ def decompose(asked: Asked, *, rounds: int = 4, study: str = "") -> Plan:
         else:
             # What was asked of this draft in vain goes to the end of the queue.
             def turn(constraint: str, text: str = best.text) -> tuple[int, int]:
-                name = constraint.partition("/")[2]
-                return tried.get((text, constraint), 0), places.get(constraint, places.get(name, len(places)))
+                place = places.get(constraint, places.get(tasks[constraint], len(places)))
+                return tried.get((text, constraint), 0), place
 
             first = min(failed, key=lambda verdict: turn(verdict.constraint))
             key = best.text, first.constraint

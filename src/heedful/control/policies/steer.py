@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from heedful.control.policies.policy import Ask, Asked, Plan, counted, policy
 from heedful.control.result import best_of
+from heedful.control.studied import skills_of, task_of
 from heedful.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,15 +32,17 @@ def steer(asked: Asked, *, study: str = "", strength: float = 1.0, tries: int = 
         raise InputError(
             f"{asked.upstream.name} runs elsewhere and cannot be steered", "take a local model, or 'refine'"
         )
-    from heedful.control.steering import check_studied, read_directions, task_of
+    from heedful.control.steering import check_studied, read_directions
 
     directions, local = read_directions(study), cast("LocalModel", asked.upstream)
     check_studied(study, local.model)
+    skills = skills_of(study)
     seen = [*(yield [Ask(asked.request())])]
     for number in range(1, tries):
         at = best_of(seen)
-        failed = [] if at is None else [v.constraint for v in seen[at].verdicts if not v.passed]
-        tasks = sorted({task for each in failed if (task := task_of(each, directions))})
+        verdicts = () if at is None else seen[at].verdicts
+        failed = [constraint for constraint, v in zip(asked.constraints, verdicts, strict=False) if not v.passed]
+        tasks = sorted({task for each in failed if (task := task_of(each, skills)) in directions})
         if tasks:
             upstream = _steered(local, [directions[task] for task in tasks], strength)
             ask = Ask(asked.request(number), f"steered towards {', '.join(tasks)}", upstream=upstream)

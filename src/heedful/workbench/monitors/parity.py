@@ -35,7 +35,7 @@ def check_parity(folder: Path | str, model: LanguageModel | str | None = None) -
         revision = None if find_source(name).is_folder else bound["revision"]
         model = load(name, revision=revision, dtype=str(bound["dtype"]))
     monitors.check_model(model)
-    tasks = tasks_named(list(monitors.names))
+    tasks = tasks_named(list(monitors.names), [skill.task() for skill in monitors.skills])
     asked = natural_instructions(tasks, further_base_prompts()[:_PROMPTS], _PROMPTS, seed=0)
     every = max(1, len(asked) // _PROMPTS)
     return measure_parity(model, monitors, [model.encode(one.prompt) for one in asked[::every][:_PROMPTS]])

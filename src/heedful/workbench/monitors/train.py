@@ -104,7 +104,8 @@ def train_monitors(
     some = answers.training[:: max(1, len(answers.training) // _PARITY_PROMPTS)][:_PARITY_PROMPTS]
     parity = measure_parity(model, monitors, [answer.replay.prompt_ids for answer in some])
     told = card(monitors, scored, answers, probes, lacking, false_alarms, responses)
-    finished = replace(monitors, parity=parity, card=told)
+    own = tuple(skill for skill in study.settings.skills if skill.name in makeable)
+    finished = replace(monitors, parity=parity, card=told, skills=own)
     save_monitors(out, finished)
     atomic_write(out / RESPONSES_FILE, encode_table(scored_table(scored)))
     atomic_write(out / CARD_FILE, monitor_page(finished))
