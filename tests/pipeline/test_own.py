@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from heedful.config import study_settings
-from heedful.constraints import Include, WordCount, base, constraint
+from heedful.constraints import Include, WordCount, base, constraint, known_constraints
 from heedful.errors import InputError
 from heedful.pipeline.instruct import study_instructions
 from heedful.pipeline.own import own_prompts, recorded_responses
@@ -106,6 +106,7 @@ def test_a_bad_record_is_named(jsonl: Jsonl, record: dict[str, Any], cause: str)
 
 @pytest.fixture
 def own_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    known_constraints()  # families that are loaded late, or they would be lost with this registry
     monkeypatch.setattr(base, "_registry", dict(base._registry))
 
     @constraint("test/own_rule")
