@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import heedful
+from heedful.prompts.skill_files import skills_from
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SMALL = {
@@ -77,6 +79,13 @@ def test_a_probe_of_ones_own_reads_answers_that_were_given(tmp_path: Path) -> No
 def test_two_studies_are_compared(studies: list[str], tmp_path: Path) -> None:
     assert "pico-qwen {'C1'" in run("compare_models.py", *studies, str(tmp_path))
     assert (tmp_path / "comparison.html").is_file()
+
+
+def test_skills_of_ones_own_can_be_studied_as_they_are_written() -> None:
+    page = (EXAMPLES.parent / "docs" / "skills.md").read_text(encoding="utf-8")
+    shown = [skills_from(yaml.safe_load(block.split("```")[0]))[0] for block in page.split("```yaml\n")[1:]]
+    assert [skill.name for skill in shown] == ["sentences", "first_person"]
+    assert list(skills_from(EXAMPLES / "my_skills.yaml")) == shown
 
 
 def test_what_an_example_needs_is_said() -> None:

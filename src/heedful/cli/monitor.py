@@ -71,12 +71,21 @@ def train(
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Where the study's model lies, if it has been moved.")
     ] = None,
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE.py|MODULE", help="Run this code, which defines constraints of the study's own skills."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train, calibrate and judge the monitors of a study's model."""
     from heedful.cli.bars import stage_bars
+    from heedful.constraints import load_plugin
     from heedful.workbench.monitors import train_monitors
 
+    for name in plugin or []:
+        load_plugin(name)
     names = split_names(tasks, "--tasks")
     folder = out or run / "monitors"
     with stage_bars() as progress:

@@ -263,7 +263,8 @@ def _suggestion(name: str) -> str:
     if near:
         return f"did you mean {' or '.join(map(repr, near))}? `heedful check --list` names them all"
     few = [known for known in ids if known.split("/")[0] not in _LATE]  # benchmarks have dozens
-    return f"known: {', '.join(few)}; `heedful check --list` names those of {', '.join(_LATE)} as well"
+    known = f"known: {', '.join(few)}; `heedful check --list` names those of {', '.join(_LATE)} as well"
+    return f"{known}; one of your own must be defined first: --plugin FILE.py"
 
 
 def _explained(cls: type[Constraint], error: ValidationError) -> InputError:
