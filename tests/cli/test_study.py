@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from heedful.cli import bars, main
+from heedful.constraints import base, known_constraints
 
 TINY = (
     "--base-prompts 10 --samples 4 --squares 2 --tasks word_count,topic --max-new-tokens 24 "
@@ -143,6 +144,9 @@ def test_other_settings_are_refused_and_overwritten_on_request(run: Run, tmp_pat
         (["--responses", "latin1.jsonl"], "latin1.jsonl, line 2: byte 13 is not UTF-8 (0xe9)"),
         (["--responses", "notes.txt"], "notes.txt is of an unknown kind"),
         (["--prompts", "few.jsonl"], "few.jsonl has 1 group of prompts, too few to fill 5 folds"),
+        (["--skills", "skills.yaml"], "skills.yaml, skill 1: the family of 'brevity' is 'short'"),
+        (["--skills", "absent.yaml"], "cannot read absent.yaml"),
+        (["--plugin", "absent.py"], "cannot load the plugin absent.py"),
         (["--sampels", "3"], "--sampels"),
     ],
 )
@@ -153,6 +157,7 @@ def test_bad_input_is_one_message_and_status_2(
     Path("latin1.jsonl").write_bytes(b'{"prompt": "a"}\n{"prompt": "\xe9"}\n')
     Path("few.jsonl").write_text('{"prompt": "a"}\n')
     Path("notes.txt").write_text("x")
+    Path("skills.yaml").write_text("{name: brevity, family: short, values: []}")
     ran = run("study", *flags, "--out", "run", "--json")
     assert ran.status == 2
     assert cause in ran.json["error"]["cause"]
@@ -206,6 +211,41 @@ def test_an_unfinished_folder_and_a_strangers(run: Run, tmp_path: Path, monkeypa
     (tmp_path / "thesis" / "thesis.tex").write_text("x")
     ran = run("study", *TINY, "--out", tmp_path / "thesis")
     assert (ran.status, "it holds thesis.tex" in ran.err) == (2, True)
+
+
+def test_skills_of_ones_own_are_studied_by_constraints_of_a_plugin(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_constraints()
+    monkeypatch.setattr(base, "_registry", dict(base._registry))
+    (tmp_path / "rules.py").write_text(
+        "from heedful import constraint\n\n@constraint('test/asks')\ndef asks(text: str, so: bool = True) -> bool:\n"
+        "    return text.endswith('?') == so\n"
+    )
+    skill = {"name": "question", "family": "lexical", "templates": ["{clause}", "So {clause}"]}
+    skill |= {"held_out": ["Now {clause}", "Well {clause}"]}
+    skill |= {
+        "values": [
+            {"clause": "ask.", "constraint": "test/asks"},
+            {"clause": "tell.", "constraint": {"test/asks": {"so": False}}},
+        ]
+    }
+    (tmp_path / "skills.json").write_text(json.dumps(skill))
+    flags = [
+        "--skills",
+        tmp_path / "skills.json",
+        "--tasks",
+        "question",
+        "--out",
+        tmp_path / "run",
+        "--dry-run",
+        "--json",
+    ]
+    ran = run("study", *flags)
+    assert "there is no constraint 'test/asks'" in ran.json["error"]["cause"]
+    assert "--plugin" in ran.json["error"]["cure"]
+    ran = run("study", *flags, "--plugin", tmp_path / "rules.py")
+    assert (ran.status, ran.json["responses_low"]) == (0, 400 + 6 * 120)
 
 
 def test_dry_run_starts_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

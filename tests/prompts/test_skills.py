@@ -142,6 +142,7 @@ def test_own_tasks_stand_after_the_nine_in_their_own_order() -> None:
         (changed(BRIEF, name="word_count"), "'word_count' is one of the nine tasks already"),
         (changed(BRIEF, name="bullet points"), "'bullet points' cannot be the name of a skill"),
         (changed(BRIEF, name="../x"), "'../x' cannot be the name of a skill"),
+        (changed(BRIEF, name="a" * 21), "cannot be the name of a skill"),
         (changed(BRIEF, name=3), "the name 3 is no text"),
         (changed(BRIEF, values=BRIEF["values"][:1]), "the skill 'brevity' has 1 value, and two responses"),
         (changed(BRIEF, values=[]), "the skill 'brevity' has no values"),

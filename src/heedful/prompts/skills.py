@@ -25,7 +25,7 @@ MIN_VALUES = 2
 BASE = "{base}"
 """Where the base prompt stands in a clause; without it, ahead of the clause."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")  # figures have room for 20
 _TWO_AND_TWO = (
     'write four wordings: clauses: ["Write a list.", "Use a list."] and held_out: ["Give a list.", "As a list: {base}"]'
 )
@@ -77,7 +77,7 @@ class Skill(BaseModel):
         if not _NAME.fullmatch(self.name):
             raise InputError(
                 f"{self.name!r} cannot be the name of a skill",
-                "take lower-case letters, digits and '_', 32 at most, a letter first: bullet_points",
+                "take lower-case letters, digits and '_', 20 at most, a letter first: bullet_points",
             )
         if self.name in TASKS:
             raise InputError(f"{self.name!r} is one of the nine tasks already", "give your skill another name")

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from heedful.control.monitors import JSON_FILE, Monitors, Parity, load_monitors, save_monitors
+from heedful.control.monitors import JSON_FILE, LiveRisk, Monitors, Parity, load_monitors, save_monitors
 from heedful.errors import ModelError, StoreError
 from heedful.models import LanguageModel
+from heedful.prompts.skills import Skill
 
 
 @pytest.fixture
@@ -36,6 +37,28 @@ def test_a_round_trip_keeps_everything(
     assert found.card == {"tasks": {"a": 1}}
     never = random_monitors(model, threshold=-torch.inf)
     assert load_monitors(save_monitors(saved, never)).each == never.each
+
+
+def test_monitors_of_own_skills_keep_them_and_say_whose_alarm_it_is(
+    tmp_path: Path, model: LanguageModel, random_monitors: Callable[..., Monitors]
+) -> None:
+    word = {"clauses": ("a", "b"), "held_out": ("c", "d")}
+    other = {"clauses": ("e", "f"), "held_out": ("g", "h")}
+    values = ({"constraint": {"id": "lexical/include", "terms": ["I"]}} | word,)
+    values += ({"constraint": {"id": "lexical/exclude", "terms": ["I"]}} | other,)
+    skill = Skill.model_validate({"name": "task_0", "family": "lexical", "values": values})
+    made = replace(random_monitors(model, threshold=-torch.inf), skills=(skill,))
+    found = load_monitors(save_monitors(tmp_path / "own", made))
+    assert found.skills == (skill,)
+    assert "skills" not in json.loads(
+        (save_monitors(tmp_path / "none", random_monitors(model)) / JSON_FILE).read_text()
+    )
+    live, raised = LiveRisk(found), {}
+    with model.watched(live.sites, live, live.prompt):
+        for _ in model.stream([5, 6, 7], max_new_tokens=20):
+            raised |= {alarm.name: alarm.skill for alarm in live.alarms(0)}
+    assert raised.pop("task_0") == skill
+    assert set(raised.values()) <= {None}
 
 
 @pytest.mark.parametrize("what", ["architecture", "dtype", "revision", "chat template", "tokenizer"])
