@@ -31,6 +31,23 @@ a report is written that opens in a browser.
 
     heedful study my/model --skills skills.yaml     skills of your own beside the nine; --tasks leaves some out
 
+A file of skills: two values or more, each any constraint (`heedful check --list`), and at least two ways to ask for it that
+are trained on and two that are held out; `{clause}` is the value's, `{base}` the base prompt.
+
+    - name: brevity
+
+      family: structural            # or lexical, semantic, stylistic
+
+      templates: ["Write {clause}.", "In {clause}: {base}"]
+
+      held_out: ["Make it {clause}.", "It is to have {clause}."]
+
+      values:
+
+        - {clause: nine words or fewer, constraint: {structural/word_count: {at_most: 9}}}
+
+        - {clause: ten words or more, constraint: {structural/word_count: {at_least: 10}}}
+
 Killed or interrupted, the same command goes on where it stopped; on another kind of device, with another version of torch
 or with other settings it refuses to, since the rows would not be of one study. Exit status: 0 done, 2 the input cannot be
 used.
@@ -51,14 +68,11 @@ def study(
     ] = None,
     preset: Annotated[str | None, typer.Option(help="Models by name: pico, or rocchetti-2026.")] = None,
     tasks: Annotated[
-        str | None, typer.Option(help="Tasks to study, separated by commas, your --skills among them; all by default.")
+        str | None, typer.Option(help="Tasks to study, separated by commas; by default the nine and your --skills.")
     ] = None,
     skills: Annotated[
         Path | None,
-        typer.Option(
-            help="YAML or JSON: skills of your own, each a name, a family, and values with a constraint and how to ask for it "
-            "(docs/skills.md)."
-        ),
+        typer.Option(help="YAML or JSON: skills of your own, written as above."),
     ] = None,
     plugin: Annotated[
         list[str] | None,
