@@ -111,6 +111,8 @@ def test_responses_are_elicited_under_a_third_value_only() -> None:
     task = skills_from(given)[0].task()
     assert {task.draw(Random(i)) for i in range(30)} == {WordCount(at_most=5), WordCount(at_least=6)}
     assert task.phrase(WordCount(exactly=3), task.templates[0], "Hi.") == "Hi. Write exactly three words."
+    asked = [skills_from(given)[0].asks_for(each) for each in (WordCount(at_most=5), WordCount(exactly=3))]
+    assert asked == [True, False]
 
 
 def test_yaml_json_and_python_say_the_same(tmp_path: Path) -> None:

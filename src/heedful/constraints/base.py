@@ -260,11 +260,11 @@ def _suggestion(name: str) -> str:
     near = get_close_matches(name, ids, n=2) or [
         by_name[close] for close in get_close_matches(name.split("/")[-1], by_name, n=2)
     ]
+    own = "one of your own must be defined first: --plugin FILE.py"
     if near:
-        return f"did you mean {' or '.join(map(repr, near))}? `heedful check --list` names them all"
+        return f"did you mean {' or '.join(map(repr, near))}? `heedful check --list` names them all; {own}"
     few = [known for known in ids if known.split("/")[0] not in _LATE]  # benchmarks have dozens
-    known = f"known: {', '.join(few)}; `heedful check --list` names those of {', '.join(_LATE)} as well"
-    return f"{known}; one of your own must be defined first: --plugin FILE.py"
+    return f"known: {', '.join(few)}; `heedful check --list` names those of {', '.join(_LATE)} as well; {own}"
 
 
 def _explained(cls: type[Constraint], error: ValidationError) -> InputError:

@@ -110,8 +110,8 @@ class Skill(BaseModel):
         )
 
     def asks_for(self, constraint: Constraint) -> bool:
-        """Whether it is one of the skill's values."""
-        return constraint.to_dict() in [value.constraint for value in (*self.values, *self.elicit)]
+        """Whether it is one of the skill's values; those that only elicit are not asked for."""
+        return constraint.to_dict() in [value.constraint for value in self.values]
 
 
 class _Asking:
