@@ -15,7 +15,7 @@ import heedful.workbench.monitors.answers as answers_room
 import heedful.workbench.monitors.enough as enough_room
 import heedful.workbench.monitors.train as train_room
 from heedful.config import study_settings
-from heedful.control.monitors import LiveRisk, load_monitors
+from heedful.control.monitors import Forecast, LiveRisk, Monitor, Monitors, Threshold, load_monitors, save_monitors
 from heedful.errors import HeedfulError, InputError, ModelError, StoreError
 from heedful.models import LanguageModel, Replay
 from heedful.pipeline.instruct import instruct
@@ -126,6 +126,29 @@ def test_the_whole_way(run: Path, model: LanguageModel, collected: Iterator[list
     with model.watched(live.sites, live, live.prompt):
         model.generate([model.encode("Write a note to a neighbour in at most 12 words.")], [0], max_new_tokens=40)
     assert 0 < live.risk(0)["word_count"] < 1
+
+
+def test_what_is_asked_for_a_skill_of_ones_own_is_what_the_study_asked(model: LanguageModel, tmp_path: Path) -> None:
+    skill = {
+        "name": "brevity",
+        "family": "structural",
+        "templates": ["Write {clause}.", "In {clause}: {base}"],
+        "held_out": ["Make it {clause}.", "It is to have {clause}."],
+        "values": [
+            {"clause": "nine words or fewer", "constraint": {"structural/word_count": {"at_most": 9}}},
+            {"clause": "ten words or more", "constraint": {"structural/word_count": {"at_least": 10}}},
+        ],
+    }
+    settings = study_settings("pico-llama", device="cpu", skills=skill, tasks=["brevity"], max_new_tokens=24)
+    rows = [row for part in answers_room._generated(settings, model, ("brevity",), 2, 2, silent, None) for row in part]
+    assert {row["task"] for row in rows} == {"brevity"}
+    assert {row["constraint"] for row in rows} <= {
+        json.dumps(v.constraint, sort_keys=True) for v in settings.skills[0].values
+    }
+    coef = torch.randn(1, 1, model.hidden_size, generator=torch.Generator().manual_seed(0)) / 20
+    one = Monitor("brevity", 1, Threshold(0.5, 96, 100, 0.05), Forecast(-1.0, 0.7, 0.1))
+    made = Monitors(("block.1.out",), (one,), coef, 0 * coef, torch.zeros(1), model.identity(), skills=settings.skills)
+    assert check_parity(save_monitors(tmp_path / "own", made), model).tokens > 0
 
 
 def answers_of(folder: Path, part: str) -> list[Any]:
