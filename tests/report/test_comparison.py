@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -260,3 +261,13 @@ def test_settings_that_differ_are_told_unless_they_may(
 
 def test_settings_that_may_differ_are_settings() -> None:
     assert StudySettings.model_fields.keys() >= comparison._MAY_DIFFER | comparison._DRAWN
+
+
+def test_skills_of_ones_own_in_which_studies_differ_are_named(run: Run) -> None:
+    def with_skills(*names: str) -> Run:
+        skills = {"skills": [{"name": name} for name in names]} if names else {}
+        return replace(run, manifest=replace(run.manifest, settings=run.manifest.settings | skills))
+
+    told = comparison._cautions({"a": with_skills("bullets", "rhyme"), "b": with_skills()}, [])
+    assert told == ["skills differ: a: bullets, rhyme; b: none"]
+    assert comparison._cautions({"a": with_skills("bullets"), "b": with_skills("bullets")}, []) == []
