@@ -212,6 +212,26 @@ def test_a_date_in_the_template_does_not_move_with_the_calendar() -> None:
     assert text(chat, chat.encode("!")) == "26 Jul 2024!"
 
 
+def test_a_template_that_asks_for_the_time_is_told_the_same_each_day() -> None:
+    head = "\n  {%- set day = strftime_now('%A, %-d %B %Y') %}\n[{{ day }} {{ strftime_now('%Y-%m-%d %H:%M') }}]\n"
+    template = head + "{{ messages[0].content }}"
+    chat = Chat(make_tokenizer(template=template))
+    assert text(chat, chat.encode("!")) == "[Friday, 26 July 2024 2024-07-26 00:00]\n!"
+
+
+@pytest.mark.parametrize("beginning", ["", "\n", "  ", "\n {% set x = 1 %}\n", "  {%- set x = 1 -%}\n"])
+def test_a_stopped_clock_leaves_the_rest_of_the_template_as_it_is(beginning: str) -> None:
+    said = [Chat(make_tokenizer(template=f"{beginning}a{end}")) for end in ("", "{# strftime_now #}")]
+    assert said[0].encode("!") == said[1].encode("!")
+
+
+def test_templates_of_which_none_is_the_default_are_refused() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = {"rag": "", "tool_use": ""}
+    with pytest.raises(ModelError, match=r"chat templates named rag, tool_use, and none by default"):
+        Chat(tokenizer)
+
+
 def test_without_a_template_the_prompt_is_plain_and_says_so() -> None:
     chat = Chat(make_tokenizer(template=None))
     assert text(chat, chat.encode("the cat", system="sit")) == "Instruction: sit\n\nthe cat\n\nResponse:"

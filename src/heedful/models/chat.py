@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from jinja2 import TemplateError
@@ -20,8 +21,18 @@ Message = Mapping[str, str]
 
 THINK, THOUGHT = "<think>", "</think>"
 
-# Some templates write today's date into the prompt unless they are given one. The day is Llama 3's own default.
-_FIXED = {"date_string": "26 Jul 2024"}
+# Some templates write today's date into the prompt unless they are given one; others ask a function for it that transformers
+# lends them. No function can be handed in, but a macro of the same name goes before it.
+_DAY = date(2024, 7, 26)  # Llama 3's own default
+_FIXED = {"date_string": _DAY.strftime("%d %b %Y")}
+_CLOCK = "strftime_now"
+_STOPPED = "".join(
+    [
+        f"{{% macro {_CLOCK}(format) %}}{{{{ format | replace('%-', '%')",
+        *(f" | replace('%{code}', '{_DAY.strftime(f'%{code}')}')" for code in "aAbBdHIjmMpSyY"),
+        " }}{% endmacro %}\n",
+    ]
+)
 
 NO_TEMPLATE = (
     "the tokenizer has no chat template: prompts are written as 'Instruction: …\\n\\nResponse:', "
@@ -38,9 +49,12 @@ class Chat:
         warnings: what a reader of results should know of how prompts are written.
     """
 
+    template: str | None
+
     def __init__(self, tokenizer: Any) -> None:
+        """Raises `ModelError` for a tokenizer that names several templates and none by default."""
         self._tokenizer = tokenizer
-        self.template: str | None = tokenizer.get_chat_template() if tokenizer.chat_template else None
+        self.template = _template(tokenizer)
         self.warnings: tuple[str, ...] = () if self.template else (NO_TEMPLATE,)
 
     @property
@@ -80,8 +94,13 @@ class Chat:
         return ids
 
     def _templated(self, turns: list[dict[str, str]], options: Mapping[str, Any]) -> list[int]:
+        template = self.template or ""
+        template = _STOPPED + template if _CLOCK in template else template
+
         def apply(turns: list[dict[str, str]], **how: Any) -> Any:
-            return self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, **options, **how)
+            return self._tokenizer.apply_chat_template(
+                turns, chat_template=template, add_generation_prompt=True, **options, **how
+            )
 
         try:
             if turns[0]["role"] == "system":
@@ -139,6 +158,16 @@ class Chat:
         """The text of token ids, special tokens as they are written."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text
+
+
+def _template(tokenizer: Any) -> str | None:
+    try:
+        return tokenizer.get_chat_template() if tokenizer.chat_template else None
+    except ValueError as error:
+        raise ModelError(
+            f"the tokenizer has chat templates named {', '.join(tokenizer.chat_template)}, and none by default",
+            "name one of them 'default' in the tokenizer's files",
+        ) from error
 
 
 def _conversation(messages: Sequence[Message] | str, system: str | None) -> list[dict[str, str]]:
