@@ -143,6 +143,14 @@ def test_generation_settings_of_the_checkpoint_do_not_creep_in(tokenizer: Any) -
     assert model.generate(PROMPTS, SEEDS, max_new_tokens=10) == plain.generate(PROMPTS, SEEDS, max_new_tokens=10)
 
 
+def test_a_copy_ends_its_responses_as_the_model_does(tokenizer: Any) -> None:
+    hf = make_model("llama")
+    hf.generation_config.eos_token_id = [5, 2, 7]
+    model = LanguageModel(hf, tokenizer, name="chat", check=False)
+    for copy in (model.twin(), model.untrained(), model.twin().twin()):
+        assert copy.eos_ids == (5, 2, 7)
+
+
 def test_generation_halves_its_batch_when_memory_runs_out(language_model: Maker) -> None:
     model = language_model()
     whole = model.generate(PROMPTS, SEEDS, max_new_tokens=5)

@@ -101,8 +101,9 @@ class LanguageModel:
         self.context: int | None = getattr(self._text_config, "max_position_embeddings", None)
         self.eos_ids = _eos_ids(model, tokenizer)
         self.warnings = self.chat.warnings
-        # A checkpoint's own settings (temperature, repetition penalty) would creep into every call of generate().
-        model.generation_config = transformers.GenerationConfig()  # type: ignore[no-untyped-call]
+        # A checkpoint's own settings (temperature, repetition penalty) would creep into every call of generate(). What ends a
+        # response stays, for whoever takes this model up again, such as `twin`.
+        model.generation_config = transformers.GenerationConfig(eos_token_id=[*self.eos_ids] or None)  # type: ignore[no-untyped-call]
         self.check: SelfCheck | None = (
             self_check(model, self._blocks, tokenizer, quantised=self.quantisation is not None) if check else None
         )

@@ -42,6 +42,7 @@ def untrained(model: Any, seed: int) -> Any:
             fresh = type(model)._from_config(
                 config, dtype=model.dtype, attn_implementation=model.config._attn_implementation
             )
+        fresh.generation_config = copy.deepcopy(model.generation_config)  # it says what ends a response
         places = getattr(model, "hf_device_map", None) or {}
         if len({*places.values()}) > 1:
             from accelerate import dispatch_model
