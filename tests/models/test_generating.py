@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models.conftest import ARCHITECTURES, make_model, make_tokenizer
+from transformers import LlamaForCausalLM
 
 from heedful.errors import InputError, ModelError
 from heedful.models import LanguageModel
@@ -151,6 +152,41 @@ def test_a_copy_ends_its_responses_as_the_model_does(tokenizer: Any) -> None:
         assert copy.eos_ids == (5, 2, 7)
 
 
+class _OldCode(LlamaForCausalLM):
+    """As a checkpoint's own code may be: it knows nothing of `logits_to_keep`."""
+
+    def forward(
+        self, input_ids, attention_mask=None, position_ids=None, past_key_values=None, use_cache=None, **outputs
+    ):
+        assert outputs.keys() <= {"output_hidden_states"}
+        return super().forward(input_ids, attention_mask, position_ids, past_key_values, use_cache=use_cache, **outputs)
+
+
+class _Forgetful(_OldCode):
+    """It reads, and keeps nothing of it."""
+
+    def forward(self, *args, **kwargs):
+        output = super().forward(*args, **kwargs)
+        output.past_key_values = None
+        return output
+
+
+def test_code_of_a_checkpoints_own_is_called_with_what_it_takes(tokenizer: Any) -> None:
+    plain, old = make_model("llama"), make_model("llama")
+    old.__class__ = _OldCode
+    expected, found = (
+        LanguageModel(each, tokenizer, name="own").generate(PROMPTS, SEEDS, max_new_tokens=6) for each in (plain, old)
+    )
+    assert found == expected
+
+
+def test_a_model_that_keeps_nothing_to_go_on_from_is_refused_in_words(tokenizer: Any) -> None:
+    hf = make_model("llama")
+    hf.__class__ = _Forgetful
+    with pytest.raises(ModelError, match=r"_Forgetful gives back no keys and values[\s\S]*--responses"):
+        LanguageModel(hf, tokenizer, name="own").generate(PROMPTS, SEEDS, max_new_tokens=6)
+
+
 def test_generation_halves_its_batch_when_memory_runs_out(language_model: Maker) -> None:
     model = language_model()
     whole = model.generate(PROMPTS, SEEDS, max_new_tokens=5)
@@ -169,6 +205,7 @@ def test_generation_halves_its_batch_when_memory_runs_out(language_model: Maker)
     [
         ([[1], [1]], {}, r"2 prompts, but 1 seeds"),
         ([[]], {}, r"prompt 0 is empty"),
+        ([[1, 320]], {}, r"prompt 0 has token 320, and the model's vocabulary ends at 319"),
         ([[1]], {"temperature": -1.0}, r"temperature is -1.0[\s\S]*0 \(greedy\)"),
         ([[1]], {"top_p": 0.0}, r"top_p is 0.0"),
         ([[1]], {"max_new_tokens": 0}, r"max_new_tokens is 0"),

@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedful.models.batching import in_halves, plan
+from heedful.models.forward import model_inputs
 from heedful.models.likelihood import Predictions, predictions
 from heedful.models.parts import reading
-from heedful.models.reading import model_inputs
 from heedful.models.replay import Replay, pad
 
 _LOGITS_BUDGET = 2**26

@@ -24,7 +24,7 @@ from heedful.models.divergence import Divergence, divergence
 from heedful.models.memory import batch_budget, quantisation_of
 from heedful.models.parts import LastToken, OnToken, Part, by_row, in_part
 from heedful.models.reading import ReadBatch, in_order, read
-from heedful.models.replay import Replay
+from heedful.models.replay import Replay, check_tokens
 from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
 from heedful.models.sites import Change, changing, check_sites, find_blocks, site_names, watching
@@ -187,7 +187,7 @@ class LanguageModel:
             max_new_tokens: cut off after so many.
 
         Raises:
-            InputError: a setting out of range, an empty prompt, or one that leaves no room in the model's context.
+            InputError: see `check_room`.
             ModelError: not even one row fits into memory.
         """
         sampling = Sampling(temperature, top_p, max_new_tokens)
@@ -247,12 +247,14 @@ class LanguageModel:
         return self.eos_ids[0] if self.eos_ids else 0
 
     def check_room(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
-        """Raises `InputError` for a setting out of range, an empty prompt, or one that leaves no room in the context."""
+        """Raises `InputError` for a setting out of range, an empty prompt, one with a token that is none of the vocabulary's,
+        or one that leaves no room in the context."""
         sampling.check()
         max_new_tokens = sampling.max_new_tokens
         for index, prompt in enumerate(prompts):
             if len(prompt) == 0:
                 raise InputError(f"prompt {index} is empty", "give at least one token")
+            check_tokens(f"prompt {index}", prompt, self._model.get_input_embeddings().weight.shape[0])
             if self.context is not None and len(prompt) + max_new_tokens > self.context:
                 raise InputError(
                     f"prompt {index} has {len(prompt)} tokens; with {max_new_tokens} new ones it passes the context of "
