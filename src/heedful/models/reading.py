@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -123,9 +124,12 @@ def _read_batch(
     at = torch.arange(len(chosen)), index.clamp(min=0)  # [sample], [position, sample]
     selected: dict[str, Tensor] = {}
 
+    @cache  # a copy to a GPU waits for what it is doing: once a batch, and not at every site
+    def at_on(device: torch.device) -> tuple[Tensor, Tensor]:
+        return at[0].to(device), at[1].to(device)
+
     def select(site: str, hidden: Float[Tensor, "sample token hidden"]) -> None:
-        sample, token = (axis.to(hidden.device) for axis in at)
-        selected[site] = hidden[sample, token]
+        selected[site] = hidden[at_on(hidden.device)]
 
     inputs = model_inputs(model, padded.ids, padded.mask)
     found = None
