@@ -152,6 +152,35 @@ def test_a_copy_ends_its_responses_as_the_model_does(tokenizer: Any) -> None:
         assert copy.eos_ids == (5, 2, 7)
 
 
+def test_an_answer_of_anothers_ends_as_the_template_ends_turns(tokenizer: Any) -> None:
+    hf = make_model("llama")
+    hf.generation_config.eos_token_id = [
+        5,
+        2,
+        1,
+    ]  # as of Llama 3 and Gemma: the end of the text before the end of the turn
+    answered = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"
+    thinks = answered + "{% if add_generation_prompt %}<think>\n\n</think>\n\n{% else %}{{ bos_token }}{% endif %}"
+    refuses = "{% if messages | length > 1 %}{{ raise_exception('one turn') }}{% endif %}!"
+    for template, expected in (
+        (answered, 2),
+        (thinks, 2),
+        ("{{ messages[0]['content'] }}", 5),
+        (refuses, 5),
+        (None, 5),
+    ):
+        model = LanguageModel(make_model("llama"), make_tokenizer(template=template), name="chat", check=False)
+        assert model.eos_id == 2  # the only one
+        hf.generation_config.eos_token_id = [5, 2, 1]
+        assert LanguageModel(hf, make_tokenizer(template=template), name="chat", check=False).eos_id == expected
+    assert (
+        LanguageModel(
+            make_model("llama", eos_token_id=None), make_tokenizer(eos_token=None), name="endless", check=False
+        ).eos_id
+        is None
+    )
+
+
 class _OldCode(LlamaForCausalLM):
     """As a checkpoint's own code may be: it knows nothing of `logits_to_keep`."""
 

@@ -120,6 +120,13 @@ class LanguageModel:
         device: torch.device = self._model.get_input_embeddings().weight.device
         return device
 
+    @cached_property
+    def eos_id(self) -> int | None:
+        """The token that ends an answer which this model did not draw: the one of `eos_ids` that the chat template writes there
+        (of a chat model, the end of a turn and not of the text), else the first; None if there is none."""
+        found = self.chat.ending(self.eos_ids)
+        return self.eos_ids[0] if found is None and self.eos_ids else found
+
     @property
     def quantisation(self) -> str | None:
         """The method that the checkpoint is quantised with, if any."""
