@@ -11,6 +11,7 @@ from tests.models.conftest import ARCHITECTURES, make_model
 from transformers import AutoConfig, MambaConfig, RwkvConfig
 
 from heedful.models import POSITIONS, LanguageModel, Replay
+from heedful.models import cost as cost_module
 from heedful.models.cost import Cost, MachineRate, estimate, measure_rate
 from heedful.models.memory import BatchTokens, batch_budget, cache_bytes
 
@@ -95,6 +96,15 @@ def test_the_rate_of_this_machine_is_measured() -> None:
     rate = measure_rate(torch.device("cpu"), torch.float32, seconds=0.01)
     assert 1e8 < rate.flops < 1e16
     assert 1e7 < rate.bytes < 1e14
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_a_device_is_waited_for_before_its_time_is_taken(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    waited: list[str] = []
+    for name in ("cuda", "mps"):
+        monkeypatch.setattr(getattr(torch, name), "synchronize", lambda *_, name=name: waited.append(name))
+    assert cost_module._per_second(lambda: None, torch.device(kind), 1e-5) > 0
+    assert waited == [kind] * 3
 
 
 @pytest.mark.parametrize("config", [MambaConfig(**TINY), RwkvConfig(**TINY)], ids=["mamba", "rwkv"])
