@@ -379,7 +379,7 @@ class LanguageModel:
         """The same architecture, tokenizer, dtype and device, with freshly drawn weights: it takes as much memory again.
 
         Raises:
-            InputError: the model is quantised.
+            InputError: it is quantised, or lies on the disk in part.
             ModelError: it does not fit into memory.
         """
         return LanguageModel(
