@@ -71,7 +71,8 @@ class LastToken:
         hand_on = self._wanted.get(now.part)
         if hand_on is None:
             return
-        self._seen[self._place[site]] = hidden[:, -1]  # prompts are padded on the left
+        # Prompts are padded on the left. A copy, since a view would hold the states of whole prompts until the next pass.
+        self._seen[self._place[site]] = hidden[:, -1].clone()
         if site == self._topmost:
             self._hand_on(now, hand_on)
 
