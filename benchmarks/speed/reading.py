@@ -30,8 +30,9 @@ from benchmarks.speed.results import Row, keep, positive, rounds, timed
 from heedful.models import Replay
 from heedful.models.batching import plan
 from heedful.models.catalogue import EMBEDDED
+from heedful.models.forward import model_inputs
 from heedful.models.positions import POSITIONS
-from heedful.models.reading import ReadBatch, model_inputs, read
+from heedful.models.reading import ReadBatch, read
 from heedful.models.replay import pad, token_index
 from heedful.models.sites import find_blocks, site_names
 

@@ -229,6 +229,19 @@ def test_a_step_goes_as_far_towards_one_class_as_rows_lie_from_their_mean() -> N
     torch.testing.assert_close(step(x) - x, step.by.expand_as(x), atol=1e-4, rtol=0)
 
 
+def test_a_step_is_blind_to_rows_of_weight_0_and_of_one_set_of_labels() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(40, 6, generator=generator), torch.arange(40) % 2
+    weight = torch.ones(40)
+    weight[:4] = 0
+    spoilt = x.clone()
+    spoilt[0], spoilt[1] = torch.nan, torch.inf
+    assert torch.equal(fit_step(spoilt, y, weight).by, fit_step(x, y, weight).by)
+    for rows, labels in ((x[None], y), (x, y[None])):
+        with pytest.raises(InputError, match=r"a step of rows"):
+            fit_step(rows, labels)
+
+
 def test_a_map_of_scaled_rows_is_the_same_map_of_the_rows() -> None:
     x, y = planted()
     center, spread = x.median(0).values, x.std(0)

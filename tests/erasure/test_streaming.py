@@ -48,3 +48,15 @@ def test_a_class_that_is_missing_and_bad_rows_name_cause_and_cure() -> None:
         stream.update(x[:, :5], y)
     with pytest.raises(InputError, match="one label a row"):
         stream.update(x, y[:5])
+
+
+def test_parts_without_rows_add_nothing_and_rows_that_are_not_finite_are_refused() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(60, 5, generator=generator), torch.arange(60) % 2
+    streamed = StreamedLeace()
+    for part in (slice(0, 0), slice(0, 30), slice(30, 30), slice(30, 60)):
+        streamed.update(x[part], y[part])
+        if part.stop > part.start:
+            with pytest.raises(InputError, match=r"1 rows hold NaN or infinite values"):
+                streamed.update(x[:2] * torch.tensor([[torch.inf], [1]]), y[:2])
+    torch.testing.assert_close(streamed.eraser()(x), fit_leace(x.double(), y)(x), atol=1e-6, rtol=0)

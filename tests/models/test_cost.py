@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from tests.models.conftest import ARCHITECTURES, make_model
 from transformers import AutoConfig, MambaConfig, RwkvConfig
 
-from heedful.models import POSITIONS, LanguageModel, Replay
+from heedful.models import POSITIONS, LanguageModel, Replay, memory
+from heedful.models import cost as cost_module
 from heedful.models.cost import Cost, MachineRate, estimate, measure_rate
 from heedful.models.memory import BatchTokens, batch_budget, cache_bytes
 
@@ -95,6 +97,35 @@ def test_the_rate_of_this_machine_is_measured() -> None:
     rate = measure_rate(torch.device("cpu"), torch.float32, seconds=0.01)
     assert 1e8 < rate.flops < 1e16
     assert 1e7 < rate.bytes < 1e14
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_containers_limit_counts_and_pages_of_files_that_were_read_do_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: int
+) -> None:
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory._left_in_container() is None
+    folder, limit, used, cached = (
+        (tmp_path / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        if version == 1
+        else (tmp_path, "memory.max", "memory.current", "inactive_file")
+    )
+    folder.mkdir(exist_ok=True)
+    for name, text in ((limit, "max\n"), (used, "900\n"), ("memory.stat", f"anon 100\n{cached} 700\n")):
+        (folder / name).write_text(text)
+    assert memory._left_in_container() is None
+    (folder / limit).write_text("1000\n")
+    assert memory._left_in_container() == 800
+    assert memory.free_bytes(torch.device("cpu")) == 800
+
+
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_a_device_is_waited_for_before_its_time_is_taken(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    waited: list[str] = []
+    for name in ("cuda", "mps"):
+        monkeypatch.setattr(getattr(torch, name), "synchronize", lambda *_, name=name: waited.append(name))
+    assert cost_module._per_second(lambda: None, torch.device(kind), 1e-5) > 0
+    assert waited == [kind] * 3
 
 
 @pytest.mark.parametrize("config", [MambaConfig(**TINY), RwkvConfig(**TINY)], ids=["mamba", "rwkv"])

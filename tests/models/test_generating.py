@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.models.conftest import ARCHITECTURES, make_model, make_tokenizer
+from transformers import LlamaForCausalLM
 
 from heedful.errors import InputError, ModelError
 from heedful.models import LanguageModel
@@ -143,6 +144,78 @@ def test_generation_settings_of_the_checkpoint_do_not_creep_in(tokenizer: Any) -
     assert model.generate(PROMPTS, SEEDS, max_new_tokens=10) == plain.generate(PROMPTS, SEEDS, max_new_tokens=10)
 
 
+def test_a_copy_ends_its_responses_as_the_model_does(tokenizer: Any) -> None:
+    hf = make_model("llama")
+    hf.generation_config.eos_token_id = [5, 2, 7]
+    model = LanguageModel(hf, tokenizer, name="chat", check=False)
+    for copy in (model.twin(), model.untrained(), model.twin().twin()):
+        assert copy.eos_ids == (5, 2, 7)
+
+
+def test_an_answer_of_anothers_ends_as_the_template_ends_turns(tokenizer: Any) -> None:
+    hf = make_model("llama")
+    hf.generation_config.eos_token_id = [
+        5,
+        2,
+        1,
+    ]  # as of Llama 3 and Gemma: the end of the text before the end of the turn
+    answered = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}</s>{% endfor %}"
+    thinks = answered + "{% if add_generation_prompt %}<think>\n\n</think>\n\n{% else %}{{ bos_token }}{% endif %}"
+    refuses = "{% if messages | length > 1 %}{{ raise_exception('one turn') }}{% endif %}!"
+    for template, expected in (
+        (answered, 2),
+        (thinks, 2),
+        ("{{ messages[0]['content'] }}", 5),
+        (refuses, 5),
+        (None, 5),
+    ):
+        model = LanguageModel(make_model("llama"), make_tokenizer(template=template), name="chat", check=False)
+        assert model.eos_id == 2  # the only one
+        hf.generation_config.eos_token_id = [5, 2, 1]
+        assert LanguageModel(hf, make_tokenizer(template=template), name="chat", check=False).eos_id == expected
+    assert (
+        LanguageModel(
+            make_model("llama", eos_token_id=None), make_tokenizer(eos_token=None), name="endless", check=False
+        ).eos_id
+        is None
+    )
+
+
+class _OldCode(LlamaForCausalLM):
+    """As a checkpoint's own code may be: it knows nothing of `logits_to_keep`."""
+
+    def forward(
+        self, input_ids, attention_mask=None, position_ids=None, past_key_values=None, use_cache=None, **outputs
+    ):
+        assert outputs.keys() <= {"output_hidden_states"}
+        return super().forward(input_ids, attention_mask, position_ids, past_key_values, use_cache=use_cache, **outputs)
+
+
+class _Forgetful(_OldCode):
+    """It reads, and keeps nothing of it."""
+
+    def forward(self, *args, **kwargs):
+        output = super().forward(*args, **kwargs)
+        output.past_key_values = None
+        return output
+
+
+def test_code_of_a_checkpoints_own_is_called_with_what_it_takes(tokenizer: Any) -> None:
+    plain, old = make_model("llama"), make_model("llama")
+    old.__class__ = _OldCode
+    expected, found = (
+        LanguageModel(each, tokenizer, name="own").generate(PROMPTS, SEEDS, max_new_tokens=6) for each in (plain, old)
+    )
+    assert found == expected
+
+
+def test_a_model_that_keeps_nothing_to_go_on_from_is_refused_in_words(tokenizer: Any) -> None:
+    hf = make_model("llama")
+    hf.__class__ = _Forgetful
+    with pytest.raises(ModelError, match=r"_Forgetful gives back no keys and values[\s\S]*--responses"):
+        LanguageModel(hf, tokenizer, name="own").generate(PROMPTS, SEEDS, max_new_tokens=6)
+
+
 def test_generation_halves_its_batch_when_memory_runs_out(language_model: Maker) -> None:
     model = language_model()
     whole = model.generate(PROMPTS, SEEDS, max_new_tokens=5)
@@ -161,6 +234,7 @@ def test_generation_halves_its_batch_when_memory_runs_out(language_model: Maker)
     [
         ([[1], [1]], {}, r"2 prompts, but 1 seeds"),
         ([[]], {}, r"prompt 0 is empty"),
+        ([[1, 320]], {}, r"prompt 0 has token 320, and the model's vocabulary ends at 319"),
         ([[1]], {"temperature": -1.0}, r"temperature is -1.0[\s\S]*0 \(greedy\)"),
         ([[1]], {"top_p": 0.0}, r"top_p is 0.0"),
         ([[1]], {"max_new_tokens": 0}, r"max_new_tokens is 0"),
@@ -210,6 +284,26 @@ def test_a_date_in_the_template_does_not_move_with_the_calendar() -> None:
     template = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}{{ messages[0].content }}"
     chat = Chat(make_tokenizer(template=template))
     assert text(chat, chat.encode("!")) == "26 Jul 2024!"
+
+
+def test_a_template_that_asks_for_the_time_is_told_the_same_each_day() -> None:
+    head = "\n  {%- set day = strftime_now('%A, %-d %B %Y') %}\n[{{ day }} {{ strftime_now('%Y-%m-%d %H:%M') }}]\n"
+    template = head + "{{ messages[0].content }}"
+    chat = Chat(make_tokenizer(template=template))
+    assert text(chat, chat.encode("!")) == "[Friday, 26 July 2024 2024-07-26 00:00]\n!"
+
+
+@pytest.mark.parametrize("beginning", ["", "\n", "  ", "\n {% set x = 1 %}\n", "  {%- set x = 1 -%}\n"])
+def test_a_stopped_clock_leaves_the_rest_of_the_template_as_it_is(beginning: str) -> None:
+    said = [Chat(make_tokenizer(template=f"{beginning}a{end}")) for end in ("", "{# strftime_now #}")]
+    assert said[0].encode("!") == said[1].encode("!")
+
+
+def test_templates_of_which_none_is_the_default_are_refused() -> None:
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = {"rag": "", "tool_use": ""}
+    with pytest.raises(ModelError, match=r"chat templates named rag, tool_use, and none by default"):
+        Chat(tokenizer)
 
 
 def test_without_a_template_the_prompt_is_plain_and_says_so() -> None:

@@ -24,7 +24,7 @@ from transformers import AutoConfig, BertConfig, BertModel, LlamaForSequenceClas
 from heedful.errors import HeedfulError, InputError, ModelError
 from heedful.models import Replay, catalogue, embedded_models, load, memory
 from heedful.models.hub import offline_where_unknown
-from heedful.models.loading import Source, choose_device, choose_dtype, find_source, load_config
+from heedful.models.loading import Source, choose_device, choose_dtype, find_source, fingerprint, load_config
 
 
 def edit_config(folder: Path, **changes: Any) -> None:
@@ -77,6 +77,16 @@ def test_the_revision_of_a_folder_is_its_contents(checkpoint: Path, copy: Path) 
     content[-1] ^= 1
     weights.write_bytes(content)
     assert load(copy, device="cpu", check=False).revision != first
+
+
+def test_code_that_comes_with_a_model_is_a_part_of_it(copy: Path) -> None:
+    first = fingerprint(copy)
+    (copy / "README.md").write_text("words")
+    assert fingerprint(copy) == first
+    (copy / "modeling_own.py").write_text("SCALE = 1.0\n")
+    second = fingerprint(copy)
+    (copy / "modeling_own.py").write_text("SCALE = 2.0\n")
+    assert len({first, second, fingerprint(copy)}) == 3
 
 
 # --- embedded models ---

@@ -95,6 +95,11 @@ def test_a_tokenizer_that_cannot_spell_the_check_is_no_obstacle() -> None:
     assert LanguageModel(make_model("llama"), tokenizer, name="x").check is not None
 
 
+def test_a_tokenizer_of_another_model_is_refused(tokenizer: Any) -> None:
+    with pytest.raises(ModelError, match=r"the tokenizer makes tokens up to \d+ of plain text[\s\S]*ends at 99"):
+        LanguageModel(make_model("llama", vocab_size=100), tokenizer, name="x")
+
+
 def test_the_identity_names_all_that_decides_the_results(language_model: Maker, tokenizer: Any) -> None:
     identity = language_model("qwen3", torch.bfloat16, revision="abc").identity()
     assert json.loads(json.dumps(identity)) == identity

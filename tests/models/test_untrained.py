@@ -53,6 +53,14 @@ def test_quantised_weights_are_refused(language_model: Callable[..., LanguageMod
             refused()
 
 
+def test_a_model_that_lies_on_the_disk_in_part_is_refused(language_model: Callable[..., LanguageModel]) -> None:
+    model = language_model()
+    model._model.hf_device_map = {"model.embed_tokens": "cpu", "model.layers": "disk"}
+    for ask in (model.check_can_forget, model.untrained):
+        with pytest.raises(InputError, match=r"parts of the model lie on the disk[\s\S]*leave out --extras"):
+            ask()
+
+
 def test_no_room_for_a_second_model_says_so(
     language_model: Callable[..., LanguageModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from tests.models.conftest import ARCHITECTURES
 
 from heedful.errors import InputError
 from heedful.models import Generation, LanguageModel, Replay
+from heedful.models.parts import LastToken, reading
 
 PROMPTS = [
     [9, 10],
@@ -101,3 +102,12 @@ def test_bad_sites_name_cause_and_cure(
 ) -> None:
     with pytest.raises(InputError, match=said), language_model().watched(sites, lambda *_: None):
         pass
+
+
+def test_what_is_watched_keeps_no_whole_prompts_in_memory() -> None:
+    gather = LastToken(["embed", "block.0.out"], "block.0.out", lambda rows, states: None, lambda rows, states: None)
+    hidden = torch.zeros(2, 500, 8)
+    with reading("prompt", (0, 1), (True, True)):
+        for site in ("embed", "block.0.out"):
+            gather(site, hidden)
+    assert all(seen.untyped_storage().nbytes() == 2 * 8 * 4 for seen in gather._seen)

@@ -82,6 +82,7 @@ def test_parquet_and_json_text_say_the_same_as_jsonl(tmp_path: Path, jsonl: Json
         ({"prompt": None}, "has no 'prompt'"),
         ({"prompt": "  "}, ": its 'prompt' is empty"),
         ({"prompt": 3}, ": its 'prompt' is not a text: 3"),
+        ({"prompt": "b \ud83d"}, ": its 'prompt' holds a half of a surrogate pair"),
         ({"constraint": {"id": "structural/word_cuont"}}, ": there is no constraint 'structural/word_cuont'"),
         ({"constraint": {"at_most": 5}}, ": a constraint needs an id"),
         ({"constraint": SHORT | {"at_least": 9}}, ": structural/word_count: the bounds are reversed"),
@@ -120,6 +121,10 @@ def own_rule(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"prompt": "a", "constraint": SHORT}, "record 1 has no 'response'"),
         ({"prompt": "a", "constraint": SHORT, "response": 5}, "record 1: its 'response' is not a text: 5"),
         ({"prompt": "a", "response": "x"}, "record 1 has no constraint"),
+        (
+            {"prompt": "a", "constraint": SHORT, "response": "\udc80"},
+            "record 1: its 'response' holds a half of a surrogate pair, which is no character",
+        ),
     ],
 )
 def test_a_recorded_answer_needs_its_answer_and_its_constraint(

@@ -214,6 +214,47 @@ def test_a_full_disk_loses_nothing_that_was_finished(tmp_path: Path, monkeypatch
         assert (stage.has("0"), stage.has("1")) == (True, False)
 
 
+@pytest.mark.parametrize("call", ["pwrite", "ftruncate"])
+def test_a_disk_too_full_for_the_lock_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def full(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, full)
+        with pytest.raises(StoreError, match=r"cannot write .*No space left[\s\S]*free some space"):
+            RunFolder.open(tmp_path, {})
+    RunFolder.open(tmp_path, {}).close()
+
+
+@pytest.mark.parametrize("call", ["exists", "iterdir"])
+def test_a_folder_that_may_not_be_looked_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refused(path: Path, *_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, call, refused)
+        with pytest.raises(StoreError, match=rf"{tmp_path} cannot be read: Permission denied"):
+            RunFolder.open(tmp_path, {})
+
+
+def test_files_that_may_not_be_removed_are_an_error_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    with RunFolder.open(tmp_path, {}) as run:
+        stage = run.stage("one")
+        stage.write("one", "x")
+        stage.write("parts/one/0", "x")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", refused)
+            with pytest.raises(StoreError, match="Permission denied"):
+                stage.finish()
+            with pytest.raises(StoreError, match="Permission denied"):
+                run.stage("one", inputs={"other": 1})
+
+
 def test_temporaries_and_orphaned_parts_of_the_dead_are_swept(tmp_path: Path) -> None:
     RunFolder.open(tmp_path, {}).close()
     left = [tmp_path / "shards" / ".0.bin.123.heedful-tmp", tmp_path / "parts" / "one" / "0"]

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heedful.erasure.closed_form import fit_mean_projection
+from heedful.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,15 @@ def fit_step(x: Float[Tensor, "sample hidden"], y: Tensor, weight: Tensor | None
         weight: ≥ 0, [sample]; None weighs all alike.
 
     Raises:
-        InputError: see `given`.
+        InputError: see `given`; or rows with a batch axis, or several sets of labels.
     """
     along = fit_mean_projection(x, y, weight)
-    weight = torch.ones(len(x)) if weight is None else weight
+    if x.ndim > 2 or y.ndim > 1:
+        raise InputError(
+            f"a step of rows {tuple(x.shape)} and labels {tuple(y.shape)}",
+            "give rows [sample, hidden], labels [sample]",
+        )
+    weight = torch.ones(len(x), device=x.device) if weight is None else weight.to(x.device)
     projected = ((x.to(along.read.dtype) - along.center) @ along.read).squeeze(-1).abs()
-    size = (weight * projected).sum() / weight.sum()
+    size = (weight * projected.where(weight > 0, 0)).sum() / weight.sum()  # whatever a row of weight 0 holds
     return Step(size * along.write.squeeze(-2))

@@ -12,7 +12,7 @@ from torch import Tensor
 from heedful.erasure.closed_form import erasing_least, shrunk
 from heedful.erasure.eraser import Eraser
 from heedful.errors import InputError
-from heedful.probes import check_labels, check_tensors
+from heedful.probes import check_labels, check_rows, check_tensors
 
 
 class StreamedLeace:
@@ -29,15 +29,19 @@ class StreamedLeace:
         """Add rows, with their labels of 0 or 1 [sample].
 
         Raises:
-            InputError: rows of another width than those before, as many labels as there are not rows, labels other than 0 and
-                1, or what is no tensor.
+            InputError: rows of another width than those before or that are not finite, as many labels as there are not rows,
+                labels other than 0 and 1, or what is no tensor. The sums are as before then.
         """
         check_tensors(x=x, y=y)
         check_labels(y)
         if len(x) != len(y):
             raise InputError(f"{len(x)} rows, but {len(y)} labels", "give one label a row")
+        if not len(x):  # they have no mean to begin with
+            return
         if self._origin is None:
-            self._origin = x.double().mean(0)
+            origin = x.mean(0, dtype=torch.float64)
+            check_rows(x, origin[None])
+            self._origin = origin
             self._sums = x.new_zeros(2, x.shape[1], dtype=torch.float64)
             self._products = x.new_zeros(x.shape[1], x.shape[1], dtype=torch.float64)
         if x.shape[1] != len(self._origin):
@@ -46,7 +50,9 @@ class StreamedLeace:
             )
         centred = x.double() - self._origin
         member = torch.nn.functional.one_hot(y.long().to(x.device), 2).double()
-        self._sums += member.mT @ centred
+        sums = member.mT @ centred
+        check_rows(x, sums)
+        self._sums += sums
         self._count += member.sum(0).cpu()
         self._products.addmm_(centred.mT, centred)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from jinja2 import TemplateError
@@ -20,8 +21,21 @@ Message = Mapping[str, str]
 
 THINK, THOUGHT = "<think>", "</think>"
 
-# Some templates write today's date into the prompt unless they are given one. The day is Llama 3's own default.
-_FIXED = {"date_string": "26 Jul 2024"}
+# Some templates write today's date into the prompt unless they are given one; others ask a function for it that transformers
+# lends them. No function can be handed in, but a macro of the same name goes before it.
+_DAY = date(2024, 7, 26)  # Llama 3's own default
+_FIXED = {"date_string": _DAY.strftime("%d %b %Y")}
+_CLOCK = "strftime_now"
+_STOPPED = "".join(
+    [
+        f"{{% macro {_CLOCK}(format) %}}{{{{ format | replace('%-', '%')",
+        *(f" | replace('%{code}', '{_DAY.strftime(f'%{code}')}')" for code in "aAbBdHIjmMpSyY"),
+        " }}{% endmacro %}\n",
+    ]
+)
+
+# Longer than what a template may write where an answer is to begin, and leave out of one that is there (an empty thought).
+_SOME_ANSWER = "The Loire is one of the longer ones, and it takes its time on the way to the sea."
 
 NO_TEMPLATE = (
     "the tokenizer has no chat template: prompts are written as 'Instruction: …\\n\\nResponse:', "
@@ -38,9 +52,12 @@ class Chat:
         warnings: what a reader of results should know of how prompts are written.
     """
 
+    template: str | None
+
     def __init__(self, tokenizer: Any) -> None:
+        """Raises `ModelError` for a tokenizer that names several templates and none by default."""
         self._tokenizer = tokenizer
-        self.template: str | None = tokenizer.get_chat_template() if tokenizer.chat_template else None
+        self.template = _template(tokenizer)
         self.warnings: tuple[str, ...] = () if self.template else (NO_TEMPLATE,)
 
     @property
@@ -80,24 +97,39 @@ class Chat:
         return ids
 
     def _templated(self, turns: list[dict[str, str]], options: Mapping[str, Any]) -> list[int]:
-        def apply(turns: list[dict[str, str]], **how: Any) -> Any:
-            return self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, **options, **how)
-
         try:
             if turns[0]["role"] == "system":
                 try:
-                    accepted = turns[0]["content"].strip() in apply(turns, tokenize=False)
+                    accepted = turns[0]["content"].strip() in self._apply(turns, options, tokenize=False)
                 except TemplateError:  # Gemma refuses a system role; other templates drop it without a word
                     accepted = False
                 turns = turns if accepted else _fold_system(turns)
             # A BatchEncoding in transformers 5, whose length is that of its keys: always ask for it, and take the ids.
-            ids: list[int] = apply(turns, tokenize=True, return_dict=True)["input_ids"]
+            ids: list[int] = self._apply(turns, options, tokenize=True, return_dict=True)["input_ids"]
         except TemplateError as error:
             raise ModelError(
                 f"the chat template refuses this conversation: {error}",
                 "roles must be as the template wants them: usually user and assistant in turn, the user first",
             ) from error
         return ids
+
+    def _apply(self, turns: list[dict[str, str]], options: Mapping[str, Any], **how: Any) -> Any:
+        template = self.template or ""
+        template = _STOPPED + template if _CLOCK in template else template
+        how = {"add_generation_prompt": True, **how}
+        return self._tokenizer.apply_chat_template(turns, chat_template=template, **options, **how)
+
+    def ending(self, eos_ids: Collection[int]) -> int | None:
+        """The token, among these, with which the template ends an answer; None where it writes none of them."""
+        if self.template is None:
+            return None
+        asked, answered = {"role": "user", "content": "Name a river."}, {"role": "assistant", "content": _SOME_ANSWER}
+        try:
+            before = len(self._templated([asked], _FIXED))
+            whole = self._apply([asked, answered], _FIXED, add_generation_prompt=False, tokenize=True, return_dict=True)
+        except (ModelError, TemplateError):
+            return None
+        return next((token for token in whole["input_ids"][before:] if token in eos_ids), None)
 
     def _plain(self, turns: list[dict[str, str]]) -> list[int]:
         name = {"user": "Instruction", "assistant": "Response"}
@@ -139,6 +171,16 @@ class Chat:
         """The text of token ids, special tokens as they are written."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text
+
+
+def _template(tokenizer: Any) -> str | None:
+    try:
+        return tokenizer.get_chat_template() if tokenizer.chat_template else None
+    except ValueError as error:
+        raise ModelError(
+            f"the tokenizer has chat templates named {', '.join(tokenizer.chat_template)}, and none by default",
+            "name one of them 'default' in the tokenizer's files",
+        ) from error
 
 
 def _conversation(messages: Sequence[Message] | str, system: str | None) -> list[dict[str, str]]:

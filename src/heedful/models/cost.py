@@ -122,10 +122,17 @@ def _per_second(run: Any, device: torch.device, seconds: float) -> float:
         started = time.perf_counter()
         for _ in range(repeats):
             run()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        _wait(device)
         return time.perf_counter() - started
 
     timed(1)  # the first call sets things up
     repeats = max(1, int(seconds / max(timed(1), 1e-6)))
     return repeats / timed(repeats)
+
+
+def _wait(device: torch.device) -> None:
+    """Until a device that is only told what to do has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

@@ -17,8 +17,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from heedful.errors import ModelError
 from heedful.models.batching import with_less
 from heedful.models.cache import RowCache
+from heedful.models.forward import accepted
 from heedful.models.parts import Part, reading
 from heedful.models.sampling import Sampling, draw
 
@@ -246,10 +248,15 @@ class _Batch:
         shown = self.going if self._part == "response" else [row.first == 0 for row in self.rows]
         with reading(self._part, [row.index for row in self.rows], shown):
             output = model(
-                input_ids=self._ids, attention_mask=self._mask, position_ids=self._positions,
-                past_key_values=self.cache.state, use_cache=True, logits_to_keep=1,
+                input_ids=self._ids, attention_mask=self._mask, past_key_values=self.cache.state, use_cache=True,
+                **accepted(model, position_ids=self._positions, logits_to_keep=1),
             )  # fmt: skip
-        self.cache.state, self._part = output.past_key_values, "response"
+        self.cache.state, self._part = getattr(output, "past_key_values", None), "response"
+        if self.cache.state is None:
+            raise ModelError(
+                f"{type(model).__name__} gives back no keys and values to go on from, so it cannot write here",
+                "use another model, or give answers written elsewhere (heedful study --responses)",
+            )
         return output.logits[:, -1].float()  # type: ignore[no-any-return]
 
     def take(self, tokens: Int[Tensor, " row"], eos_ids: Collection[int]) -> list[tuple[int, int]]:

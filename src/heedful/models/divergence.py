@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedful.models.batching import in_halves, plan
+from heedful.models.forward import model_inputs
 from heedful.models.likelihood import Predictions, predictions
 from heedful.models.parts import reading
-from heedful.models.reading import model_inputs
 from heedful.models.replay import Replay, pad
 
 _LOGITS_BUDGET = 2**26
@@ -73,15 +73,19 @@ def divergence(
 
 def _moved(before: Predictions, after: Predictions, n_rows: int) -> Float[Tensor, "4 sample"]:
     """The fields of a `Divergence`."""
-    sums = torch.zeros(4, n_rows, dtype=torch.float64)
-    for token in torch.split(torch.arange(len(before.targets)), _CHUNK):
-        p, q = (each.logits[token].float().log_softmax(-1).cpu() for each in (before, after))
-        target = before.targets[token].cpu().unsqueeze(-1)
-        each = torch.stack(
-            [torch.ones(len(token)), -p.gather(-1, target)[:, 0], -q.gather(-1, target)[:, 0], _kl(p, q)]
-        )
-        sums.index_add_(1, before.sample[token], each.double())
-    return sums
+    chunks = zip(*(torch.split(each, _CHUNK) for each in (before.logits, after.logits, before.targets)), strict=True)
+    # On the model's device: only a few numbers of each token leave it, and not its whole vocabulary.
+    each = torch.cat([_of_tokens(*chunk) for chunk in chunks], 1).cpu()
+    return torch.zeros(4, n_rows, dtype=torch.float64).index_add_(1, before.sample, each.double())
+
+
+def _of_tokens(
+    before: Float[Tensor, "token vocabulary"], after: Float[Tensor, "token vocabulary"], target: Int[Tensor, " token"]
+) -> Float[Tensor, "4 token"]:
+    """1, both negative log-likelihoods of the token that came, and KL(before ‖ after)."""
+    p, q = (logits.float().log_softmax(-1) for logits in (before, after))
+    nll = [-each.gather(-1, target.unsqueeze(-1))[:, 0] for each in (p, q)]
+    return torch.stack([torch.ones_like(nll[0]), *nll, _kl(p, q)])
 
 
 def _kl(p: Float[Tensor, "token vocabulary"], q: Float[Tensor, "token vocabulary"]) -> Float[Tensor, " token"]:

@@ -24,7 +24,7 @@ from heedful.models.divergence import Divergence, divergence
 from heedful.models.memory import batch_budget, quantisation_of
 from heedful.models.parts import LastToken, OnToken, Part, by_row, in_part
 from heedful.models.reading import ReadBatch, in_order, read
-from heedful.models.replay import Replay
+from heedful.models.replay import Replay, check_tokens
 from heedful.models.sampling import Sampling
 from heedful.models.selfcheck import SelfCheck, self_check
 from heedful.models.sites import Change, changing, check_sites, find_blocks, site_names, watching
@@ -101,8 +101,9 @@ class LanguageModel:
         self.context: int | None = getattr(self._text_config, "max_position_embeddings", None)
         self.eos_ids = _eos_ids(model, tokenizer)
         self.warnings = self.chat.warnings
-        # A checkpoint's own settings (temperature, repetition penalty) would creep into every call of generate().
-        model.generation_config = transformers.GenerationConfig()  # type: ignore[no-untyped-call]
+        # A checkpoint's own settings (temperature, repetition penalty) would creep into every call of generate(). What ends a
+        # response stays, for whoever takes this model up again, such as `twin`.
+        model.generation_config = transformers.GenerationConfig(eos_token_id=[*self.eos_ids] or None)  # type: ignore[no-untyped-call]
         self.check: SelfCheck | None = (
             self_check(model, self._blocks, tokenizer, quantised=self.quantisation is not None) if check else None
         )
@@ -118,6 +119,13 @@ class LanguageModel:
         """Where the first weights are."""
         device: torch.device = self._model.get_input_embeddings().weight.device
         return device
+
+    @cached_property
+    def eos_id(self) -> int | None:
+        """The token that ends an answer which this model did not draw: the one of `eos_ids` that the chat template writes there
+        (of a chat model, the end of a turn and not of the text), else the first; None if there is none."""
+        found = self.chat.ending(self.eos_ids)
+        return self.eos_ids[0] if found is None and self.eos_ids else found
 
     @property
     def quantisation(self) -> str | None:
@@ -186,7 +194,7 @@ class LanguageModel:
             max_new_tokens: cut off after so many.
 
         Raises:
-            InputError: a setting out of range, an empty prompt, or one that leaves no room in the model's context.
+            InputError: see `check_room`.
             ModelError: not even one row fits into memory.
         """
         sampling = Sampling(temperature, top_p, max_new_tokens)
@@ -246,12 +254,14 @@ class LanguageModel:
         return self.eos_ids[0] if self.eos_ids else 0
 
     def check_room(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> None:
-        """Raises `InputError` for a setting out of range, an empty prompt, or one that leaves no room in the context."""
+        """Raises `InputError` for a setting out of range, an empty prompt, one with a token that is none of the vocabulary's,
+        or one that leaves no room in the context."""
         sampling.check()
         max_new_tokens = sampling.max_new_tokens
         for index, prompt in enumerate(prompts):
             if len(prompt) == 0:
                 raise InputError(f"prompt {index} is empty", "give at least one token")
+            check_tokens(f"prompt {index}", prompt, self._model.get_input_embeddings().weight.shape[0])
             if self.context is not None and len(prompt) + max_new_tokens > self.context:
                 raise InputError(
                     f"prompt {index} has {len(prompt)} tokens; with {max_new_tokens} new ones it passes the context of "
@@ -369,7 +379,7 @@ class LanguageModel:
         """The same architecture, tokenizer, dtype and device, with freshly drawn weights: it takes as much memory again.
 
         Raises:
-            InputError: the model is quantised.
+            InputError: it is quantised, or lies on the disk in part.
             ModelError: it does not fit into memory.
         """
         return LanguageModel(

@@ -325,7 +325,7 @@ def fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     block, blocks = 1 << 16, 64
     for path in sorted(folder.iterdir()):
-        if path.suffix not in (".json", ".safetensors", ".bin", ".model", ".jinja") or not path.is_file():
+        if path.suffix not in (".json", ".safetensors", ".bin", ".model", ".jinja", ".py") or not path.is_file():
             continue
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())

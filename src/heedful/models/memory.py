@@ -18,6 +18,11 @@ BATCH_TOKENS = 16384
 CPU_ROOM = 65536  # tokens of a batch that is generated on a CPU: a step costs little more for more rows
 CPU_CACHE = 2**31  # bytes of keys and values in such a batch at the most
 CPU_BATCH_TOKENS = 2048  # what stays in a CPU's caches is read 1.7 times as fast as batches of 16,384 tokens
+_CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+)
 _BITS = {"bitsandbytes": 8, "gptq": 4, "awq": 4, "fp8": 8, "compressed-tensors": 8, "mxfp4": 4}
 
 
@@ -91,10 +96,22 @@ def free_bytes(device: torch.device) -> int | None:
         candidates.append(int(fields["MemAvailable"].split()[0]) * 1024)
     elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         candidates.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
-        candidates.append(int(text) - int(used.read_text()))
+    if (left := _left_in_container()) is not None:
+        candidates.append(left)
     return min(candidates) if candidates else None
+
+
+def _left_in_container() -> int | None:
+    """What a control group's limit leaves, of either version; pages of files that were read, such as weights, count as free:
+    they are given up when memory is asked for."""
+    for limit, used, cached in _LIMITS:
+        try:
+            most, taken = int((_CGROUP / limit).read_text()), int((_CGROUP / used).read_text())
+            stat = dict(line.split() for line in (_CGROUP / used).with_name("memory.stat").read_text().splitlines())
+        except (OSError, ValueError):  # not of this version, or without a limit ('max')
+            continue
+        return most - taken + int(stat.get(cached, 0))
+    return None
 
 
 def check_fits(name: str, needed: int, device: torch.device, dtype: torch.dtype) -> None:

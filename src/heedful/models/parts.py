@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from heedful.errors import InputError
@@ -70,7 +71,8 @@ class LastToken:
         hand_on = self._wanted.get(now.part)
         if hand_on is None:
             return
-        self._seen[self._place[site]] = hidden[:, -1]  # prompts are padded on the left
+        # Prompts are padded on the left. A copy, since a view would hold the states of whole prompts until the next pass.
+        self._seen[self._place[site]] = hidden[:, -1].clone()
         if site == self._topmost:
             self._hand_on(now, hand_on)
 
@@ -104,19 +106,23 @@ def by_row(changes: Sequence[Mapping[str, Change]]) -> dict[str, Change]:
     """One change a site that treats each row as its own mapping says. Rows that share a change are changed together."""
 
     def at(site: str) -> Change:
+        @lru_cache(maxsize=1)  # for as long as the rows are the same; a copy to a GPU waits for what it is doing
+        def sharing(rows: tuple[int, ...], device: torch.device) -> list[tuple[Change, Int[Tensor, " place"]]]:
+            found: dict[int, tuple[Change, list[int]]] = {}
+            for place, row in enumerate(rows):
+                if change := changes[row].get(site):
+                    found.setdefault(id(change), (change, []))[1].append(place)
+            return [(change, torch.tensor(places, device=device)) for change, places in found.values()]
+
         def each_its_own(hidden: Float[Tensor, "sample token hidden"]) -> Float[Tensor, "sample token hidden"]:
-            rows = _now.get().rows
+            rows = tuple(_now.get().rows)
             if len(rows) != len(hidden) or max(rows) >= len(changes):
                 raise InputError(
                     f"changes were given for {len(changes)} rows, and there is a row that is none of them",
                     "give one mapping a row, and generate, read or replay these rows",
                 )
-            sharing: dict[int, tuple[Change, list[int]]] = {}
-            for place, row in enumerate(rows):
-                if change := changes[row].get(site):
-                    sharing.setdefault(id(change), (change, []))[1].append(place)
             changed = hidden.clone()
-            for change, places in sharing.values():
+            for change, places in sharing(rows, hidden.device):
                 changed[places] = change(hidden[places]).to(hidden.dtype)
             return changed
 

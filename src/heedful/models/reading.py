@@ -7,9 +7,9 @@ text.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from heedful.errors import InputError
 from heedful.models.batching import in_halves, plan
+from heedful.models.forward import model_inputs
 from heedful.models.likelihood import LOGITS_BUDGET, likelihood
 from heedful.models.parts import reading
 from heedful.models.positions import parse_position
@@ -123,9 +124,12 @@ def _read_batch(
     at = torch.arange(len(chosen)), index.clamp(min=0)  # [sample], [position, sample]
     selected: dict[str, Tensor] = {}
 
+    @cache  # a copy to a GPU waits for what it is doing: once a batch, and not at every site
+    def at_on(device: torch.device) -> tuple[Tensor, Tensor]:
+        return at[0].to(device), at[1].to(device)
+
     def select(site: str, hidden: Float[Tensor, "sample token hidden"]) -> None:
-        sample, token = (axis.to(hidden.device) for axis in at)
-        selected[site] = hidden[sample, token]
+        selected[site] = hidden[at_on(hidden.device)]
 
     inputs = model_inputs(model, padded.ids, padded.mask)
     found = None
@@ -149,20 +153,6 @@ def _read_batch(
         max_softmax=found.max_softmax if found else None,
         max_softmax_last=found.max_softmax_last if found else None,
     )
-
-
-def model_inputs(
-    model: Any, ids: Int[Tensor, "sample token"], mask: Int[Tensor, "sample token"] | None = None
-) -> dict[str, Any]:
-    """What a forward pass is called with, on the model's device: ids, mask if any, position ids, and no cache."""
-    device = model.get_input_embeddings().weight.device
-    inputs: dict[str, Any] = {"input_ids": ids.to(device), "use_cache": False}
-    if mask is not None:
-        inputs["attention_mask"] = mask.to(device)
-    # ALiBi models, such as BLOOM, are not told their positions.
-    if "position_ids" in inspect.signature(model.forward).parameters:
-        inputs["position_ids"] = torch.arange(ids.shape[1], device=device)[None].expand(len(ids), -1)
-    return inputs
 
 
 def in_order(batches: Iterable[ReadBatch]) -> ReadBatch:

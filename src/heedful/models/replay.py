@@ -83,13 +83,18 @@ def check_rows(rows: Sequence[Replay], context: int | None, vocabulary: int) -> 
                 f"row {index} says that its answer starts at token {row.answer_start} of {len(row.response_ids)}",
                 "answer_start counts the response's own tokens that are thinking",
             )
-        if strangers := [i for ids in (row.prompt_ids, row.response_ids) for i in ids if not 0 <= i < vocabulary]:
-            raise InputError(
-                f"row {index} has token {strangers[0]}, and the model's vocabulary ends at {vocabulary - 1}",
-                "encode texts with the model's own tokenizer: model.encode and model.tokens",
-            )
+        check_tokens(f"row {index}", row.ids, vocabulary)
         if context is not None and len(row) > context:
             raise InputError(
                 f"row {index} has {len(row)} tokens, and the model's context ends at {context}",
                 "leave the row out, or use a model with a longer context",
             )
+
+
+def check_tokens(what: str, ids: Sequence[int], vocabulary: int) -> None:
+    """Raises `InputError` for a token that is none of the vocabulary's: on a GPU, it would take the whole process down."""
+    if strangers := [token for token in ids if not 0 <= token < vocabulary]:
+        raise InputError(
+            f"{what} has token {strangers[0]}, and the model's vocabulary ends at {vocabulary - 1}",
+            "encode texts with the model's own tokenizer: model.encode and model.tokens",
+        )

@@ -21,7 +21,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from heedful.errors import ModelError
-from heedful.models.reading import in_order, model_inputs, read
+from heedful.models.forward import model_inputs
+from heedful.models.reading import in_order, read
 from heedful.models.replay import Replay
 from heedful.models.sites import site_names, watching
 
@@ -59,11 +60,16 @@ def self_check(model: Any, blocks: nn.ModuleList, tokenizer: Any, *, quantised: 
     """Check a loaded model.
 
     Raises:
-        ModelError: a comparison fails; the message says which and what it means.
+        ModelError: a comparison fails (the message says which and what it means), or the tokenizer is another model's.
     """
     started = time.perf_counter()
     ids = tokenizer(_TEXT, add_special_tokens=False)["input_ids"][:32]
     ids = ids if len(ids) >= 16 else [1 + index % 7 for index in range(16)]  # a tokenizer that knows no such text
+    if max(ids) >= (vocabulary := model.get_input_embeddings().weight.shape[0]):
+        raise ModelError(
+            f"the tokenizer makes tokens up to {max(ids)} of plain text, and the model's vocabulary ends at {vocabulary - 1}",
+            "put the tokenizer that the model was trained with beside the weights",
+        )
     # The shorter rows are prefixes of the longest, so that one single pass is the reference for all of them.
     rows = [_row(ids[:length]) for length in (len(ids), len(ids) // 2, 5)]
     sites = site_names(len(blocks))

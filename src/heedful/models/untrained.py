@@ -16,11 +16,16 @@ from heedful.models.memory import quantisation_of
 
 
 def check_can_forget(model: Any) -> None:
-    """Raises InputError for a quantised model: there is no drawing its weights at random."""
+    """Raises InputError for a model that is quantised, whose weights cannot be drawn at random, or lies on the disk in part."""
     if method := quantisation_of(model.config):
         raise InputError(
             f"the weights are quantised with {method}, and quantised weights cannot be drawn at random",
             "leave out --extras, or use the unquantised checkpoint",
+        )
+    if "disk" in (getattr(model, "hf_device_map", None) or {}).values():
+        raise InputError(
+            "parts of the model lie on the disk, and there is no place for a second one with random weights",
+            "leave out --extras, or use a machine that holds the model",
         )
 
 
@@ -31,7 +36,7 @@ def untrained(model: Any, seed: int) -> Any:
     was before.
 
     Raises:
-        InputError: the model is quantised.
+        InputError: see `check_can_forget`.
         ModelError: a second model does not fit into memory.
     """
     check_can_forget(model)
@@ -42,6 +47,7 @@ def untrained(model: Any, seed: int) -> Any:
             fresh = type(model)._from_config(
                 config, dtype=model.dtype, attn_implementation=model.config._attn_implementation
             )
+        fresh.generation_config = copy.deepcopy(model.generation_config)  # it says what ends a response
         places = getattr(model, "hf_device_map", None) or {}
         if len({*places.values()}) > 1:
             from accelerate import dispatch_model

@@ -33,6 +33,7 @@ from heedful.pico.families import FAMILIES, new_model
 from heedful.pico.pool import Pool, draw_pool
 from heedful.pico.tokenizer import BOS, USER, train_tokenizer
 
+_CHECKPOINT = "checkpoint.pt"
 _LEARNT_MULTIPLE = 256
 
 
@@ -144,15 +145,7 @@ def train(
     # The fused kernel's backward pass is the slowest thing in the step on a CPU, at these short lengths.
     model.set_attn_implementation("eager" if device == "cpu" else "sdpa")
     stepped = optimizers(model, asked)
-    checkpoint, step = out / "checkpoint.pt", 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        if state.get("family", family) != family:
-            raise InputError(f"{out} holds a run of {state['family']}", "give this family an --out of its own")
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(stepped, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        step = state["step"]
+    step = _taken_up(out, family, model, stepped)
     # A third faster on two cores, after a minute of compiling.
     backbone = torch.compile(model.model, dynamic=True) if settings["compile"] else model.model
     head, outcomes = head_of(model), [tokenizer.get_vocab()[token] for token in (BOS, USER)]
@@ -168,41 +161,66 @@ def train(
         for parts in loader:
             for group in (group for optimizer in stepped for group in optimizer.param_groups):
                 group["lr"] = learning_rate(step, asked)
-            total_weight = float(sum(part.weights[:, 1:].sum() for part in parts))
-            kinds: dict[str, float] = {}
-            for part in parts:
-                on_device = Batch(part.ids.to(device), part.weights.to(device))
-                with torch.autocast(device, dtype=torch.bfloat16):
-                    loss, part_kinds = weighted_loss(backbone, head, on_device, outcomes)
-                (loss / total_weight).backward()
-                seen += int((part.ids != tokenizer.pad_token_id).sum())
-                if (step + 1) % 25 == 0:
-                    kinds = {kind: kinds.get(kind, 0.0) + float(part_kinds[kind]) / len(parts) for kind in part_kinds}
+            losses = _add_gradients(backbone, head, parts, outcomes, device)
             nn.utils.clip_grad_norm_(model.parameters(), asked["clip"])
             for optimizer in stepped:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
             step += 1
+            seen += sum(int((part.ids != tokenizer.pad_token_id).sum()) for part in parts)
             if step % 25 == 0:
-                speed = round(seen / (time.monotonic() - started))
-                line = json.dumps({"step": step, **kinds, "tokens_per_s": speed})
+                kinds = {kind: sum(float(each[kind]) / len(losses) for each in losses) for kind in losses[0]}
+                line = json.dumps({"step": step, **kinds, "tokens_per_s": round(seen / (time.monotonic() - started))})
                 print(line, file=log, flush=True)
                 print(line, flush=True)
             if step % 100 == 0 or step == last:
-                saved = {"model": model.state_dict(), "optimizers": [each.state_dict() for each in stepped]}
-                torch.save(saved | {"step": step, "family": family}, out / "checkpoint.tmp")
-                os.replace(out / "checkpoint.tmp", checkpoint)
+                _keep(out, family, model, stepped, step)
             if step % settings["evaluate"]["every"] == 0 or step == asked["steps"]:
                 save(model, tokenizer, out / "model")
                 if not text_only:
-                    scores, revised = evaluate(load(str(out / "model")), pool, settings["evaluate"]["per_task"])
-                    shares = {task: [round(float(rate), 3) for rate in score] for task, score in scores.items()}
-                    measured = {
-                        "step": step,
-                        "sampled, greedy, check": shares,
-                        "revised": float(revised.greedy.revised),
-                    }
-                    print(json.dumps(measured), file=log, flush=True)
+                    measured = _measured(out / "model", pool, settings["evaluate"]["per_task"])
+                    print(json.dumps({"step": step, **measured}), file=log, flush=True)
+
+
+def _add_gradients(
+    backbone: Any, head: Callable[[Tensor], Tensor], parts: Sequence[Batch], outcomes: list[int], device: str
+) -> list[dict[str, Tensor]]:
+    """Of a step's batches, as of one; gives each batch's losses by kind."""
+    total_weight = float(sum(part.weights[:, 1:].sum() for part in parts))
+    kinds = []
+    for part in parts:
+        on_device = Batch(part.ids.to(device), part.weights.to(device))
+        with torch.autocast(device, dtype=torch.bfloat16):
+            loss, part_kinds = weighted_loss(backbone, head, on_device, outcomes)
+        (loss / total_weight).backward()
+        kinds.append(part_kinds)
+    return kinds
+
+
+def _taken_up(out: Path, family: str, model: Any, stepped: Sequence[torch.optim.Optimizer]) -> int:
+    """The step that a run found there came to, with model and optimizers as it left them; 0 if there is none."""
+    if not (out / _CHECKPOINT).exists():
+        return 0
+    state = torch.load(out / _CHECKPOINT, map_location=model.device, weights_only=True)
+    if state.get("family", family) != family:
+        raise InputError(f"{out} holds a run of {state['family']}", "give this family an --out of its own")
+    model.load_state_dict(state["model"])
+    for optimizer, saved in zip(stepped, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
+    return int(state["step"])
+
+
+def _keep(out: Path, family: str, model: Any, stepped: Sequence[torch.optim.Optimizer], step: int) -> None:
+    saved = {"model": model.state_dict(), "optimizers": [each.state_dict() for each in stepped]}
+    torch.save(saved | {"step": step, "family": family}, out / "checkpoint.tmp")
+    os.replace(out / "checkpoint.tmp", out / _CHECKPOINT)
+
+
+def _measured(folder: Path, pool: Pool, per_task: int) -> dict[str, Any]:
+    """What the model that was saved there can do, for the log."""
+    scores, revised = evaluate(load(str(folder)), pool, per_task)
+    shares = {task: [round(float(rate), 3) for rate in score] for task, score in scores.items()}
+    return {"sampled, greedy, check": shares, "revised": float(revised.greedy.revised)}
 
 
 def save(model: Any, tokenizer: PreTrainedTokenizerFast, path: Path) -> None:

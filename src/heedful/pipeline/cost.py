@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from heedful.config import StudySettings
 from heedful.lenses.ablation import ERASERS
@@ -113,22 +113,8 @@ def study_cost(settings: StudySettings) -> StudyCost:
     known = site_names(config.get_text_config(decoder=True).num_hidden_layers)
     n_sites, n_positions = len(chosen_sites(settings, settings.model, known)), len(settings.positions)
     asked = study_instructions(settings)
-    natural = sum(record["kind"] == "natural" for record in asked)
-    pooled = len(asked) > natural
-    without = sum(record["kind"] == "natural" and record["base"] != record["prompt"] for record in asked)
-    rows = natural + without  # with the instruction and without
-    rows += len(asked) - natural + 4 * settings.squares * len(settings.tasks) if pooled else 0
-    if settings.responses_file:
-        responses = 0, 0
-        length = _mean_tokens([record["response"] for record in asked])
-        new_tokens = length, length
-        assumes = f"answers of {length} tokens, as the file has them"
-    else:
-        responses = sum(not is_elicited(record) for record in asked), len(asked)
-        new_tokens = -(-settings.max_new_tokens // 4), settings.max_new_tokens
-        assumes = f"low: answers end after {new_tokens[0]} tokens (a quarter of --max-new-tokens)"
-        assumes += " and squares need no answers made for them" if responses[0] < responses[1] else ""
-        assumes += f", matrix products at full speed; high: answers take all {new_tokens[1]}, at an eighth of it"
+    rows = _most_rows(settings, asked)
+    responses, new_tokens, assumes = _answers(settings, asked)
     prompt = _TEMPLATE_TOKENS + _mean_tokens([f"{settings.system or ''}{record['prompt']}" for record in asked])
     rate = measure_rate(device, dtype)
 
@@ -149,7 +135,7 @@ def study_cost(settings: StudySettings) -> StudyCost:
         )
 
     # The low estimate of a cost is for answers of half the longest length.
-    erased = _interventions(settings, known, natural)
+    erased = _interventions(settings, known, sum(record["kind"] == "natural" for record in asked))
     low, high = (
         cost(n + erased, longest) for n, longest in zip(responses, (2 * new_tokens[0], new_tokens[1]), strict=True)
     )
@@ -175,6 +161,36 @@ def study_cost(settings: StudySettings) -> StudyCost:
         recorded=settings.responses_file is not None,
         cannot_tell=tuple(_cannot_tell(settings, asked)),
     )
+
+
+def _most_rows(settings: StudySettings, asked: Sequence[Mapping[str, Any]]) -> int:
+    """Natural answers, with the instruction and without; and where squares are made, their four cells, and every answer that
+    they are made of under its bare prompt."""
+    natural = [record for record in asked if record["kind"] == "natural"]
+    without = [record for record in natural if record["base"] != record["prompt"]]
+    pooled = len(asked) - len(natural)
+    squares = pooled + 4 * settings.squares * len(settings.tasks) if pooled else 0
+    return len(natural) + len(without) + squares
+
+
+class _Answers(NamedTuple):
+    """Low and high: how many, and of how many tokens."""
+
+    responses: tuple[int, int]
+    new_tokens: tuple[int, int]
+    assumes: str
+
+
+def _answers(settings: StudySettings, asked: Sequence[Mapping[str, Any]]) -> _Answers:
+    if settings.responses_file:
+        length = _mean_tokens([record["response"] for record in asked])
+        return _Answers((0, 0), (length, length), f"answers of {length} tokens, as the file has them")
+    responses = sum(not is_elicited(record) for record in asked), len(asked)
+    new_tokens = -(-settings.max_new_tokens // 4), settings.max_new_tokens
+    assumes = f"low: answers end after {new_tokens[0]} tokens (a quarter of --max-new-tokens)"
+    assumes += " and squares need no answers made for them" if responses[0] < responses[1] else ""
+    assumes += f", matrix products at full speed; high: answers take all {new_tokens[1]}, at an eighth of it"
+    return _Answers(responses, new_tokens, assumes)
 
 
 def _cannot_tell(settings: StudySettings, asked: Sequence[Mapping[str, Any]]) -> Iterator[str]:

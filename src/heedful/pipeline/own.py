@@ -165,6 +165,11 @@ def _constraints(fields: Mapping[str, Any], where: str) -> list[Constraint]:
 def _text(fields: Mapping[str, Any], name: str, where: str, *, may_be_empty: bool = False) -> str:
     value = fields.get(name)
     if isinstance(value, str) and (value.strip() or may_be_empty):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise InputError(
+                f"{where}: its {name!r} holds a half of a surrogate pair, which is no character",
+                "write the character itself, or both halves",
+            )
         return value
     cure = f'give each record a text under "{name}"'
     if value is None:

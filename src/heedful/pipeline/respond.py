@@ -139,8 +139,8 @@ def _given(model: LanguageModel, chunk: Sequence[Record]) -> list[Generation] | 
     """Answers that a file brought, as if the model had given them and stopped; None if it brought none."""
     if any(record["response"] is None for record in chunk):
         return None
-    eos = model.eos_ids[0] if model.eos_ids else None
-    return [Generation(tuple(model.tokens(record["response"])), record["response"], "stop", eos, 0) for record in chunk]
+    given = [(tuple(model.tokens(record["response"])), record["response"]) for record in chunk]
+    return [Generation(ids, text, "stop", model.eos_id, 0) for ids, text in given]
 
 
 def _sample(
@@ -296,7 +296,7 @@ def reference_rows(model: LanguageModel, settings: StudySettings) -> list[Record
             "response_text": text,
             "prompt_ids": encode(bases[number % len(bases)].text),
             "response_ids": model.tokens(text),
-            "eos_id": model.eos_ids[0] if model.eos_ids else None,
+            "eos_id": model.eos_id,
             "answer_start": 0,
             "finish_reason": "stop",
             "n_words": count_words(text),

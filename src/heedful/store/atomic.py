@@ -70,7 +70,7 @@ def friendly_os_errors(path: Path, size: int = 0) -> Iterator[None]:
         reason = error.strerror or str(error)
         if error.errno in _FULL:
             raise StoreError(
-                f"cannot write {path} ({size:,} bytes): {reason}",
+                f"cannot write {path}{f' ({size:,} bytes)' if size else ''}: {reason}",
                 "free some space there, then run the same command again: every file finished before this one is kept",
             ) from error
         raise StoreError(

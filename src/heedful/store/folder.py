@@ -72,21 +72,22 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT)
         try:
-            _acquire(lock, path)
-            remove_temporaries(path)
-            found = _read_manifest(path, _ELSEWHERE)
-            if found is not None and overwrite:
-                _remove_files(path, found)
-                found = None
-            if found is None:
-                now = _now()
-                manifest = Manifest(schema_version, jsonable(settings), created=now, updated=now)
-            else:
-                manifest = _checked(path, found, settings, schema_version)
-            run = cls(path, manifest, lock)
-            if found is None:
-                run.save()
-            run._remove_orphaned_parts()
+            with friendly_os_errors(path):
+                _acquire(lock, path)
+                remove_temporaries(path)
+                found = _read_manifest(path, _ELSEWHERE)
+                if found is not None and overwrite:
+                    _remove_files(path, found)
+                    found = None
+                if found is None:
+                    now = _now()
+                    manifest = Manifest(schema_version, jsonable(settings), created=now, updated=now)
+                else:
+                    manifest = _checked(path, found, settings, schema_version)
+                run = cls(path, manifest, lock)
+                if found is None:
+                    run.save()
+                run._remove_orphaned_parts()
         except BaseException:
             os.close(lock)
             raise
@@ -166,8 +167,9 @@ class RunFolder:
     def _forget(self, name: str) -> None:
         """Files first, then (with the next save) the record: a kill in between leaves a record without its files."""
         record = self.manifest.stages.pop(name)
-        for file in record.files:
-            (self.path / file).unlink(missing_ok=True)
+        with friendly_os_errors(self.path):
+            for file in record.files:
+                (self.path / file).unlink(missing_ok=True)
         for other in [stage for stage, known in self.manifest.stages.items() if name in known.reads]:
             if other in self.manifest.stages:
                 self._forget(other)
@@ -206,7 +208,7 @@ def read_manifest(path: Path | str) -> Manifest:
         StoreError: the folder holds no run, or one of another version.
     """
     path = Path(path)
-    found = _read_manifest(path, _READ_ELSEWHERE) if (path / _MANIFEST).is_file() else None
+    found = _read_manifest(path, _READ_ELSEWHERE) if os.path.lexists(path / _MANIFEST) else None
     if found is None:
         raise StoreError(f"{path} is not a run folder: it has no {_MANIFEST}", "name a folder that a study wrote")
     return _checked(path, found, None, SCHEMA_VERSION)
@@ -242,19 +244,21 @@ def _done(path: Path, manifest: Manifest, stage: str) -> StageRecord:
 
 def _read_manifest(path: Path, elsewhere: str) -> dict[str, Any] | None:
     """The manifest as JSON, or None where a new run may begin. Raises StoreError for a place that is not ours."""
-    if not path.exists():
-        return None
-    if not path.is_dir():
-        raise StoreError(f"{path} is a file, not a folder", elsewhere)
-    if not (path / _MANIFEST).exists():
-        strangers = sorted(f.name for f in path.iterdir() if f.name != _LOCK and not f.name.endswith(TEMPORARY))
-        if strangers:
-            raise StoreError(f"{path} is not empty and not a heedful run: it holds {strangers[0]}", elsewhere)
-        return None
     try:
+        if not path.exists():
+            return None
+        if not path.is_dir():
+            raise StoreError(f"{path} is a file, not a folder", elsewhere)
+        if not (path / _MANIFEST).exists():
+            strangers = sorted(f.name for f in path.iterdir() if f.name != _LOCK and not f.name.endswith(TEMPORARY))
+            if strangers:
+                raise StoreError(f"{path} is not empty and not a heedful run: it holds {strangers[0]}", elsewhere)
+            return None
         found = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
     except OSError as error:
-        raise StoreError(f"{path / _MANIFEST} cannot be read: {error.strerror}", "check its permissions") from error
+        raise StoreError(
+            f"{error.filename or path} cannot be read: {error.strerror}", "check its permissions"
+        ) from error
     except ValueError as error:
         raise StoreError(f"{path / _MANIFEST} cannot be read: it is not whole JSON ({error})", elsewhere) from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:

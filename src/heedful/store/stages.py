@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heedful.store.atomic import Data, atomic_write, pieces
+from heedful.store.atomic import Data, atomic_write, friendly_os_errors, pieces
 from heedful.store.manifest import FileRecord, StageRecord
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ class Stage:
             del self._record.files[name]
         self._record.done = True
         self._save()
-        for name in scaffolding:
-            (self._run.path / name).unlink(missing_ok=True)
+        with friendly_os_errors(self._run.path):
+            for name in scaffolding:
+                (self._run.path / name).unlink(missing_ok=True)
 
     def _save(self) -> None:
         now = time.monotonic()
