@@ -4,6 +4,7 @@ No example has a deadline: a busy machine is no fault of the code. The examples 
 that luck fails nobody's change; `make test-all` draws others, and more.
 """
 
+import gc
 import os
 
 os.environ.setdefault(
@@ -18,3 +19,9 @@ settings.register_profile("drawn", deadline=None, max_examples=200)
 settings.load_profile("same")
 
 install_import_hook(["heedful.probes", "heedful.models", "heedful.store", "heedful.lenses"], "beartype.beartype")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()

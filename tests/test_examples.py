@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 import heedful
 from heedful.prompts.skill_files import skills_from
 
+Run = Callable[..., str]
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SMALL = {
     "base_prompts": 20,
@@ -34,29 +36,34 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(heedful.study(name, out=folder / name, **SMALL).path) for name in ("pico-llama", "pico-qwen")]
 
 
-def run(name: str, *arguments: str) -> str:
-    command = [sys.executable, str(EXAMPLES / name), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs an example as a script; gives what it prints."""
+
+    def script(name: str, *arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", [str(EXAMPLES / name), *arguments])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return script
 
 
-def test_a_text_is_checked_and_mended() -> None:
+def test_a_text_is_checked_and_mended(run: Run) -> None:
     assert run("check_and_mend.py").endswith("mended: ['pass', 'pass', 'pass']\n")
 
 
-def test_results_open_in_three_lines(studies: list[str]) -> None:
+def test_results_open_in_three_lines(run: Run, studies: list[str]) -> None:
     said = run("open_results.py", studies[0])
     assert "word_count" in said
     assert "C6 undecided" in said
 
 
-def test_a_probe_of_ones_own_reads_a_studys_rows(studies: list[str]) -> None:
+def test_a_probe_of_ones_own_reads_a_studys_rows(run: Run, studies: list[str]) -> None:
     assert float(run("what_probes_read.py", studies[0]).split("AUROC ")[1][:4]) > 0.6
 
 
 @pytest.mark.slow
-def test_a_probe_of_ones_own_reads_answers_that_were_given(tmp_path: Path) -> None:
+def test_a_probe_of_ones_own_reads_answers_that_were_given(run: Run, tmp_path: Path) -> None:
     starts = ("the cat sat", "we went home", "it was late", "a dog barked", "rain fell again")
     records = [
         {
@@ -76,7 +83,7 @@ def test_a_probe_of_ones_own_reads_answers_that_were_given(tmp_path: Path) -> No
     )
 
 
-def test_two_studies_are_compared(studies: list[str], tmp_path: Path) -> None:
+def test_two_studies_are_compared(run: Run, studies: list[str], tmp_path: Path) -> None:
     assert "pico-qwen {'C1'" in run("compare_models.py", *studies, str(tmp_path))
     assert (tmp_path / "comparison.html").is_file()
 
@@ -88,12 +95,9 @@ def test_skills_of_ones_own_can_be_studied_as_they_are_written() -> None:
     assert list(skills_from(EXAMPLES / "my_skills.yaml")) == shown
 
 
-def test_what_an_example_needs_is_said() -> None:
-    command = [sys.executable, str(EXAMPLES / "compare_models.py")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 1
-    assert "Run: python examples/compare_models.py RUN_FOLDER RUN_FOLDER" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_an_example_needs_is_said(run: Run) -> None:
+    with pytest.raises(SystemExit, match=r"Run: python examples/compare_models\.py RUN_FOLDER RUN_FOLDER"):
+        run("compare_models.py")
 
 
 def test_every_example_is_tried_here() -> None:

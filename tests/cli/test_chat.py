@@ -111,12 +111,10 @@ def test_a_prompt_that_is_too_long_is_one_error_and_no_warning_beside_it() -> No
     assert ran.stderr.count("\n") == 2
 
 
-def test_bytes_that_are_no_text_are_told() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "heedful", "chat"], input=b"\xff\xfe\n", capture_output=True, timeout=120
-    )
-    assert (ran.returncode, ran.stdout) == (2, b"")
-    assert ran.stderr.decode().startswith("heedful: the prompt holds bytes that are not UTF-8")
+def test_bytes_that_are_no_text_are_told(say: Say) -> None:
+    status, out, err = say(b"\xff\xfe\n".decode(errors="surrogateescape"))  # as standard input is read
+    assert (status, out) == (2, "")
+    assert err.startswith("heedful: the prompt holds bytes that are not UTF-8")
 
 
 def test_a_model_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -253,14 +253,17 @@ def test_who_interrupts_gets_the_best_draft_until_then(
     assert len(found["attempts"]) < 100
 
 
-def test_a_process_that_stopped_a_draft_ends_with_its_status() -> None:
-    """What draws is no daemon: cut off amid torch, it would abort the process as it leaves."""
-    for flags in (
+@pytest.mark.parametrize(
+    "flags",
+    [
         ["--include", "harbour", "--policy", "abort"],
-        ["--mode", "stop", "--stream"],
-    ):
-        command = [sys.executable, "-m", "heedful", "guard", "pico-llama", ASK, "--max-words", "2", *flags]
-        assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 1
+        pytest.param(["--mode", "stop", "--stream"], marks=pytest.mark.slow),  # what draws is the same
+    ],
+)
+def test_a_process_that_stopped_a_draft_ends_with_its_status(flags: list[str]) -> None:
+    """What draws is no daemon: cut off amid torch, it would abort the process as it leaves."""
+    command = [sys.executable, "-m", "heedful", "guard", "pico-llama", ASK, "--max-words", "2", *flags]
+    assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == 1
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -81,14 +82,16 @@ class Process:
         return self._running.returncode, out, err
 
 
-@pytest.mark.parametrize("command", [GUARD, CHAT, ["study", "pico-llama", "--quick"]], ids=["guard", "chat", "study"])
+STUDY = ["study", "pico-llama", "--quick"]
+FAST = [(STUDY, "importing", 0.3), (CHAT, "importing", 0.3), (GUARD, "loading", 0.0)]
+"""Each command and each moment; what takes the signal is the same for all commands."""
+
+
 @pytest.mark.parametrize(
-    ("moment", "after"),
+    ("command", "moment", "after"),
     [
-        pytest.param("importing", 0.0, marks=pytest.mark.slow),
-        ("importing", 0.3),
-        ("loading", 0.0),
-        pytest.param("loading", 0.5, marks=pytest.mark.slow),
+        pytest.param(*case, id=f"{case[0][0]}-{case[1]}-{case[2]}", marks=[] if case in FAST else [pytest.mark.slow])
+        for case in product((GUARD, CHAT, STUDY), ("importing", "loading"), (0.0, 0.3))
     ],
 )
 def test_at_any_time(command: list[str], moment: str, after: float, tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,10 +51,17 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    """A finished study, and what it printed."""
     folder = tmp_path_factory.mktemp("study") / "run"
-    assert main(["study", *TINY, "--out", str(folder)]) == 0
-    return folder
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        status = main(["study", *TINY, "--out", str(folder)])
+    return folder, Ran(status, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def finished(shown: tuple[Path, Ran]) -> Path:
+    return shown[0]
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -59,23 +69,12 @@ def times(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in files}
 
 
-def test_a_study_shows_its_result_its_time_and_its_report_on_one_screen(run: Run, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    ran = run("study", *TINY, "--out", out)
+def test_a_study_shows_its_result_its_time_and_its_report_on_one_screen(shown: tuple[Path, Ran]) -> None:
+    out, ran = shown
     assert ran.status == 0
     assert "pico-llama: AUROC on " in ran.out
-    for shown in (
-        "task",
-        "passes",
-        "specialist",
-        "baseline",
-        "general",
-        "read at",
-        "word_count",
-        "topic",
-        "too few",
-    ):
-        assert shown in ran.out
+    for column in "task", "passes", "specialist", "baseline", "general", "read at", "word_count", "topic", "too few":
+        assert column in ran.out
     for stage in STAGES:
         assert f"{stage} " in ran.out
     assert ran.out.endswith(f"Report: {out / 'report.html'}\n")
@@ -113,18 +112,17 @@ def test_the_report_can_be_made_again(run: Run, finished: Path) -> None:
     assert run("report", finished).out == f"the report is at {finished / 'report.html'}\n"
 
 
-def test_other_settings_are_refused_and_overwritten_on_request(run: Run, tmp_path: Path) -> None:
+def test_other_settings_are_refused_and_overwritten_on_request(run: Run, finished: Path, tmp_path: Path) -> None:
     most = TINY.index("--max-new-tokens") + 1
-    one, two = ([*TINY[:most], n, *TINY[most + 1 :]] for n in ("1", "2"))
-    ran = run("study", *one, "--out", tmp_path)
+    one, folder = [*TINY[:most], "1", *TINY[most + 1 :]], Path(shutil.copytree(finished, tmp_path / "run"))
+    ran = run("study", *one, "--out", folder, "--json")
+    assert ran.status == 2
+    assert "other settings (there → now): max_new_tokens 24 → 1" in ran.json["error"]["cause"]
+    assert "--overwrite" in ran.json["error"]["cure"]
+    assert ran.err.startswith(f"heedful: {folder} holds a run with other settings")
+    ran = run("study", *one, "--out", folder, "--overwrite")
     assert ran.status == 0
     assert "answers were cut off by the length limit and left out: raise --max-new-tokens" in ran.out
-    ran = run("study", *two, "--out", tmp_path, "--json")
-    assert ran.status == 2
-    assert "other settings (there → now): max_new_tokens 1 → 2" in ran.json["error"]["cause"]
-    assert "--overwrite" in ran.json["error"]["cure"]
-    assert ran.err.startswith(f"heedful: {tmp_path} holds a run with other settings")
-    assert run("study", *two, "--out", tmp_path, "--overwrite").status == 0
 
 
 @pytest.mark.parametrize(

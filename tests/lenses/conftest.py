@@ -183,9 +183,9 @@ def write_study(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Planted],
 
 @pytest.fixture(scope="session")
 def study(write_study: Callable[..., StudyData]) -> Callable[..., Study]:
-    def make(planted: Planted, **options: Any) -> Study:
+    def make(planted: Planted, *, controls: bool = True, **options: Any) -> Study:
         data = write_study(planted, **options)
-        return Study(data, fit_probes(data))
+        return Study(data, fit_probes(data, controls=controls))
 
     return make
 

@@ -77,8 +77,8 @@ def test_erasure_takes_most_of_a_task_but_for_a_flip(erased: xr.Dataset) -> None
 def test_refitting_on_shared_rows_is_fitting_on_the_erased_rows(write_study: Write) -> None:
     """With as many rows as dimensions or fewer, where an eraser writes outside of the rows' span, and with more."""
     for hidden in (24, 300):
-        data = write_study(Planted(strong, tasks=FIVE, squares=48, hidden=hidden))
-        shared = shared_cells(data, fit_probes(data, general=False), "contrast")
+        data = write_study(Planted(strong, tasks=FIVE, squares=48, hidden=hidden, **FEW_CELLS))
+        shared = shared_cells(data, fit_probes(data, general=False, controls=False), "contrast")
         assert shared is not None
         fold = next(iter(shared_folds(data, shared)))
         x, weight, label, held = (each["topic"] for each in (fold.trained, fold.weight, fold.label, fold.held))
@@ -126,7 +126,9 @@ def test_where_all_tasks_are_one_they_lose_what_the_erased_one_loses(
         lambda task, site, position: strength, tasks=FIVE, squares=60, hidden=hidden, shared=True, **FEW_CELLS
     )
     data = write_study(planted)
-    found = ablation(data, fit_probes(data, general=False), erasers=("leace",)).sel(kind="contrast", eraser="leace")
+    found = ablation(data, fit_probes(data, general=False, controls=False), erasers=("leace",)).sel(
+        kind="contrast", eraser="leace"
+    )
     here = found.sel(reading="refitted")
     assert least < float(here["own"]) < most
     assert 0.75 < float(here["damage_of_own"]) < 1.25  # 0.98 to 1.04 over 14 draws, of a spread of 0.05 to 0.10
@@ -144,7 +146,7 @@ def test_a_frozen_probe_has_its_damage_of_own_from_the_same_rows(erased: xr.Data
 def test_over_nothing_there_is_no_share(write_study: Write) -> None:
     """What is turned round can be read again: a new probe loses nothing by it."""
     data = write_study(Planted(strong, tasks=FIVE, squares=48, shared=True, **FEW_CELLS))
-    found = ablation(data, fit_probes(data, general=False), erasers=("flip",))
+    found = ablation(data, fit_probes(data, general=False, controls=False), erasers=("flip",))
     found = found.sel(kind="contrast", eraser="flip", reading="refitted")
     assert float(found["own_low"]) < 0.05
     for name in ("damage_of_own", "hub_of_own", "hub_of_own_high"):
@@ -162,7 +164,9 @@ def test_a_fold_without_rows_of_a_task_leaves_the_others_as_they_are(write_study
                 row["base_id"] = some[row["base_id"] % len(some)]
 
     data = write_study(Planted(strong, tasks=FIVE, squares=48, edit=edit, **FEW_CELLS))
-    found = ablation(data, fit_probes(data, general=False), erasers=("leace",)).sel(kind="contrast", eraser="leace")
+    found = ablation(data, fit_probes(data, general=False, controls=False), erasers=("leace",)).sel(
+        kind="contrast", eraser="leace"
+    )
     own = found["drop"].sel(reading="refitted")
     assert all(float(own.sel(erased=task, target=task)) > 0.15 for task in FIVE)
     assert 0.3 < float(found["own"].sel(reading="refitted")) < 1
@@ -170,7 +174,7 @@ def test_a_fold_without_rows_of_a_task_leaves_the_others_as_they_are(write_study
 
 def test_a_task_is_read_after_its_own_erasure_on_base_prompts_that_the_eraser_never_saw(write_study: Write) -> None:
     data = write_study(Planted(strong, tasks=FIVE, squares=48, **FEW_CELLS))
-    shared = shared_cells(data, fit_probes(data, general=False), "contrast")
+    shared = shared_cells(data, fit_probes(data, general=False, controls=False), "contrast")
     assert shared is not None
     for fold in shared_folds(data, shared):
         seen, unseen = parted(fold, shared)

@@ -24,7 +24,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def arms(data):
-    return fit_arms(data, fit_probes(data, general=False))
+    return fit_arms(data, fit_probes(data, general=False, controls=False))
 
 
 def test_each_task_has_an_eraser_its_controls_and_two_steps_and_nothing_is_fitted_at_the_end(data, arms):

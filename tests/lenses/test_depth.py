@@ -28,7 +28,7 @@ def fade(task: str, site: int, position: int) -> float:
 
 @pytest.fixture(scope="module")
 def staged(study: Callable[..., Any], planted: Any) -> xr.Dataset:
-    made = study(planted(strength=fade, sites=SITES, positions=("prompt[-1]", "eos")))
+    made = study(planted(strength=fade, sites=SITES, positions=("prompt[-1]", "eos")), controls=False)
     return depth(made.data, made.fits)
 
 
@@ -56,7 +56,8 @@ def test_the_family_order_is_found(staged: xr.Dataset) -> None:
 
 def test_the_reverse_order_is_found_reversed(study: Callable[..., Any], planted: Any) -> None:
     made = study(
-        planted(strength=lambda task, s, p: fade(task, 4 - s, p), sites=SITES, positions=("prompt[-1]", "eos"))
+        planted(strength=lambda task, s, p: fade(task, 4 - s, p), sites=SITES, positions=("prompt[-1]", "eos")),
+        controls=False,
     )
     at = depth(made.data, made.fits).sel(kind="contrast", position="eos")
     assert at.rank_correlation < -0.9
@@ -107,7 +108,7 @@ def test_the_share_of_orders_is_exact() -> None:
 
 
 def test_tasks_that_nothing_reads_have_no_rank(study: Callable[..., Any], planted: Any) -> None:
-    made = study(planted(strength=lambda task, s, p: 0.0, positions=("prompt[-1]", "eos")))
+    made = study(planted(strength=lambda task, s, p: 0.0, positions=("prompt[-1]", "eos")), controls=False)
     at = depth(made.data, made.fits).sel(kind="contrast", position="eos")
     assert at.readable.sum() <= 1
     assert at.rank_correlation.isnull()

@@ -24,7 +24,8 @@ def made(study: Make, planted: Any) -> Any:
             strength=lambda task, s, p: 0.6 * (s > 0),
             natural={"word_count": 160, "include": 40},
             tasks=("word_count", "include"),
-        )
+        ),
+        controls=False,
     )
 
 
@@ -87,7 +88,7 @@ def test_a_task_with_too_few_rows_shows_none(made: Any, found: xr.Dataset) -> No
 
 
 def test_a_trace_that_is_strong_sets_the_classes_apart(study: Make, planted: Any) -> None:
-    strong = study(planted(strength=lambda task, s, p: 4.0, tasks=("topic",)))
+    strong = study(planted(strength=lambda task, s, p: 4.0, tasks=("topic",)), controls=False)
     here = extremes(strong.data, strong.fits).sel(kind="contrast", task="topic")["placement"]
     assert (here.sel(label="complies", end="highest") == 1).all()
     assert (here.sel(label="violates", end="lowest") == 0).all()

@@ -28,7 +28,7 @@ def lens(write_study: Write) -> xr.Dataset:
     # Topic and sentiment lie along one direction, each at a site of its own.
     along = {"sentiment": "topic"}
     data = write_study(Planted(at_two_depths, tasks=FOUR, squares=60, axis=lambda task: (along.get(task, task), 1.0)))
-    fits = fit_probes(data)
+    fits = fit_probes(data, general=False, controls=False)
     found = mapped(data, fits)
     found.attrs["shared"] = float(
         transfer(data, fits)["auroc"].sel(kind="contrast", source="topic", target="sentiment")
@@ -86,6 +86,8 @@ def test_a_map_carries_what_both_cells_hold(write_study: Write) -> None:
 
     along = {"sentiment": "topic"}
     data = write_study(Planted(trace, tasks=FOUR, squares=60, axis=lambda task: (along.get(task, task), 1.0)))
-    here = mapped(data, fit_probes(data)).sel(kind="contrast", source="topic", target="sentiment")
+    here = mapped(data, fit_probes(data, general=False, controls=False)).sel(
+        kind="contrast", source="topic", target="sentiment"
+    )
     assert float(here["auroc"].sel(mapping="ridge")) > 0.8
     assert float(here["q_value"].sel(mapping="ridge")) < 0.05

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from tests.lenses.conftest import FEW_CELLS
 
 from heedful.lenses import PROBES, StudyData, specialists
 from heedful.lenses.cells import candidates, nested_cells
@@ -49,9 +50,9 @@ def test_independent_directions_are_the_specialists_own(independent: xr.Dataset)
 
 
 def test_a_shared_direction_leaves_no_gap(study: Make, planted: Any) -> None:
-    made = study(planted(strength=lambda task, s, p: 1.5, shared=True))
+    made = study(planted(strength=lambda task, s, p: 1.5, shared=True, **FEW_CELLS))
     result = specialists(made.data, made.fits)
-    at = result.sel(kind="contrast", site="block.1.out", position="eos")
+    at = result.sel(kind="contrast", site="block.0.out", position="eos")
     assert (at.auroc > 0.85).all()
     assert (abs(at.gap) < 0.04).all()
     assert (abs(at.gap_held_out) < 0.04).all()
@@ -154,7 +155,7 @@ def test_constraints_that_never_recur_make_coarser_control_types(study: Make, pl
 
 def test_a_task_with_too_few_rows_is_listed_and_nothing_else(study: Make, planted: Any) -> None:
     squares = {"word_count": 48, "include": 24, "topic": 48, "register": 48}
-    made = study(planted(strength=lambda task, s, p: 1.5, squares=squares, natural=60))
+    made = study(planted(strength=lambda task, s, p: 1.5, squares=squares, natural=60, **FEW_CELLS))
     result = specialists(made.data, made.fits)
     contrast = result.sel(kind="contrast")
     assert contrast.too_few.values.tolist() == [False, True, False, False]
@@ -173,7 +174,9 @@ def short_responses(rows: list[dict[str, Any]], index: torch.Tensor) -> None:
 
 
 def test_positions_that_some_rows_lack_have_fewer_rows_and_are_never_best(study: Make, planted: Any) -> None:
-    made = study(planted(strength=lambda task, s, p: 3.0 if p == 1 else 0.5, edit=short_responses))
+    made = study(
+        planted(strength=lambda task, s, p: 3.0 if p == 1 else 0.5, edit=short_responses, sites=FEW_CELLS["sites"])
+    )
     result = specialists(made.data, made.fits).sel(kind="contrast", probe="specialist")
     assert result.auroc.sel(position="response[7]", task="topic").isnull().all()  # 24 squares are left
     assert result.best_position.sel(task="topic") == "eos"
@@ -182,7 +185,11 @@ def test_positions_that_some_rows_lack_have_fewer_rows_and_are_never_best(study:
 
 def test_quantiles_of_the_response_are_described_and_never_chosen(study: Make, planted: Any) -> None:
     made = study(
-        planted(strength=lambda task, s, p: 3.0 if p == 1 else 0.5, positions=("prompt[-1]", "response[50%]", "eos"))
+        planted(
+            strength=lambda task, s, p: 3.0 if p == 1 else 0.5,
+            sites=FEW_CELLS["sites"],
+            positions=("prompt[-1]", "response[50%]", "eos"),
+        )
     )
     result = specialists(made.data, made.fits).sel(kind="contrast", probe="specialist")
     assert (result.auroc.sel(position="response[50%]") > 0.95).all()
@@ -206,8 +213,10 @@ def test_held_out_templates_are_scored_and_never_trained_on(write_study: Make, p
             if row["held_out"] and row["label"] in (0, 1):
                 row["label"] = 1 - row["label"]
 
-    plain: dict[str, Any] = {"strength": lambda task, s, p: 1.0, "tasks": ("word_count", "topic")}
-    straight, turned = (fit_probes(write_study(planted(**plain, **more))) for more in ({}, {"edit": turn}))
+    plain: dict[str, Any] = {"strength": lambda task, s, p: 1.0, "tasks": ("word_count", "topic"), **FEW_CELLS}
+    straight, turned = (
+        fit_probes(write_study(planted(**plain, **more)), controls=False) for more in ({}, {"edit": turn})
+    )
     for key, f in straight.tasks.items():
         assert f.examples.held_out.any()
         assert torch.equal(f.scores.nan_to_num(-9), turned.tasks[key].scores.nan_to_num(-9))
@@ -224,9 +233,13 @@ def test_the_held_out_general_probe_never_sees_the_task(
             if row["task"] == "topic":
                 row["label"] = 1 - row["label"]
 
-    plain: dict[str, Any] = {"strength": lambda task, s, p: 1.0, "tasks": ("word_count", "include", "topic")}
+    plain: dict[str, Any] = {
+        "strength": lambda task, s, p: 1.0,
+        "tasks": ("word_count", "include", "topic"),
+        **FEW_CELLS,
+    }
     data = [write_study(planted(**plain, **more)) for more in ({}, {"edit": turn})]
-    a, b = (fit_probes(one).tasks["contrast", "topic"].scores for one in data)
+    a, b = (fit_probes(one, controls=False).tasks["contrast", "topic"].scores for one in data)
     moved = (a - b).abs().amax((1, 2, 3))
     assert bool((moved[:3] > 0.05).all())
     assert float(moved[3]) < 1e-4

@@ -37,7 +37,7 @@ def others(rows: list[dict[str, Any]], index: Tensor) -> None:
 
 def test_nothing_is_lost_where_nothing_changed(write_study: Write) -> None:
     data = write_study(Planted(strong, tasks=THREE, natural=160, edit=same))
-    found = specificity(data, fit_probes(data, general=False))
+    found = specificity(data, fit_probes(data, general=False, controls=False))
     np.testing.assert_allclose(found["auroc_with"], found["auroc_without"])
     assert float(found["auroc_with"].min()) > 0.8
     assert abs(float(found["specificity"].sel(kind="natural"))) < 1e-9
@@ -47,7 +47,7 @@ def test_nothing_is_lost_where_nothing_changed(write_study: Write) -> None:
 
 def test_all_is_lost_where_the_trace_is_gone(write_study: Write) -> None:
     data = write_study(Planted(strong, tasks=THREE, natural=160, edit=others))
-    found = specificity(data, fit_probes(data, general=False)).sel(kind="natural")
+    found = specificity(data, fit_probes(data, general=False, controls=False)).sel(kind="natural")
     assert float(found["specificity"]) > 0.8
     assert float(found["specificity_low"]) < float(found["specificity"]) < float(found["specificity_high"])
     assert (found["energy_with"] > found["energy_without"]).all()
@@ -56,7 +56,7 @@ def test_all_is_lost_where_the_trace_is_gone(write_study: Write) -> None:
 
 def test_rows_without_a_bare_twin_leave_it_open(write_study: Write) -> None:
     data = write_study(Planted(strong, tasks=THREE, natural=160))
-    found = specificity(data, fit_probes(data, general=False))
+    found = specificity(data, fit_probes(data, general=False, controls=False))
     assert np.isnan(found["auroc_with"]).all()
     assert (found["n_rows"] == 0).all()
 
@@ -66,7 +66,7 @@ def test_a_task_with_too_few_such_rows_is_left_out_alone(write_study: Write) -> 
         same([row for row in rows if row["task"] != "topic"], index)
 
     data = write_study(Planted(strong, tasks=THREE, natural=160, edit=but_topic))
-    found = specificity(data, fit_probes(data, general=False))
+    found = specificity(data, fit_probes(data, general=False, controls=False))
     assert np.isnan(found["auroc_with"].sel(task="topic")).all()
     assert (found["n_rows"].sel(task="topic") == 0).all()
     assert float(found["auroc_with"].sel(task=["word_count", "include"]).min()) > 0.8
@@ -76,7 +76,9 @@ def test_a_task_with_too_few_such_rows_is_left_out_alone(write_study: Write) -> 
 
 def test_what_is_kept_gives_the_share_over_any_of_the_tasks(write_study: Write, tmp_path: Path) -> None:
     data = write_study(Planted(strong, tasks=THREE, natural=160, edit=others))
-    found = read_results(write_results(tmp_path / "s.nc", specificity(data, fit_probes(data, general=False))))
+    found = read_results(
+        write_results(tmp_path / "s.nc", specificity(data, fit_probes(data, general=False, controls=False)))
+    )
     here = found.sel(kind="natural")
     assert readable_tasks(found) == [*THREE]
     again = combine(lambda excess: 1 - excess[1].sum(0) / excess[0].sum(0), excess_over(found, THREE)).interval()

@@ -12,14 +12,14 @@ from heedful.planted import MECHANISMS, Size, World
 SMALL = Size(hidden=40, squares=60, natural=200, n_bases=40, strength=3.0)
 
 
-def seen(name: str) -> xr.Dataset:
+def seen(name: str, *, square: bool = False) -> xr.Dataset:
     data = World(MECHANISMS[name], SMALL, 2).draw("time", 2)
-    return temporal(data, fit_probes(data, general=False))
+    return temporal(data, fit_probes(data, general=False, controls=False), square=square)
 
 
 @pytest.fixture(scope="module")
 def planned() -> xr.Dataset:
-    return seen("planning")
+    return seen("planning", square=True)
 
 
 def test_the_probe_of_the_end_is_the_last_row_of_the_square(planned: xr.Dataset) -> None:

@@ -25,7 +25,7 @@ def strong(task: str, site: int, position: int) -> float:
 
 def lens(write_study: Write, planted: Planted) -> xr.Dataset:
     data = write_study(planted)
-    return transfer(data, fit_probes(data))
+    return transfer(data, fit_probes(data, general=False, controls=False))
 
 
 @pytest.fixture(scope="module")

@@ -33,9 +33,8 @@ def zeroed(hidden: torch.Tensor) -> torch.Tensor:
 
 def test_the_identity_changes_nothing_and_zeros_do_and_are_gone_afterwards(model: LanguageModel) -> None:
     before = generated(model)
-    for site in model.sites:
-        with model.changed({site: lambda hidden: hidden}):
-            assert generated(model) == before
+    with model.changed(dict.fromkeys(model.sites, lambda hidden: hidden)):
+        assert generated(model) == before
     with model.changed({"block.1.out": lambda hidden: -3.0 * hidden}):
         after = generated(model)
     assert after != before

@@ -35,7 +35,7 @@ def model() -> LanguageModel:
 
 @pytest.fixture(scope="module")
 def measured(model: LanguageModel, pool: Pool) -> Any:
-    return evaluate(model, pool, per_task=8)
+    return evaluate(model, pool, per_task=4)
 
 
 def test_every_task_is_measured_on_as_many_cases_as_asked(measured: Any) -> None:
@@ -43,10 +43,10 @@ def test_every_task_is_measured_on_as_many_cases_as_asked(measured: Any) -> None
     assert list(tasks) == list(TASKS)
     for score in tasks.values():
         for rate in score:
-            assert rate.n == 8
+            assert rate.n == 4
             assert 0 <= rate.low <= rate.share <= rate.high <= 1
     for revision in revised:
-        assert 0 < revision.revised.n == revision.drawn_anew.n <= 72
+        assert 0 < revision.revised.n == revision.drawn_anew.n <= 36
         assert revision.gain.share == pytest.approx(revision.revised.share - revision.drawn_anew.share)
         assert revision.kept > revision.kept_anew
 
@@ -62,7 +62,7 @@ def test_a_revision_and_a_new_answer_are_decoded_alike_and_no_draft_is_drawn_aga
         return generate(self, prompts, seeds, **how)
 
     monkeypatch.setattr(LanguageModel, "generate", noted)
-    asked = _asked(4)
+    asked = _asked(2)
     drafts = _answers(model, asked, 1.0)
     found = revisions(model, asked, drafts)
     n = found.sampled.revised.n
@@ -73,7 +73,7 @@ def test_a_revision_and_a_new_answer_are_decoded_alike_and_no_draft_is_drawn_aga
 
 def test_the_same_model_measures_the_same(model: LanguageModel, measured: Any) -> None:
     tasks, _ = measured
-    again = sampled_rates(model, 8)
+    again = sampled_rates(model, 4)
     assert {name: score.sampled for name, score in tasks.items()} == again
 
 

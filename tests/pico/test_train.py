@@ -19,7 +19,6 @@ from heedful.pico.pool import Pool, draw_pool
 from heedful.pico.tokenizer import train_tokenizer
 from heedful.pico.train import Steps, head_of, learning_rate, main, mixture_at, optimizers, recipe, train, weighted_loss
 
-POOL = draw_pool(3, 120)
 MIXTURE = mixture_at(0, recipe()["stages"])
 SIZES = recipe()["model"] | {
     "hidden_size": 24, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
@@ -27,8 +26,14 @@ SIZES = recipe()["model"] | {
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return train_tokenizer(POOL, MIXTURE, 900, 100, seed=0)
+def pool() -> Pool:
+    """Smaller than that of the other tests."""
+    return draw_pool(3, 120)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(pool: Pool) -> Any:
+    return train_tokenizer(pool, MIXTURE, 900, 100, seed=0)
 
 
 def test_ids_are_those_of_the_chat_template(tokenizer: Any) -> None:
@@ -55,8 +60,8 @@ def test_what_comes_after_an_answer_is_learnt_where_it_is_told(tokenizer: Any) -
         assert tokenizer.decode(learnt) == expected
 
 
-def test_numbers_up_to_three_digits_are_one_token(tokenizer: Any) -> None:
-    large = train_tokenizer(POOL, MIXTURE, 2500, 100, seed=0)
+def test_numbers_up_to_three_digits_are_one_token(tokenizer: Any, pool: Pool) -> None:
+    large = train_tokenizer(pool, MIXTURE, 2500, 100, seed=0)
     assert all(len(large.encode(str(n))) == 1 for n in range(0, 400, 7))
 
 
@@ -74,9 +79,9 @@ def test_a_word_is_the_same_tokens_in_quotes(tokenizer: Any) -> None:
         assert any(ids[i : i + len(word)] == word for i in range(len(ids)))
 
 
-def test_the_same_step_has_the_same_data(tokenizer: Any) -> None:
+def test_the_same_step_has_the_same_data(tokenizer: Any, pool: Pool) -> None:
     settings = {"seed": 0, "stages": recipe()["stages"], "optimizer": {"batch": 6, "microbatches": 2}}
-    steps = Steps(settings, tokenizer, POOL)
+    steps = Steps(settings, tokenizer, pool)
     first, again, other = steps[4], steps[4], steps[5]
     assert len(first) == 2
     assert all(torch.equal(a.ids, b.ids) for a, b in zip(first, again, strict=True))
@@ -84,11 +89,11 @@ def test_the_same_step_has_the_same_data(tokenizer: Any) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_loss_is_the_weighted_sum_of_cross_entropies(tokenizer: Any, family: str) -> None:
+def test_the_loss_is_the_weighted_sum_of_cross_entropies(tokenizer: Any, family: str, pool: Pool) -> None:
     torch.manual_seed(0)
     model: Any = new_model(family, SIZES, tokenizer)
     rng = random.Random(0)
-    [batch] = padded_batches(Encoder(tokenizer), [draw_dialogue(rng, POOL, MIXTURE) for _ in range(4)], 1)
+    [batch] = padded_batches(Encoder(tokenizer), [draw_dialogue(rng, pool, MIXTURE) for _ in range(4)], 1)
     loss, kinds = weighted_loss(model.model, head_of(model), batch, (tokenizer.bos_token_id,))
     log_p = model(input_ids=batch.ids).logits[:, :-1].log_softmax(-1)
     naive = -(log_p.gather(-1, batch.ids[:, 1:, None]).squeeze(-1) * batch.weights[:, 1:]).sum()
@@ -110,11 +115,11 @@ def test_families_are_what_their_names_say(tokenizer: Any) -> None:
     assert made == {"llama": "LlamaForCausalLM", "gemma": "Gemma2ForCausalLM", "qwen": "Qwen2ForCausalLM"}
 
 
-def test_a_pool_comes_back_from_its_file(tmp_path: Path) -> None:
-    POOL.save(tmp_path / "pool.jsonl")
+def test_a_pool_comes_back_from_its_file(tmp_path: Path, pool: Pool) -> None:
+    pool.save(tmp_path / "pool.jsonl")
     again = Pool.read(tmp_path / "pool.jsonl")
-    assert again.texts == POOL.texts
-    assert again.agreement == POOL.agreement
+    assert again.texts == pool.texts
+    assert again.agreement == pool.agreement
 
 
 def test_a_pool_does_not_depend_on_who_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +142,9 @@ def test_the_learning_rate_warms_up_stays_and_decays_to_nothing() -> None:
     assert learning_rate(100, optimizer) == 0.0
 
 
-def test_the_pool_reports_how_often_verifiers_see_what_was_meant() -> None:
-    assert set(POOL.agreement) == {"topic", "sentiment", "register", "toxicity"}
-    assert all(0.6 < share <= 1 for share in POOL.agreement.values())
+def test_the_pool_reports_how_often_verifiers_see_what_was_meant(pool: Pool) -> None:
+    assert set(pool.agreement) == {"topic", "sentiment", "register", "toxicity"}
+    assert all(0.6 < share <= 1 for share in pool.agreement.values())
 
 
 @pytest.mark.slow
@@ -162,12 +167,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_of_another_family_is_refused_and_a_finished_one_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], tokenizer: Any
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tokenizer: Any, pool: Pool
 ) -> None:
     settings = recipe() | {"compile": False, "model": SIZES}
     settings["optimizer"] |= {"steps": 1, "batch": 2, "microbatches": 1}
     settings["evaluate"] = {"every": 9, "per_task": 2}
-    POOL.save(tmp_path / "pool.jsonl")
+    pool.save(tmp_path / "pool.jsonl")
     tokenizer.save_pretrained(tmp_path / "tokenizer")
     for _ in range(2):
         train(tmp_path / "run", settings, "llama", data=tmp_path, text_only=True)

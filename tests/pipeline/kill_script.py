@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -125,6 +126,9 @@ if __name__ == "__main__":
     folder._now = lambda: "2026-01-01T00:00:00+00:00"
     stages.time = SimpleNamespace(monotonic=lambda: 0.0)
     selfcheck.time = SimpleNamespace(perf_counter=lambda: 0.0)
+    # Nor does it cost the loading of the model: the children have it from here.
+    study_room = sys.modules["heedful.pipeline.study"]
+    study_room.load = cache(study_room.load)
     # Small files, so that a stage has several.
     sys.modules["heedful.pipeline.respond"].CHUNK = 40
     sys.modules["heedful.pipeline.read"].SHARD_BYTES = 40 * 2 * 3 * 192 * 4

@@ -21,10 +21,10 @@ from heedful.store import read_table
 SETTINGS: dict[str, Any] = {
     "base_prompts": 40,
     "samples": 6,
-    "squares": 40,
+    "squares": 30,
     "erasers": ("leace",),
     "tasks": ("word_count", "register"),
-    "max_new_tokens": 64,
+    "max_new_tokens": 48,
     "sites": ("block.1.out", "block.7.out"),
     "positions": ("response[-1]", "eos"),
     "behaviour_prompts": 4,

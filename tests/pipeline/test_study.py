@@ -221,13 +221,17 @@ def test_another_device_or_version_is_refused(
     assert times(given_study.path) == before
 
 
-def test_overwrite_begins_anew(tiny: Tiny) -> None:
-    first = tiny(responses_file=None, max_new_tokens=1)
-    assert set(first.samples["finish_reason"]) == {"length"}
-    with pytest.raises(StoreError, match="max_new_tokens 1 → 2"):
+def test_overwrite_begins_anew(given_study: heedful.Study, tiny: Tiny, tmp_path: Path) -> None:
+    shutil.copytree(given_study.path, tmp_path / "run")
+    before = times(tmp_path / "run")
+    with pytest.raises(StoreError, match=r"max_new_tokens \d+ → 2"):
         tiny(max_new_tokens=2)
-    second = tiny(max_new_tokens=2, overwrite=True)
-    assert second.manifest.settings["max_new_tokens"] == 2
+    assert times(tmp_path / "run") == before
+    anew = tiny(max_new_tokens=2, overwrite=True)
+    assert anew.manifest.settings["max_new_tokens"] == 2
+    assert set(anew.samples["finish_reason"]) == {"length"}
+    after = times(anew.path)
+    assert all(after[name] != at for name, at in before.items() if name in after)
 
 
 def test_what_cannot_be_studied_is_refused_before_the_model_answers(

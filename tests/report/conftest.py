@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from random import Random
 from shutil import copytree
@@ -33,6 +34,7 @@ POSITIONS = ("prompt[-1]", "response[7]", "response[50%]", "eos")
 PROBES = ("specialist", "general_each", "general_total", "held_out")
 BASELINES = ("prompt words", "response words", "length", "log p")
 KINDS = ("contrast", "natural")
+ANSWERED = ("samples.parquet", "rows.parquet")
 
 _SENTENCES = (
     "The garden was wonderful this morning, and the roses are in bloom.",
@@ -92,7 +94,7 @@ def synthetic_run(
     term: str | None = None,
     squares: int = 30,
     too_few: tuple[tuple[str, str], ...] = (("natural", "toxicity"),),
-    change: Callable[[xr.Dataset], xr.Dataset] = lambda dataset: dataset,
+    change: Callable[[xr.Dataset], xr.Dataset] | None = None,
     extras: bool = False,
     responses_file: str | None = None,
 ) -> Path:
@@ -103,12 +105,14 @@ def synthetic_run(
         prompt: every prompt, if given.
         term: what inclusion and exclusion ask for, if given.
         too_few: (kind, task) cells without numbers.
-        change: applied to the specialists' results before they are written.
+        change: applied to the specialists' results before they are written; may change them in place.
         extras: whether it was run with them.
         responses_file: where the answers came from, if not from the model.
     """
-    rng = np.random.default_rng(0)
-    specialists = change(_specialists(rng, tasks, n_blocks, positions, squares, too_few))
+    results, files = _drawn(tasks, samples, n_blocks, positions, text, prompt, term, squares, too_few)
+    if change is not None:
+        results = {**results, "specialists": change(results["specialists"].copy(deep=True))}
+        files = {**files, **_encoded(specialists=results["specialists"], verdict=verdict(results))}
     settings = {
         "model": model,
         "tasks": list(tasks),
@@ -126,34 +130,60 @@ def synthetic_run(
         identity |= {"device": "cpu", "eos_ids": [2], "self_check": self_check, "torch": "2.13.0"}
         run.note(heedful="0.1.0", model=identity)
         respond = run.stage("respond")
-        answered = _samples(tasks, samples, text, prompt, term)
-        rows = _rows(answered, tasks, squares)
-        respond.write("samples.parquet", encode_table(_columns(answered)))
-        respond.write("rows.parquet", encode_table(_columns(rows)))
+        for name in ANSWERED:
+            respond.write(name, files[name])
         respond.finish()
         probe = run.stage("probe", inputs={"results": RESULTS_VERSION}, reads=["respond"])
-        probe.write("results/specialists.nc", encode_results(specialists))
-        others = {
-            "baselines": _baselines(rng, tasks, too_few),
-            "depth": _depth(rng, tasks, positions, too_few),
-            "transfer": _transfer(rng, tasks, too_few),
-            "mapped": _mapped(rng, tasks, too_few),
-            "ablation": _ablation(rng, tasks, too_few),
-            "temporal": _temporal(rng, tasks, positions, too_few),
-            "specificity": _specificity(tasks, too_few),
-            "extremes": _extremes(rng, specialists, rows, too_few),
-            "behaviour": _behaviour(tasks),
-        }
-        for name, dataset in others.items():
-            probe.write(f"results/{name}.nc", encode_results(dataset))
-        probe.write("results/verdict.nc", encode_results(verdict({"specialists": specialists, **others})))
-        probe.write("disturbed.parquet", encode_table(columns(_disturbed(answered, tasks), DISTURBED), DISTURBED))
+        for name, content in files.items():
+            if name not in ANSWERED:
+                probe.write(name, content)
         probe.finish()
         if extras:
             beside = run.stage("extras", reads=["probe"])
-            beside.write("results/extras.nc", encode_results(_extras(specialists)))
+            beside.write("results/extras.nc", encode_results(_extras(results["specialists"])))
             beside.finish()
     return path
+
+
+@cache
+def _drawn(
+    tasks: tuple[str, ...],
+    samples: int,
+    n_blocks: int,
+    positions: tuple[str, ...],
+    text: str | None,
+    prompt: str | None,
+    term: str | None,
+    squares: int,
+    too_few: tuple[tuple[str, str], ...],
+) -> tuple[dict[str, xr.Dataset], dict[str, bytes | memoryview]]:
+    """The results by lens, and every file of a run by its name; to be copied, not changed."""
+    rng = np.random.default_rng(0)
+    answered = _samples(tasks, samples, text, prompt, term)
+    rows = _rows(answered, tasks, squares)
+    specialists = _specialists(rng, tasks, n_blocks, positions, squares, too_few)
+    results = {
+        "specialists": specialists,
+        "baselines": _baselines(rng, tasks, too_few),
+        "depth": _depth(rng, tasks, positions, too_few),
+        "transfer": _transfer(rng, tasks, too_few),
+        "mapped": _mapped(rng, tasks, too_few),
+        "ablation": _ablation(rng, tasks, too_few),
+        "temporal": _temporal(rng, tasks, positions, too_few),
+        "specificity": _specificity(tasks, too_few),
+        "extremes": _extremes(rng, specialists, rows, too_few),
+        "behaviour": _behaviour(tasks),
+    }
+    tables = {
+        "samples.parquet": encode_table(_columns(answered)),
+        "rows.parquet": encode_table(_columns(rows)),
+        "disturbed.parquet": encode_table(columns(_disturbed(answered, tasks), DISTURBED), DISTURBED),
+    }
+    return results, tables | _encoded(**results, verdict=verdict(results))
+
+
+def _encoded(**results: xr.Dataset) -> dict[str, bytes | memoryview]:
+    return {f"results/{name}.nc": encode_results(dataset) for name, dataset in results.items()}
 
 
 def _extras(specialists: xr.Dataset) -> xr.Dataset:

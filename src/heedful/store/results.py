@@ -81,7 +81,14 @@ def _with_empty(
 
 
 def _all_plain(dataset: xr.Dataset) -> xr.Dataset:
-    return dataset.map(_plain, keep_attrs=True).assign_coords({k: _plain(v) for k, v in dataset.coords.items()})
+    """A copy whose variables may be given other attributes; the values are shared."""
+    plain = {name: _plain(dataset[name]) for name, held in dataset.variables.items() if held.dtype == object}
+    coords = {name: array for name, array in plain.items() if name in dataset.coords}
+    return (
+        dataset.copy()
+        .assign({name: array for name, array in plain.items() if name not in coords})
+        .assign_coords(coords)
+    )
 
 
 def _plain(array: xr.DataArray) -> xr.DataArray:

@@ -354,35 +354,20 @@ def test_no_claim_can_be_undone(case: Case, data: st.DataObject) -> None:
 
 @every_case
 @given(data=st.data())
-def test_how_the_text_is_split_makes_no_difference(case: Case, data: st.DataObject) -> None:
+def test_however_the_text_is_split_closing_and_passing_are_checking(case: Case, data: st.DataObject) -> None:
     text = data.draw(texts(case.pieces))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
     deltas = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     by_characters = states(case.constraint, text)
-    split = states(case.constraint, deltas)
-    assert [verdict.state for verdict in split[1:]] == [by_characters[end].state for end in [*cuts, len(text)]]
+    monitor = case.constraint.monitor()
+    split = [monitor.feed(delta) for delta in deltas]
+    assert [verdict.state for verdict in split] == [by_characters[end].state for end in [*cuts, len(text)]]
     if split[-1].state == "open":
         assert split[-1] == by_characters[-1]
-
-
-@every_case
-@given(data=st.data())
-def test_closing_is_checking(case: Case, data: st.DataObject) -> None:
-    deltas = data.draw(st.lists(texts(case.pieces), max_size=4))
-    monitor = case.constraint.monitor()
-    for delta in deltas:
-        monitor.feed(delta)
-    assert monitor.close() == case.constraint.check("".join(deltas))
+    checked = case.constraint.check(text)
+    assert monitor.close() == checked
     assert monitor.close() is monitor.close()
-
-
-@pytest.mark.parametrize(
-    "case", [each for each in CASES if type(each.constraint)._passes is not Constraint._passes], ids=repr
-)
-@given(data=st.data())
-def test_passing_is_checking(case: Case, data: st.DataObject) -> None:
-    text = data.draw(texts(case.pieces))
-    assert case.constraint.passes(text) == case.constraint.check(text).passed
+    assert case.constraint.passes(text) == checked.passed
 
 
 def test_every_type_of_ifeval_is_among_the_cases() -> None:
@@ -392,6 +377,7 @@ def test_every_type_of_ifeval_is_among_the_cases() -> None:
 @every_case
 def test_an_empty_text_is_never_satisfied(case: Case) -> None:
     assert {verdict.state for verdict in states(case.constraint, ["", " ", "\n\u00a0"])} == {"open"}
+    assert case.constraint.monitor().close() == case.constraint.check("")
 
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
