@@ -221,11 +221,22 @@ def test_a_prefix_alone_is_the_beginning_of_the_answer(model: LanguageModel) -> 
     assert deltas[-1].usage == Usage(len(prompt), sum(delta.tokens for delta in deltas))
 
 
-def test_a_prefix_closes_thinking_that_the_template_opened(model: LanguageModel) -> None:
-    template = "{% for m in messages %}{{ m.content }}{% endfor %}<think>"
+@pytest.mark.parametrize(
+    ("template", "written"),
+    [
+        ("{{ messages[0].content }}<think>", "the cat<think></think>\n\nthe cat"),
+        (
+            "{{ messages[0].content }}<|start|>{% if messages|length > 1 %}<|channel|>final<|message|>{% endif %}",
+            "the cat<|start|><|channel|>final<|message|>the cat",
+        ),
+        ("{{ messages[0].content }}<s>", "the cat<s>the cat"),
+    ],
+    ids=["opened by the template", "as gpt-oss", "none"],
+)
+def test_what_goes_on_from_a_prefix_does_not_think(model: LanguageModel, template: str, written: str) -> None:
     chat = LanguageModel(model._model, make_tokenizer(template=template), name="thinks", check=False)
     [answer] = [LocalModel(chat)._answer(request(1, prefix="the cat"))]
-    assert chat.chat.raw(answer.row(0).prompt) == "the cat<think></think>\n\nthe cat"
+    assert chat.chat.raw(answer.row(0).prompt) == written
 
 
 # --- structure ---

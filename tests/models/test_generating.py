@@ -14,10 +14,10 @@ from transformers import LlamaForCausalLM
 
 from heedful.errors import InputError, ModelError
 from heedful.models import LanguageModel
-from heedful.models import chat as chat_module
 from heedful.models.chat import NO_TEMPLATE, Chat
 from heedful.models.decoding import sample
 from heedful.models.sampling import Sampling, gumbel, nucleus
+from heedful.models.thinking import MARKS, Marks
 
 Maker = Callable[..., LanguageModel]
 PROMPTS = [[1, 30, 40], [1, 31], [1, 32, 42, 52, 62, 72, 82, 92, 50], [1], [1, 30, 40]]
@@ -334,27 +334,30 @@ def test_what_is_no_conversation_is_said(tokenizer: Any, messages: Any, system: 
         Chat(tokenizer).encode(messages, system=system)
 
 
-@pytest.mark.parametrize("tag", ["<think>", "<THINK>"], ids=["one token", "several tokens"])
+@pytest.mark.parametrize("marks", MARKS)  # the tiny tokenizer has the first as tokens, and spells the others
 @pytest.mark.parametrize(
     ("prompt", "response", "answer"),
     [
         ("go", "the cat", "the cat"),
-        ("go", "<think>the dog</think>\n\nthe cat", "the cat"),
-        ("go<think>\n", "the dog</think>\n\nthe cat", "the cat"),
-        ("go<think></think>", "the cat", "the cat"),
-        ("go", "<think>the dog", ""),
-        ("go", "a </think> in passing", "a </think> in passing"),
+        ("go", "[opens]the dog[closes]\n\nthe cat", "the cat"),
+        ("go[opens]\n", "the dog[closes]\n\nthe cat", "the cat"),
+        ("go[opens][closes]", "the cat", "the cat"),
+        ("go", "[opens]the dog", ""),
+        ("go", "a [closes] in passing", "a [closes] in passing"),
         ("go", "", ""),
     ],
 )
-def test_thinking_is_not_the_answer(
-    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, tag: str, prompt: str, response: str, answer: str
-) -> None:
-    # The tiny tokenizer knows '<think>' as one token, and spells '<THINK>' by several.
-    monkeypatch.setattr(chat_module, "THINK", tag)
-    monkeypatch.setattr(chat_module, "THOUGHT", tag.replace("<", "</"))
-    case = str.upper if tag.isupper() else str.lower
-    prompt_ids, ids = (tokenizer(case(part), add_special_tokens=False)["input_ids"] for part in (prompt, response))
+def test_thinking_is_not_the_answer(tokenizer: Any, marks: Marks, prompt: str, response: str, answer: str) -> None:
+    prompt, response, answer = (
+        part.replace("[opens]", marks.opens).replace("[closes]", marks.closes) for part in (prompt, response, answer)
+    )
+    prompt_ids, ids = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prompt, response))
     start = Chat(tokenizer).answer_start(prompt_ids, ids)
-    assert Chat(tokenizer).decode(ids[start:]) == case(answer)
+    assert Chat(tokenizer).decode(ids[start:]) == answer
     assert (start > 0) == (answer != response)
+
+
+def test_an_answer_that_is_opened_by_a_mark_begins_after_it(tokenizer: Any) -> None:
+    """As gpt-oss answers where it has not thought."""
+    ids = tokenizer("<|channel|>final<|message|>the cat", add_special_tokens=False)["input_ids"]
+    assert Chat(tokenizer).decode(ids[Chat(tokenizer).answer_start([], ids) :]) == "the cat"

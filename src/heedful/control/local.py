@@ -14,7 +14,6 @@ from heedful.control.batch import Answer, MakeRisk, Point, Posted, SharedBatch
 from heedful.control.upstream import Delta, Message, Request
 from heedful.errors import InputError, UpstreamError
 from heedful.models.answer_text import AnswerText
-from heedful.models.chat import THOUGHT
 from heedful.models.language_model import LanguageModel
 from heedful.models.loading import load
 from heedful.models.sampling import Sampling
@@ -86,8 +85,8 @@ class LocalModel:
         point = _point(request)
         thinks = point.text.thinks if point else not (request.prefix or request.schema)
         prompt = model.encode(request.messages, thinking=self._thinking if thinks else False)
-        if not thinks and model.chat.thinking_is_open(prompt):
-            prompt = [*prompt, *model.tokens(f"{THOUGHT}\n\n")]
+        if not thinks:
+            prompt = [*prompt, *model.tokens(model.chat.before_answer(prompt))]
         text = AnswerText(model.chat, prompt, thinks=thinks)
         for token in point.text.ids[: point.tokens] if point else model.tokens(request.prefix):
             text.add(token)

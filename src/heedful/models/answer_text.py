@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from heedful.models.chat import THINK, THOUGHT, Chat
+from heedful.models.chat import Chat
+from heedful.models.thinking import LONGEST, Marks, begun, may_begin
 
-_TAG = 16  # tokens in which a closing tag lies for certain, be it spelled by single bytes
 _UNFINISHED = "\ufffd"  # what a character without its last bytes decodes to
 
 
@@ -36,7 +36,8 @@ class AnswerText:
         )
         self._strips = False  # white space between the thinking and the answer
         self._now: Literal["opening", "thinking", "gap", "answer"] = "opening" if thinks else "answer"
-        if thinks and chat.thinking_is_open(prompt):
+        self._marks: Marks | None = chat.thinking_is_open(prompt) if thinks else None
+        if self._marks:
             self._now = "thinking"
 
     @property
@@ -62,17 +63,18 @@ class AnswerText:
         return self._new(last=True) if self._now == "answer" else ""
 
     def _open(self) -> None:
-        """Does it begin with thinking? White space and a part of the tag say nothing yet."""
-        raw = self._chat.raw(self.ids).lstrip()
-        if raw.startswith(THINK):
+        """Does it begin with thinking? White space and a part of a mark say nothing yet."""
+        raw = self._chat.raw(self.ids)
+        self._marks = begun(raw)
+        if self._marks:
             self._now = "thinking"
             self._think()
-        elif not THINK.startswith(raw.rstrip(_UNFINISHED)):
+        elif not may_begin(raw.rstrip(_UNFINISHED)):
             self._now = "answer"
 
     def _think(self) -> None:
         self.settled = len(self.ids)
-        if THOUGHT in self._chat.raw(self.ids[-_TAG:]):
+        if self._marks and self._marks.closes in self._chat.raw(self.ids[-LONGEST:]):
             self._now, self._strips = "gap", True
 
     def _cross(self, token: int) -> None:

@@ -15,11 +15,12 @@ from typing import Any
 from jinja2 import TemplateError
 
 from heedful.errors import InputError, ModelError
+from heedful.models.thinking import LONGEST, MARKS, Marks, begun, left_open
 
 Message = Mapping[str, str]
 """{'role': 'system' | 'user' | 'assistant', 'content': text}"""
 
-THINK, THOUGHT = "<think>", "</think>"
+_SPACE = 8  # tokens of white space, at most, that a template writes after a mark
 
 # Some templates write today's date into the prompt unless they are given one; others ask a function for it that transformers
 # lends them. No function can be handed in, but a macro of the same name goes before it.
@@ -151,21 +152,29 @@ class Chat:
         """
         ids = list(response_ids)
         raw = self.raw(ids)
-        opened = raw.lstrip().startswith(THINK) or self.thinking_is_open(prompt_ids)
-        if not opened:
+        marks = self.thinking_is_open(prompt_ids) or begun(raw)
+        if marks is None:
             return 0
-        if THOUGHT not in raw:
+        if marks.closes not in raw:
             return len(ids)
-        # The first prefix that holds the closing tag: it may be one token or several.
-        start = bisect_left(range(len(ids) + 1), True, key=lambda end: THOUGHT in self.raw(ids[:end]))
+        # The first prefix that holds the closing mark: it may be one token or several.
+        start = bisect_left(range(len(ids) + 1), True, key=lambda end: marks.closes in self.raw(ids[:end]))
         while start < len(ids) and not self.raw(ids[start : start + 1]).strip():
             start += 1
         return start
 
-    def thinking_is_open(self, prompt_ids: Sequence[int]) -> bool:
-        """Whether the template itself has begun the thinking (as reasoning models' templates do)."""
-        tail = self.raw(list(prompt_ids[-8:])).rstrip()
-        return tail.endswith(THINK)
+    def thinking_is_open(self, prompt_ids: Sequence[int]) -> Marks | None:
+        """The marks of the thinking that the template itself has begun, as some reasoning models' templates do."""
+        return left_open(self.raw(list(prompt_ids[-LONGEST - _SPACE :])))
+
+    def before_answer(self, prompt_ids: Sequence[int]) -> str:
+        """What stands between the prompt and an answer that is not thought about: the end of the thinking that the template
+        began, or the mark that the template opens every answer with."""
+        if marks := self.thinking_is_open(prompt_ids):
+            return f"{marks.closes}\n\n"
+        # A mark that begins as thinking does and ends as it ends opens answers, thoughts or none.
+        own = [marks.closes for marks in MARKS if marks.closes.startswith(marks.opens)]
+        return next((mark for mark in own if mark in (self.template or "")), "")
 
     def raw(self, ids: Sequence[int]) -> str:
         """The text of token ids, special tokens as they are written."""
