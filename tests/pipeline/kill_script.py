@@ -24,10 +24,11 @@ from heedful.models import selfcheck
 from heedful.pipeline import read, respond  # noqa: F401 - imported before the fork
 from heedful.store import Stage, folder, stages
 
+ASKING = "--base-prompts 10 --samples 8 --squares 8 --max-new-tokens 48".split()
+"""Of no use beside answers that were given elsewhere."""
 SETTINGS = (
-    "--base-prompts 10 --samples 8 --squares 8 --tasks word_count,topic --max-new-tokens 48 "
-    "--positions prompt[-1],response[3],eos --sites block.1.out,block.5.out --extras"
-).split()
+    "--tasks word_count,topic --positions prompt[-1],response[3],eos --sites block.1.out,block.5.out --extras".split()
+)
 
 # Of each stage: before which of its steps on the disk a child is killed. A file takes two steps, its own renaming and
 # that of the manifest that records it, and the stage's end takes one more. -1 is the first removal of scaffolding. With
@@ -133,6 +134,7 @@ if __name__ == "__main__":
     sys.modules["heedful.pipeline.respond"].CHUNK = 40
     sys.modules["heedful.pipeline.read"].SHARD_BYTES = 40 * 2 * 3 * 192 * 4
     stdout, sys.stdout = sys.stdout, sys.stderr
-    flags = sys.argv[2:]
-    wrong = differences(Path(sys.argv[1]), [*SETTINGS, *(flag for flag in flags if flag != "--few")], "--few" in flags)
+    flags = [flag for flag in sys.argv[2:] if flag != "--few"]
+    asking = [] if "--responses" in flags else ASKING
+    wrong = differences(Path(sys.argv[1]), [*SETTINGS, *asking, *flags], few="--few" in sys.argv)
     print(json.dumps(wrong), file=stdout)

@@ -199,7 +199,7 @@ def _by_cell(
 
 
 def _control(
-    data: StudyData, f: TaskFits, scores: Float[Tensor, "set *cell sample"], which: Bool[Tensor, " sample"]
+    data: StudyData, f: TaskFits, scores: Float[Tensor, "set *cell kept"], which: Bool[Tensor, " sample"]
 ) -> Jackknife:
     """AUROC on the control tasks, mean over their label sets; as if all that their probes weigh were noise."""
     labels, rows = f.controls.labels[:, which], f.examples.take(which)
