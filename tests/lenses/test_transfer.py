@@ -11,7 +11,7 @@ import xarray as xr
 from tests.lenses.conftest import FEW_CELLS, Planted
 
 from heedful.lenses import StudyData, fit_probes
-from heedful.lenses.transfer import share_of_own, sign_of, transfer
+from heedful.lenses.transfer import _column, share_of_own, sign_of, transfer
 from heedful.probes import auroc, fold_mean, label_sets_auroc
 
 Write = Callable[..., StudyData]
@@ -100,6 +100,16 @@ def test_a_share_is_of_the_targets_own() -> None:
     d_prime = torch.tensor([[2.0, 1.0, 0.0], [1.0, 4.0, 0.5], [0.0, 2.0, 1.0]])
     pairs = torch.tensor([[False, True, False], [True, False, True], [False, False, False]])
     assert float(share_of_own(d_prime, pairs)) == pytest.approx((1 + 1 + 0.5) / (4 + 2 + 1))
+
+
+def test_a_targets_own_rows_widen_what_its_own_probe_says_and_no_others(write_study: Write) -> None:
+    data = write_study(Planted(tasks=SIX[:2], squares=48, **FEW_CELLS))
+    rows = data.examples("contrast", "word_count")
+    scores = torch.randn(2, len(rows), generator=torch.Generator().manual_seed(0))
+    plain, wide = (_column(data, scores, rows, 0, torch.tensor(noise)) for noise in (0.0, 1.0))
+    for one, other in ((plain.auroc, wide.auroc), (plain.d_prime, wide.d_prime)):
+        torch.testing.assert_close(other.se / one.se, torch.tensor([2.0**0.5, 1.0], dtype=other.se.dtype))
+        torch.testing.assert_close(other.estimate, one.estimate)
 
 
 def test_a_small_overlap_of_strong_traces_is_a_small_share(write_study: Write) -> None:
