@@ -26,6 +26,7 @@ BASE = "{base}"
 """Where the base prompt stands in a clause; without it, ahead of the clause."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")  # figures have room for 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TWO_AND_TWO = (
     'write four wordings: clauses: ["Write a list.", "Use a list."] and held_out: ["Give a list.", "As a list: {base}"]'
 )
@@ -163,6 +164,11 @@ def _paraphrases(skill: Skill) -> Iterator[Template]:
 def _placed(wording: str) -> tuple[bool, str]:
     """Whether the clause stands ahead of the base prompt, and the clause; InputError where the base prompt is not at an end."""
     text = wording.strip()
+    if _SURROGATE.search(text):
+        raise InputError(
+            f"the wording {wording!r} holds a half of a surrogate pair, which is no character",
+            "write the character itself",
+        )
     before = text.endswith(BASE) and text != BASE
     clause = (text.removesuffix(BASE) if before else text.removeprefix(BASE)).strip()
     if BASE in clause or not clause:
@@ -198,9 +204,8 @@ def _check_wordings(name: str, asked: Sequence[Value]) -> None:
                     f"put {BASE} at the same end of the {_ordinal(k)} wording of all values",
                 )
     for (i, one), (j, other) in combinations(enumerate(asked, start=1), 2):
-        if alike := next(
-            (a for a, b in zip(one.wordings, other.wordings, strict=True) if a.strip() == b.strip()), None
-        ):
+        of_one, of_other = ([_placed(wording) for wording in value.wordings] for value in (one, other))
+        if alike := next((clause for before, clause in of_one if (before, clause) in of_other), None):
             raise InputError(
                 f"values {i} and {j} of the skill {name!r} are both asked for by {alike!r}", "word what differs in them"
             )
