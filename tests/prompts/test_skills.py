@@ -184,6 +184,8 @@ def test_own_tasks_stand_after_the_nine_in_their_own_order() -> None:
             "stylistic/register is decided by 'judge:http://x#y', which is asked over the net",
         ),
         (revalued(BRIEF, constraint={"stylistic/register": {"level": "formal", "verifier": "ofline"}}), "ofline"),
+        (revalued(BRIEF, constraint={"lexical/include": {"terms": ["\ud800"]}}), "has a constraint that cannot be kept"),
+        (revalued(BRIEF, constraint={"test/longer": {"than": float("inf")}}), "has a constraint that cannot be kept"),
         (revalued(BRIEF, constraint="test/broken"), "test/broken cannot be decided of any text here"),
     ],
 )  # fmt: skip
@@ -192,6 +194,10 @@ def test_what_cannot_be_studied_is_named(skill: Any, cause: str) -> None:
     @constraint("test/broken")
     def broken(text: str) -> bool:
         raise ValueError(text[:3])
+
+    @constraint("test/longer")
+    def longer(text: str, than: float) -> bool:
+        return len(text) > than
 
     with pytest.raises(InputError) as caught:
         skills_from([WORDED | {"name": "another"}, skill])

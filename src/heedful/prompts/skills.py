@@ -6,8 +6,9 @@ How a user writes a skill down, and what is asked of its constraints, is `skill_
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import combinations
 from random import Random
@@ -89,6 +90,8 @@ class Skill(BaseModel):
                 "add a value that a response can meet where it fails the other: the opposite, or another number",
             )
         asked = [value.constraint for value in (*self.values, *self.elicit)]
+        for each in asked:
+            _check_kept(self.name, each)
         if twice := next((one for i, one in enumerate(asked) if one in asked[:i]), None):
             raise InputError(
                 f"the skill {self.name!r} has the constraint {twice} twice", "let each value ask for something else"
@@ -177,6 +180,17 @@ def _placed(wording: str) -> tuple[bool, str]:
             f'put {BASE} first or last, and the clause beside it: "{BASE} Write a list." or "As a list: {BASE}"',
         )
     return before, clause
+
+
+def _check_kept(name: str, constraint: Mapping[str, JsonValue]) -> None:
+    """Raise InputError for a constraint that is no JSON in UTF-8, as a study keeps it."""
+    try:
+        json.dumps(constraint, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise InputError(
+            f"the skill {name!r} has a constraint that cannot be kept, {constraint}: {error}",
+            "let its numbers be finite, and its texts whole characters",
+        ) from error
 
 
 def _check_wordings(name: str, asked: Sequence[Value]) -> None:
