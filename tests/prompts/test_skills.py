@@ -115,6 +115,16 @@ def test_responses_are_elicited_under_a_third_value_only() -> None:
     assert asked == [True, False]
 
 
+def test_a_pair_is_of_values_that_neither_text_was_written_under() -> None:
+    implied = {"clause": "eight words or more", "constraint": {"structural/word_count": {"at_least": 8}}}
+    (task,) = (skill.task() for skill in skills_from(changed(BRIEF, values=[*BRIEF["values"], implied])))
+    long, short = "This one has nine words or more, so many.", "Short enough."
+    for other, barred in ((6, 8), (8, 6)):
+        found = {task.pair(Random(i), long, short, under=[WordCount(at_least=barred)]) for i in range(20)}
+        assert found == {(WordCount(at_least=other), WordCount(at_most=5))}
+    assert task.pair(Random(0), long, short, under=[WordCount(at_most=5)]) is None
+
+
 def test_yaml_json_and_python_say_the_same(tmp_path: Path) -> None:
     (tmp_path / "skills.yaml").write_text(yaml.safe_dump([BRIEF, WORDED]))
     (tmp_path / "skills.json").write_text(json.dumps([BRIEF, WORDED]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import combinations
 from random import Random
@@ -142,9 +142,9 @@ class _Asking:
     def wording(self, constraint: Constraint) -> Wording:
         return Wording(str([*self._values, *self._thirds].index(constraint)), {})
 
-    def propose(self, rng: Random, first: str, second: str) -> Pair | None:
+    def propose(self, rng: Random, first: str, second: str, under: Collection[Constraint]) -> Pair | None:
         of_first, of_second = self._outcomes(first), self._outcomes(second)
-        both = list(zip(self._values, of_first, of_second, strict=True))
+        both = [each for each in zip(self._values, of_first, of_second, strict=True) if each[0] not in under]
         for_first = [value for value, *found in both if found == ["pass", "fail"]]
         for_second = [value for value, *found in both if found == ["fail", "pass"]]
         if not for_first or not for_second:
