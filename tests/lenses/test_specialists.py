@@ -153,6 +153,31 @@ def test_constraints_that_never_recur_make_coarser_control_types(study: Make, pl
     assert result.control_recurrence > 0.9
 
 
+def test_coarser_control_types_tell_sorts_of_constraints_apart(study: Make, planted: Any) -> None:
+    def edit(rows: list[dict[str, Any]], index: torch.Tensor) -> None:
+        for i, row in enumerate(rows):
+            row["constraint"] = f'{{"id": "lexical/{("include", "exclude")[row["label"] == 1]}", "terms": ["w{i}"]}}'
+            row["template_id"], row["n_words"] = "one", 9
+
+    f = study(planted(tasks=("topic",), edit=edit, **FEW_CELLS)).fits.tasks["contrast", "topic"]
+    for labels in f.controls.labels:  # two types only, and each has a label of its own
+        assert bool((labels == f.examples.label).all()) or bool((labels != f.examples.label).all())
+
+
+def test_rows_of_one_type_have_no_control_task_and_are_read_all_the_same(study: Make, planted: Any) -> None:
+    def edit(rows: list[dict[str, Any]], index: torch.Tensor) -> None:  # as answers of one word each
+        for row in rows:
+            row["constraint"], row["n_words"] = '{"id": "house/yes"}', 1
+
+    of_both = planted(tasks=("topic", "json"), strength=lambda *_: 2.0, edit=edit, natural=120, **FEW_CELLS)
+    made = study(of_both)
+    for kind in ("contrast", "natural"):
+        result = specialists(made.data, made.fits).sel(kind=kind, task="topic")
+        assert result.control_types == "none: all rows are of one type"
+        assert float(result.best_low.sel(probe="specialist")) > 0.8
+        assert np.isnan(result.best_selectivity)
+
+
 def test_a_task_with_too_few_rows_is_listed_and_nothing_else(study: Make, planted: Any) -> None:
     squares = {"word_count": 48, "include": 24, "topic": 48, "register": 48}
     made = study(planted(strength=lambda task, s, p: 1.5, squares=squares, natural=60, **FEW_CELLS))

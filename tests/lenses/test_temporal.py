@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from tests.lenses.conftest import FEW_CELLS
 
 from heedful.lenses import fit_probes, temporal
 from heedful.planted import MECHANISMS, Size, World
@@ -68,3 +73,22 @@ def test_bounds_hold_their_estimates(planned: xr.Dataset) -> None:
         known = planned[name].notnull()
         assert bool(((planned[f"{name}_low"] <= planned[name]) | ~known).all())
         assert bool(((planned[name] <= planned[f"{name}_high"]) | ~known).all())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [{"id": "lexical/include", "terms": ["I"]}, {"id": "lexical/exclude", "terms": ["I"]}],
+        [{"id": "house/ends", "mark": "!"}, {"id": "house/ends", "mark": "?"}],
+    ],
+)
+def test_what_is_asked_is_among_the_words_whatever_tells_its_constraints_apart(
+    study: Any, planted: Any, asked: list[dict[str, Any]]
+) -> None:
+    def edit(rows: list[dict[str, Any]], index: torch.Tensor) -> None:
+        for one in rows:
+            one["constraint"] = json.dumps(asked[one["label"] == 1])
+
+    own = study(planted(natural=200, squares=30, tasks=("word_count", "json"), **FEW_CELLS, edit=edit), controls=False)
+    prefix = temporal(own.data, own.fits, square=False)["prefix"].sel(kind="natural", position="prompt[-1]")
+    assert (prefix > 0.99).all()

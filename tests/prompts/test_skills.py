@@ -115,6 +115,16 @@ def test_responses_are_elicited_under_a_third_value_only() -> None:
     assert asked == [True, False]
 
 
+def test_a_pair_is_of_values_that_neither_text_was_written_under() -> None:
+    implied = {"clause": "eight words or more", "constraint": {"structural/word_count": {"at_least": 8}}}
+    (task,) = (skill.task() for skill in skills_from(changed(BRIEF, values=[*BRIEF["values"], implied])))
+    long, short = "This one has nine words or more, so many.", "Short enough."
+    for other, barred in ((6, 8), (8, 6)):
+        found = {task.pair(Random(i), long, short, under=[WordCount(at_least=barred)]) for i in range(20)}
+        assert found == {(WordCount(at_least=other), WordCount(at_most=5))}
+    assert task.pair(Random(0), long, short, under=[WordCount(at_most=5)]) is None
+
+
 def test_yaml_json_and_python_say_the_same(tmp_path: Path) -> None:
     (tmp_path / "skills.yaml").write_text(yaml.safe_dump([BRIEF, WORDED]))
     (tmp_path / "skills.json").write_text(json.dumps([BRIEF, WORDED]))
@@ -158,6 +168,8 @@ def test_own_tasks_stand_after_the_nine_in_their_own_order() -> None:
         (revalued(BRIEF, clause=None), "entry 2: it lacks 'clause'"),
         (revalued(BRIEF, clause=" "), "its clause is ' '"),
         (revalued(BRIEF, clause="{base} short"), "its clause is '{base} short'"),
+        (revalued(BRIEF, clause="{clause} short"), "its clause is '{clause} short'"),
+        (revalued(BRIEF, clause="short \ud800"), r"the wording 'Write short \ud800.' holds a half of a surrogate pair"),
         (revalued(BRIEF, clause="five words or fewer"), "values 1 and 2 of the skill 'brevity' are both asked for by"),
         (revalued(BRIEF, clauses=["x"]), "entry 2: it has 'clauses' beside the skill's templates"),
         (changed(BRIEF, templates=None, held_out=None), "'clause' and the skill has no templates to put it into"),
@@ -172,6 +184,8 @@ def test_own_tasks_stand_after_the_nine_in_their_own_order() -> None:
         (revalued(WORDED, held_out=["Nobody."]), "value 2 of the skill 'first_person' has 1 of at least 2 wordings held"),
         (revalued(WORDED, clauses=["a", "b", "c"]), "has 3 clauses and 2 held out, the first value 2 and 2"),
         (revalued(WORDED, clauses=["a", "b"]), "are one paraphrase, and only one of them stands ahead"),
+        (revalued(WORDED, clauses=["{base} Write as I.", "As nobody: {base}"]), "both asked for by 'Write as I.'"),
+        (revalued(WORDED, held_out=["Write as I.", "Never say I so."]), "both asked for by 'Write as I.'"),
         (revalued(WORDED, clauses=["a", "{base}"]), "the wording '{base}' has no clause"),
         (revalued(BRIEF, constraint="ifbench/words_start_verb"), "ifbench/words_start_verb needs a part-of-speech"),
         (revalued(BRIEF, constraint={"semantic/topic": {"topic": "zymurgy"}}), "does not know 'zymurgy'"),
@@ -180,6 +194,8 @@ def test_own_tasks_stand_after_the_nine_in_their_own_order() -> None:
             "stylistic/register is decided by 'judge:http://x#y', which is asked over the net",
         ),
         (revalued(BRIEF, constraint={"stylistic/register": {"level": "formal", "verifier": "ofline"}}), "ofline"),
+        (revalued(BRIEF, constraint={"lexical/include": {"terms": ["\ud800"]}}), "has a constraint that cannot be kept"),
+        (revalued(BRIEF, constraint={"test/longer": {"than": float("inf")}}), "has a constraint that cannot be kept"),
         (revalued(BRIEF, constraint="test/broken"), "test/broken cannot be decided of any text here"),
     ],
 )  # fmt: skip
@@ -188,6 +204,10 @@ def test_what_cannot_be_studied_is_named(skill: Any, cause: str) -> None:
     @constraint("test/broken")
     def broken(text: str) -> bool:
         raise ValueError(text[:3])
+
+    @constraint("test/longer")
+    def longer(text: str, than: float) -> bool:
+        return len(text) > than
 
     with pytest.raises(InputError) as caught:
         skills_from([WORDED | {"name": "another"}, skill])

@@ -207,7 +207,7 @@ def _fit_specialist(
     f.noise[0, sites, p] = task.noise[:, 0]
     f.C[sites, p] = task.C[:, 0]
     f.inner_auroc[sites, p] = task.inner_auroc[:, 0]
-    if not controls:
+    if not controls or not len(f.controls.labels):
         return
     trained, labels = (~rows.held_out).float(), f.controls.labels[:, valid]
     control = fit_out_of_fold(Rows(x, labels, rows.fold, trained.expand(labels.shape)), task.C, n_folds=data.n_folds)
@@ -308,5 +308,6 @@ def _controls(data: StudyData, examples: Examples, seed: int) -> Controls:
 
 
 def _form(constraint: str) -> tuple[str, ...]:
-    """Which fields a constraint sets, whatever their values: at_most, say."""
-    return tuple(sorted(json.loads(constraint))) if constraint else ()
+    """Which constraint it is, and which fields it sets, whatever their values: structural/word_count and at_most, say."""
+    fields = json.loads(constraint) if constraint else {}
+    return fields.pop("id", ""), *sorted(fields)

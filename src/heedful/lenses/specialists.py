@@ -203,7 +203,7 @@ def _control(
 ) -> Jackknife:
     """AUROC on the control tasks, mean over their label sets; as if all that their probes weigh were noise."""
     labels, rows = f.controls.labels[:, which], f.examples.take(which)
-    labels = labels.reshape(len(labels), *[1] * (scores.ndim - 2), -1)
+    labels = labels.reshape(len(labels), *[1] * (scores.ndim - 2), len(rows))
     return combine(lambda each: each.mean(0), data.auroc(scores, rows, labels=labels).cross_fitted())
 
 

@@ -10,8 +10,10 @@ words alone give nothing away. Says when something can be read, and nothing of w
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import xarray as xr
@@ -29,6 +31,7 @@ MAX_WORDS = 512
 SHARES = (0.0, 0.1, 0.3, 1.0)
 """Scales of the states beside the words, of which inner folds choose one: 0 is words alone."""
 END = "eos"
+_MARKS = re.compile(r'(, |: |[\[\]{}"\\ ])|\W')  # JSON's own; any other
 _fit = partial(fit_logistic, tol=1e-2)
 
 _AUROC = "probability; 0.5 is chance"
@@ -218,7 +221,7 @@ def _words_so_far(data: StudyData, rows: Examples, position: str) -> Float[Tenso
     """Which words the prompt has, what its constraint sets, field by field, and which tokens the response has by then.
 
     'At most 8' and 'at least 36' are hard and 'at most 36' and 'at least 8' are not: no sum over words says so, a constraint's
-    field and value together do.
+    field and value together do. Where a skill's constraints are of several sorts, to use a word and not to, so does the sort.
     """
     prompts, ids = data.column("prompt_text", rows), data.column("response_ids", rows)
     lengths = [len(each) for each in data.column("prompt_ids", rows)]
@@ -227,20 +230,23 @@ def _words_so_far(data: StudyData, rows: Examples, position: str) -> Float[Tenso
         " ".join(f"token{token}" for token in response[: max(end + 1 - start, 0)])
         for response, start, end in zip(ids, lengths, ends, strict=True)
     ]
-    set_by = [_fields(constraint) for constraint in data.column("constraint", rows)]
+    asked = [json.loads(constraint) if constraint else {} for constraint in data.column("constraint", rows)]
+    if len({each.get("id") for each in asked}) == 1:
+        asked = [{name: value for name, value in each.items() if name != "id"} for each in asked]
+    set_by = [_fields(each) for each in asked]
     texts = [" ".join(each) for each in zip(prompts, set_by, so_far, strict=True)]
     return bag_of_words(texts, max_words=MAX_WORDS).features
 
 
-def _fields(constraint: str) -> str:
+def _fields(asked: Mapping[str, Any]) -> str:
     """A word for each field that a constraint sets, and one for each with its value."""
-    fields = json.loads(constraint) if constraint else {}
-    said = [(name, json.dumps(value)) for name, value in sorted(fields.items()) if name != "id"]
+    said = [(name, json.dumps(value)) for name, value in sorted(asked.items())]
     return " ".join(f"field_{name} {_word(f'field_{name}_{value}')}" for name, value in said)
 
 
 def _word(text: str) -> str:
-    return "".join(char if char.isalnum() else "_" for char in text)
+    """JSON as one word: of its own marks nothing is kept, and of any other which one it is, since '!' is not '?'."""
+    return _MARKS.sub(lambda mark: "_" * len(mark[1]) if mark[1] else f"_{ord(mark[0]):x}_", text)
 
 
 def _square(data: StudyData, f: TaskFits, able: Sequence[int]) -> Jackknife:

@@ -137,7 +137,7 @@ def _value(entry: object, templates: Sequence[str], held_out: Sequence[str]) -> 
         clauses, held = (_texts(fields, key, "it") for key in worded)
         return Value(constraint=constraint, clauses=clauses, held_out=held)
     clause = fields["clause"]
-    if not isinstance(clause, str) or not clause.strip() or BASE in clause:
+    if not isinstance(clause, str) or not clause.strip() or BASE in clause or CLAUSE in clause:
         raise InputError(f"its clause is {clause!r}", f"give the words that stand at {CLAUSE} in the skill's templates")
     filled = [[one.replace(CLAUSE, clause.strip()) for one in texts] for texts in (templates, held_out)]
     return Value(constraint=constraint, clauses=tuple(filled[0]), held_out=tuple(filled[1]))

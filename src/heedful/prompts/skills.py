@@ -6,8 +6,9 @@ How a user writes a skill down, and what is asked of its constraints, is `skill_
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import combinations
 from random import Random
@@ -26,6 +27,7 @@ BASE = "{base}"
 """Where the base prompt stands in a clause; without it, ahead of the clause."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")  # figures have room for 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TWO_AND_TWO = (
     'write four wordings: clauses: ["Write a list.", "Use a list."] and held_out: ["Give a list.", "As a list: {base}"]'
 )
@@ -88,6 +90,8 @@ class Skill(BaseModel):
                 "add a value that a response can meet where it fails the other: the opposite, or another number",
             )
         asked = [value.constraint for value in (*self.values, *self.elicit)]
+        for each in asked:
+            _check_kept(self.name, each)
         if twice := next((one for i, one in enumerate(asked) if one in asked[:i]), None):
             raise InputError(
                 f"the skill {self.name!r} has the constraint {twice} twice", "let each value ask for something else"
@@ -138,9 +142,9 @@ class _Asking:
     def wording(self, constraint: Constraint) -> Wording:
         return Wording(str([*self._values, *self._thirds].index(constraint)), {})
 
-    def propose(self, rng: Random, first: str, second: str) -> Pair | None:
+    def propose(self, rng: Random, first: str, second: str, under: Collection[Constraint]) -> Pair | None:
         of_first, of_second = self._outcomes(first), self._outcomes(second)
-        both = list(zip(self._values, of_first, of_second, strict=True))
+        both = [each for each in zip(self._values, of_first, of_second, strict=True) if each[0] not in under]
         for_first = [value for value, *found in both if found == ["pass", "fail"]]
         for_second = [value for value, *found in both if found == ["fail", "pass"]]
         if not for_first or not for_second:
@@ -163,6 +167,11 @@ def _paraphrases(skill: Skill) -> Iterator[Template]:
 def _placed(wording: str) -> tuple[bool, str]:
     """Whether the clause stands ahead of the base prompt, and the clause; InputError where the base prompt is not at an end."""
     text = wording.strip()
+    if _SURROGATE.search(text):
+        raise InputError(
+            f"the wording {wording!r} holds a half of a surrogate pair, which is no character",
+            "write the character itself",
+        )
     before = text.endswith(BASE) and text != BASE
     clause = (text.removesuffix(BASE) if before else text.removeprefix(BASE)).strip()
     if BASE in clause or not clause:
@@ -171,6 +180,17 @@ def _placed(wording: str) -> tuple[bool, str]:
             f'put {BASE} first or last, and the clause beside it: "{BASE} Write a list." or "As a list: {BASE}"',
         )
     return before, clause
+
+
+def _check_kept(name: str, constraint: Mapping[str, JsonValue]) -> None:
+    """Raise InputError for a constraint that is no JSON in UTF-8, as a study keeps it."""
+    try:
+        json.dumps(constraint, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError as error:
+        raise InputError(
+            f"the skill {name!r} has a constraint that cannot be kept, {constraint}: {error}",
+            "let its numbers be finite, and its texts whole characters",
+        ) from error
 
 
 def _check_wordings(name: str, asked: Sequence[Value]) -> None:
@@ -198,9 +218,8 @@ def _check_wordings(name: str, asked: Sequence[Value]) -> None:
                     f"put {BASE} at the same end of the {_ordinal(k)} wording of all values",
                 )
     for (i, one), (j, other) in combinations(enumerate(asked, start=1), 2):
-        if alike := next(
-            (a for a, b in zip(one.wordings, other.wordings, strict=True) if a.strip() == b.strip()), None
-        ):
+        of_one, of_other = ([_placed(wording) for wording in value.wordings] for value in (one, other))
+        if alike := next((clause for before, clause in of_one if (before, clause) in of_other), None):
             raise InputError(
                 f"values {i} and {j} of the skill {name!r} are both asked for by {alike!r}", "word what differs in them"
             )

@@ -100,8 +100,9 @@ def _disjoint_pairs(
     for first, second in pairs:
         if first.response_id in used or second.response_id in used:
             continue
-        pair = task.pair(rng, first.text, second.text)
-        if pair is None or first.constraint in pair or second.constraint in pair:
+        under = [one.constraint for one in (first, second) if one.constraint is not None]
+        pair = task.pair(rng, first.text, second.text, under=under)
+        if pair is None:
             continue
         used |= {first.response_id, second.response_id}
         found.append(((first, second), (pair.first, pair.second)))

@@ -8,7 +8,7 @@ generated (`elicit`). Knows verifiers and paraphrases; knows no model and no pro
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal, NamedTuple
@@ -73,7 +73,8 @@ class Task:
         family: structural, lexical, semantic or stylistic.
         draw: a constraint with values drawn for a natural instruction.
         wording: the form and slots by which a template phrases a constraint.
-        propose: a candidate pair for two texts, or None where they do not differ in this skill.
+        propose: a candidate pair for two texts, or None where they do not differ in this skill; of several, one that has
+            none of the constraints that they were written under.
         elicit: constraints of a third value under which texts for squares may be generated; None where
             responses to the bare base prompt differ enough by themselves.
         paraphrases: its own templates; those of `templates.yaml` if it has none.
@@ -83,7 +84,7 @@ class Task:
     family: Family
     draw: Callable[[Random], Constraint]
     wording: Callable[[Constraint], Wording]
-    propose: Callable[[Random, str, str], Pair | None]
+    propose: Callable[[Random, str, str, Collection[Constraint]], Pair | None]
     elicit: Callable[[Random], Constraint] | None = None
     paraphrases: tuple[Template, ...] = ()
 
@@ -97,10 +98,11 @@ class Task:
         wording = self.wording(constraint)
         return template.render(base, template.clause(wording.form, **wording.slots))
 
-    def pair(self, rng: Random, first: str, second: str) -> Pair | None:
-        """Constraints such that `first` satisfies only one and `second` only the other, verified; or None."""
-        pair = self.propose(rng, first, second)
-        if pair is None:
+    def pair(self, rng: Random, first: str, second: str, *, under: Collection[Constraint] = ()) -> Pair | None:
+        """Constraints such that `first` satisfies only one and `second` only the other, verified, and neither was written
+        under one of the two; or None."""
+        pair = self.propose(rng, first, second, under)
+        if pair is None or pair.first in under or pair.second in under:
             return None
         verdicts = [[constraint.check(text).outcome for text in (first, second)] for constraint in pair]
         return pair if verdicts == [["pass", "fail"], ["fail", "pass"]] else None
@@ -135,7 +137,7 @@ def _count_task(name: str, kind: type[WordCount] | type[CharCount], count: Calla
             return Wording("at_most", {"n": constraint.at_most})
         return Wording("at_least", {"n": constraint.at_least})
 
-    def propose(rng: Random, first: str, second: str) -> Pair | None:
+    def propose(rng: Random, first: str, second: str, _under: Collection[Constraint]) -> Pair | None:
         counts = count(first), count(second)
         if counts[0] == counts[1]:
             return None
@@ -155,7 +157,7 @@ def _json_task() -> Task:
         *most, last = constraint.keys
         return Wording("keys", {"keys": f"{', '.join(most)} and {last}" if most else last})
 
-    def propose(rng: Random, first: str, second: str) -> Pair | None:
+    def propose(rng: Random, first: str, second: str, _under: Collection[Constraint]) -> Pair | None:
         keys = [_json_keys(text) for text in (first, second)]
         own = [[key for key in keys[i] if key not in keys[1 - i]] for i in (0, 1)]
         if not own[0] or not own[1]:
@@ -199,7 +201,7 @@ def _term_task(name: str, excluding: bool) -> Task:
         assert isinstance(constraint, Include | Exclude)
         return Wording("terms", {"terms": " and ".join(f'"{term}"' for term in constraint.terms)})
 
-    def propose(rng: Random, first: str, second: str) -> Pair | None:
+    def propose(rng: Random, first: str, second: str, _under: Collection[Constraint]) -> Pair | None:
         vocabularies = [
             list(dict.fromkeys(w.casefold() for w in _words(text) if len(w) > 3)) for text in (first, second)
         ]
@@ -224,7 +226,7 @@ def _label_task(name: str, family: Family, make: Callable[[str], Constraint], la
         assert isinstance(constraint, Judged)
         return Wording(constraint.label, {})
 
-    def propose(rng: Random, first: str, second: str) -> Pair | None:
+    def propose(rng: Random, first: str, second: str, _under: Collection[Constraint]) -> Pair | None:
         classify = get_classifier(name, "offline")
         found = [classify(text).label for text in (first, second)]
         if found[0] is None or found[1] is None or found[0] == found[1]:
