@@ -21,7 +21,10 @@ SMALL = Size(hidden=48, squares=180, natural=400, n_bases=80, strength=3.0)
 SMALLER = Size(hidden=32, squares=30, natural=100, n_bases=20)
 LARGE = {"one-way": Size(strength=3.0), "one-pair": Size(strength=3.0)}
 """Mechanisms whose dependencies are too faint for the small size, or where 0 is too near a margin."""
-VARIANTS = {"firm", "firm-universal", "one-pair", "either-way", "unequal"}
+VARIANTS = {
+    *("firm", "firm-universal", "one-pair", "either-way"),
+    *("unequal", "lexical-first", "planning-and-reading"),
+}
 """Mechanisms that differ from another one in a single way."""
 DECIDED = [
     (name, bench)
