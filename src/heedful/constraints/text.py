@@ -44,6 +44,15 @@ def check_is_text(text: object) -> None:
         raise InputError(f"a {type(text).__name__} is no text", "give a str; decode bytes first")
 
 
+def is_whole(text: str) -> bool:
+    """Whether it has no half of a surrogate pair, which stands for no character, or for a byte that is not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def word_spans(text: str) -> list[Span]:
     """Where the words of `text` are, in order."""
     return [match.span() for match in _WORD.finditer(_with_marks_inside(text))]

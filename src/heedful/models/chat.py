@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from heedful.constraints.text import is_whole
 from heedful.errors import InputError, ModelError
 from heedful.models.thinking import LONGEST, MARKS, Marks, begun, left_open
 
@@ -82,7 +83,7 @@ class Chat:
             ModelError: the template does not render, or writes two beginnings of sequence.
         """
         turns = _conversation(messages, system)
-        if not all(_is_text(turn["content"]) for turn in turns):
+        if not all(is_whole(turn["content"]) for turn in turns):
             raise InputError("the prompt holds bytes that are not UTF-8", "give it as UTF-8 text")
         if self.template is None:
             ids = self._plain(turns)
@@ -215,12 +216,3 @@ def _conversation(messages: Sequence[Message] | str, system: str | None) -> list
 def _fold_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     system, first, *rest = turns
     return [{"role": "user", "content": f"{system['content']}\n\n{first['content']}"}, *rest]
-
-
-def _is_text(content: str) -> bool:
-    """Whether it has no lone surrogates, which stand for bytes of a terminal or pipe that are not UTF-8."""
-    try:
-        content.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

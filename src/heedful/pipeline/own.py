@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from heedful.constraints import Constraint, constraint_from
+from heedful.constraints.text import is_whole
 from heedful.errors import InputError
 from heedful.prompts.base import BasePrompt
 from heedful.prompts.instructions import Instruction
@@ -165,7 +166,7 @@ def _constraints(fields: Mapping[str, Any], where: str) -> list[Constraint]:
 def _text(fields: Mapping[str, Any], name: str, where: str, *, may_be_empty: bool = False) -> str:
     value = fields.get(name)
     if isinstance(value, str) and (value.strip() or may_be_empty):
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        if not is_whole(value):
             raise InputError(
                 f"{where}: its {name!r} holds a half of a surrogate pair, which is no character",
                 "write the character itself, or both halves",

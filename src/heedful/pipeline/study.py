@@ -59,10 +59,7 @@ def study(
     if loaded is None:
         chosen = _as_begun(folder, chosen)
     kept = chosen.model_dump(mode="json")
-    anew = overwrite or _came_to_nothing(folder, kept)
-    if not anew:
-        _check_skills(folder, kept)
-    with RunFolder.open(folder, kept, overwrite=anew) as run:
+    with RunFolder.open(folder, kept, overwrite=_anew(folder, kept, overwrite)) as run:
         instruct(run, chosen)
         ready = loaded or load_for(chosen, progress, place)
         chosen_sites(chosen, ready.name, ready.sites)
@@ -87,10 +84,7 @@ def check_folder(folder: Path, settings: StudySettings, *, overwrite: bool = Fal
         StoreError: the folder holds something else or another study, or cannot be written.
     """
     kept = _as_begun(folder, settings).model_dump(mode="json")
-    anew = overwrite or _came_to_nothing(folder, kept)
-    if not anew:
-        _check_skills(folder, kept)
-    check_place(folder, kept, overwrite=anew)
+    check_place(folder, kept, overwrite=_anew(folder, kept, overwrite))
 
 
 def folder_of(model: str, under: Path | str = "runs") -> Path:
@@ -123,6 +117,14 @@ def _came_to_nothing(folder: Path, settings: Mapping[str, Any]) -> bool:
         return False
     respond = there.stages.get("respond")
     return there.settings != settings and (respond is None or not respond.files)
+
+
+def _anew(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
+    """Whether the study begins anew there; StoreError where it would go on without the skills of the one that it finds."""
+    if overwrite or _came_to_nothing(folder, settings):
+        return True
+    _check_skills(folder, settings)
+    return False
 
 
 def _check_skills(folder: Path, settings: Mapping[str, Any]) -> None:

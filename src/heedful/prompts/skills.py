@@ -16,6 +16,7 @@ from random import Random
 from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
 from heedful.constraints import Constraint, Outcome, constraint_from
+from heedful.constraints.text import is_whole
 from heedful.errors import InputError
 from heedful.prompts.tasks import TASKS, Family, Pair, Task, Wording
 from heedful.prompts.templates import Template
@@ -27,7 +28,6 @@ BASE = "{base}"
 """Where the base prompt stands in a clause; without it, ahead of the clause."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")  # figures have room for 20
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _TWO_AND_TWO = (
     'write four wordings: clauses: ["Write a list.", "Use a list."] and held_out: ["Give a list.", "As a list: {base}"]'
 )
@@ -167,7 +167,7 @@ def _paraphrases(skill: Skill) -> Iterator[Template]:
 def _placed(wording: str) -> tuple[bool, str]:
     """Whether the clause stands ahead of the base prompt, and the clause; InputError where the base prompt is not at an end."""
     text = wording.strip()
-    if _SURROGATE.search(text):
+    if not is_whole(text):
         raise InputError(
             f"the wording {wording!r} holds a half of a surrogate pair, which is no character",
             "write the character itself",

@@ -7,7 +7,6 @@ generated (`elicit`). Knows verifiers and paraphrases; knows no model and no pro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -28,7 +27,7 @@ from heedful.constraints import (
 from heedful.constraints.classification import get_classifier
 from heedful.constraints.judging import Judged
 from heedful.constraints.strict_json import NotJsonError, read_json
-from heedful.constraints.text import word_spans
+from heedful.constraints.text import is_whole, word_spans
 from heedful.errors import InputError
 from heedful.prompts.templates import Template, templates
 from heedful.prompts.words import COMMON_WORDS, JSON_KEYS, TERMS
@@ -42,8 +41,6 @@ TOPICS: tuple[str, ...] = tuple(
     theatre trains travel weather""".split()
 )
 """Topics that natural instructions ask for; a square may use any topic that the verifier knows."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _words(text: str) -> list[str]:
@@ -187,7 +184,7 @@ def _json_keys(text: str) -> list[str]:
         value = read_json(text)
     except NotJsonError:
         return []
-    return [key for key in value if key and not _SURROGATE.search(key)] if isinstance(value, dict) else []
+    return [key for key in value if key and is_whole(key)] if isinstance(value, dict) else []
 
 
 def _term_task(name: str, excluding: bool) -> Task:
